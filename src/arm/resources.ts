@@ -1,0 +1,224 @@
+/**
+ * Azure resources in their own shapes: ARM JSON. Only the properties that decide where a packet goes are typed;
+ * others are kept as they came.
+ */
+
+export type ArmId = string;
+
+export type ArmResource<Type extends string = string, Properties = Record<string, unknown>> = {
+  readonly id: ArmId;
+  readonly name: string;
+  readonly type: Type;
+  readonly location?: string;
+  readonly tags?: Readonly<Record<string, string>>;
+  readonly properties: Properties;
+};
+
+export type Reference = { readonly id: ArmId };
+
+/** A named child that lives inside its parent's properties. */
+export type Child<Properties> = { readonly id?: ArmId; readonly name: string; readonly properties: Properties };
+
+export type VirtualNetwork = ArmResource<
+  "Microsoft.Network/virtualNetworks",
+  { readonly addressSpace: { readonly addressPrefixes: readonly string[] } }
+>;
+
+/** Kept as a resource of its own, not inside its VNet, so that a controller can attach a route table to it. */
+export type Subnet = ArmResource<
+  "Microsoft.Network/virtualNetworks/subnets",
+  { readonly addressPrefix: string; readonly routeTable?: Reference; readonly defaultOutboundAccess?: boolean }
+>;
+
+export type NextHopType = "VirtualAppliance" | "VnetLocal" | "Internet" | "VirtualNetworkGateway" | "None";
+
+export type RouteTable = ArmResource<
+  "Microsoft.Network/routeTables",
+  {
+    readonly disableBgpRoutePropagation?: boolean;
+    readonly routes: readonly Child<{
+      readonly addressPrefix: string;
+      readonly nextHopType: NextHopType;
+      readonly nextHopIpAddress?: string;
+    }>[];
+  }
+>;
+
+/** A network interface of a virtual machine. A node's is of the longer type, as a scale set's are. */
+export type NetworkInterface = ArmResource<
+  "Microsoft.Network/networkInterfaces" | "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces",
+  {
+    readonly enableIPForwarding: boolean;
+    readonly virtualMachine: Reference;
+    /** Exactly one is primary; the others are the secondary addresses. */
+    readonly ipConfigurations: readonly Child<{
+      readonly primary: boolean;
+      readonly privateIPAddress: string;
+      readonly subnet: Reference;
+    }>[];
+  }
+>;
+
+/** What a machine listens on is the tag `drydock-listen`: "5432/tcp 53/udp". */
+export type VirtualMachine = ArmResource<
+  "Microsoft.Compute/virtualMachines",
+  { readonly networkProfile: { readonly networkInterfaces: readonly Reference[] } }
+>;
+export const listenTag = "drydock-listen";
+
+export type ScaleSet = ArmResource<"Microsoft.Compute/virtualMachineScaleSets", { readonly sku: { readonly capacity: number } }>;
+
+/** A node's machine. Failed: Azure could not make it, and `statusMessage` says why with the numbers; it has no interface then. */
+export type ScaleSetMachine = ArmResource<
+  "Microsoft.Compute/virtualMachineScaleSets/virtualMachines",
+  {
+    readonly osProfile: { readonly computerName: string };
+    readonly provisioningState: "Succeeded" | "Failed";
+    readonly statusCode?: string;
+    readonly statusMessage?: string;
+    readonly networkProfile: { readonly networkInterfaces: readonly Reference[] };
+    /** The agent pool that it belongs to. */
+    readonly agentPool: Reference;
+  }
+>;
+
+export type PublicIPAddress = ArmResource<
+  "Microsoft.Network/publicIPAddresses",
+  { readonly ipAddress: string; readonly publicIPAllocationMethod: "Static" }
+>;
+
+export type FrontendIPConfiguration = Child<{
+  readonly publicIPAddress?: Reference;
+  readonly privateIPAddress?: string;
+  readonly subnet?: Reference;
+}>;
+
+export type LoadBalancer = ArmResource<
+  "Microsoft.Network/loadBalancers",
+  {
+    readonly frontendIPConfigurations: readonly FrontendIPConfiguration[];
+    /** The pool holds IP configurations of network interfaces. */
+    readonly backendAddressPools: readonly Child<{ readonly backendIPConfigurations: readonly Reference[] }>[];
+    readonly loadBalancingRules: readonly Child<{
+      readonly frontendIPConfiguration: Reference;
+      readonly backendAddressPool: Reference;
+      readonly probe?: Reference;
+      readonly protocol: "Tcp" | "Udp";
+      readonly frontendPort: number;
+      readonly backendPort: number;
+      readonly enableFloatingIP: boolean;
+      readonly loadDistribution: "Default" | "SourceIP" | "SourceIPProtocol";
+      readonly idleTimeoutInMinutes: number;
+      readonly disableOutboundSnat: boolean;
+    }>[];
+    readonly probes: readonly Child<{
+      readonly protocol: "Tcp" | "Http" | "Https";
+      readonly port: number;
+      readonly requestPath?: string;
+      readonly intervalInSeconds: number;
+      readonly numberOfProbes: number;
+    }>[];
+    readonly outboundRules: readonly Child<{
+      readonly allocatedOutboundPorts: number;
+      readonly frontendIPConfigurations: readonly Reference[];
+      readonly backendAddressPool: Reference;
+      readonly protocol: "All";
+      readonly idleTimeoutInMinutes: number;
+      readonly enableTcpReset: boolean;
+    }>[];
+  }
+>;
+
+/** Its VNet is that of the subnet in its first IP configuration (always `<vnet>/subnets/GatewaySubnet`). */
+export type VirtualNetworkGateway = ArmResource<
+  "Microsoft.Network/virtualNetworkGateways",
+  { readonly gatewayType: "Vpn" | "ExpressRoute"; readonly ipConfigurations: readonly Child<{ readonly subnet: Reference }>[] }
+>;
+
+/** An on-premises site as Azure knows it: its prefixes. */
+export type LocalNetworkGateway = ArmResource<
+  "Microsoft.Network/localNetworkGateways",
+  { readonly localNetworkAddressSpace: { readonly addressPrefixes: readonly string[] } }
+>;
+
+export type Connection = ArmResource<
+  "Microsoft.Network/connections",
+  { readonly connectionType: "IPsec"; readonly virtualNetworkGateway1: Reference; readonly localNetworkGateway2: Reference }
+>;
+
+export type NetworkProfile = {
+  readonly networkPlugin: "kubenet" | "azure" | "none";
+  readonly networkPluginMode?: "overlay";
+  /** Of `azure` without a plugin mode. The lesson's form is `bridge`; AKS's default since 2021-01-04 is `transparent`. */
+  readonly networkMode?: "bridge" | "transparent";
+  readonly networkPolicy?: string;
+  readonly podCidr?: string;
+  readonly serviceCidr: string;
+  readonly dnsServiceIP: string;
+  readonly outboundType: "loadBalancer";
+  readonly loadBalancerSku: "standard";
+  readonly loadBalancerProfile: {
+    readonly managedOutboundIPs: { readonly count: number };
+    readonly allocatedOutboundPorts: number;
+    readonly idleTimeoutInMinutes: number;
+  };
+};
+
+/** Agent pools are resources of their own (`…/agentPools/np1`), not repeated in here. */
+export type ManagedCluster = ArmResource<
+  "Microsoft.ContainerService/managedClusters",
+  {
+    readonly dnsPrefix: string;
+    readonly kubernetesVersion?: string;
+    readonly nodeResourceGroup: string;
+    readonly networkProfile: NetworkProfile;
+  }
+>;
+
+export type AgentPool = ArmResource<
+  "Microsoft.ContainerService/managedClusters/agentPools",
+  {
+    readonly count: number;
+    readonly maxPods: number;
+    readonly vnetSubnetID: ArmId;
+    readonly osType: "Linux" | "Windows";
+    readonly mode: "System" | "User";
+  }
+>;
+
+/** Not Azure's: what a lab adds around Azure. The type says so. */
+export type Lab = ArmResource<"Drydock.Lab/labs", { readonly rules: "current" | "lesson" }>;
+
+export type LabMachine = { readonly name: string; readonly address: string; readonly listen: readonly string[] };
+
+/** The machines of an on-premises site; what Azure knows of it is the local network gateway. */
+export type Site = ArmResource<"Drydock.Lab/sites", { readonly localNetworkGateway: Reference; readonly machines: readonly LabMachine[] }>;
+
+export type InternetHost = ArmResource<"Drydock.Lab/internetHosts", { readonly address: string; readonly listen: readonly string[] }>;
+
+/** Which backends of a probe answer: NIC IP configuration ids. Written by who probes. */
+export type ProbeResult = ArmResource<"Drydock.Lab/probeResults", { readonly probe: Reference; readonly healthy: readonly ArmId[] }>;
+
+/** Where an allocator stands, so that an address is reused only in its own order. */
+export type IpamState = ArmResource<"Drydock.Lab/ipamStates", { readonly last: string }>;
+
+export type AzureResource =
+  | VirtualNetwork
+  | Subnet
+  | RouteTable
+  | NetworkInterface
+  | VirtualMachine
+  | ScaleSet
+  | ScaleSetMachine
+  | PublicIPAddress
+  | LoadBalancer
+  | VirtualNetworkGateway
+  | LocalNetworkGateway
+  | Connection
+  | ManagedCluster
+  | AgentPool
+  | Lab
+  | Site
+  | InternetHost
+  | ProbeResult
+  | IpamState;

@@ -1,0 +1,158 @@
+/** Kubernetes objects in their own shapes. Only the fields that decide where a packet goes are typed; others are kept as they came. */
+
+export type Labels = Readonly<Record<string, string>>;
+
+export type ObjectMeta = {
+  readonly name: string;
+  /** Absent for cluster-scoped kinds (Namespace, Node). */
+  readonly namespace?: string;
+  readonly uid?: string;
+  readonly labels?: Labels;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly ownerReferences?: readonly {
+    readonly apiVersion: string;
+    readonly kind: string;
+    readonly name: string;
+    readonly uid: string;
+    readonly controller?: boolean;
+  }[];
+  readonly generateName?: string;
+  readonly creationTimestamp?: string;
+};
+
+export type KubeObject<Kind extends string = string> = {
+  readonly apiVersion: string;
+  readonly kind: Kind;
+  readonly metadata: ObjectMeta;
+};
+
+export type LabelSelector = {
+  readonly matchLabels?: Labels;
+  readonly matchExpressions?: readonly {
+    readonly key: string;
+    readonly operator: "In" | "NotIn" | "Exists" | "DoesNotExist";
+    readonly values?: readonly string[];
+  }[];
+};
+
+export type ContainerPort = {
+  readonly name?: string;
+  readonly containerPort: number;
+  readonly hostPort?: number;
+  readonly protocol?: "TCP" | "UDP" | "SCTP";
+};
+
+export type Container = { readonly name: string; readonly image?: string; readonly ports?: readonly ContainerPort[] };
+
+export type Toleration = {
+  readonly key?: string;
+  readonly operator?: "Exists" | "Equal";
+  readonly value?: string;
+  readonly effect?: string;
+};
+
+export type PodSpec = {
+  readonly containers: readonly Container[];
+  readonly initContainers?: readonly Container[];
+  readonly nodeName?: string;
+  readonly nodeSelector?: Labels;
+  readonly tolerations?: readonly Toleration[];
+  readonly hostNetwork?: boolean;
+  readonly hostname?: string;
+  readonly subdomain?: string;
+};
+
+export type Condition = {
+  readonly type: string;
+  readonly status: "True" | "False" | "Unknown";
+  readonly reason?: string;
+  readonly message?: string;
+};
+
+export type Pod = KubeObject<"Pod"> & {
+  readonly spec: PodSpec;
+  readonly status?: {
+    readonly phase: "Pending" | "Running" | "Succeeded" | "Failed";
+    readonly podIP?: string;
+    readonly hostIP?: string;
+    readonly conditions?: readonly Condition[];
+  };
+};
+
+export type PodTemplate = { readonly metadata?: Partial<ObjectMeta>; readonly spec: PodSpec };
+
+export type ReplicaSpec = { readonly replicas?: number; readonly selector: LabelSelector; readonly template: PodTemplate };
+
+export type Deployment = KubeObject<"Deployment"> & { readonly spec: ReplicaSpec };
+export type ReplicaSet = KubeObject<"ReplicaSet"> & { readonly spec: ReplicaSpec };
+export type StatefulSet = KubeObject<"StatefulSet"> & { readonly spec: ReplicaSpec & { readonly serviceName?: string } };
+export type DaemonSet = KubeObject<"DaemonSet"> & { readonly spec: Omit<ReplicaSpec, "replicas"> };
+
+export type Taint = { readonly key: string; readonly value?: string; readonly effect: "NoSchedule" | "PreferNoSchedule" | "NoExecute" };
+
+export type Node = KubeObject<"Node"> & {
+  readonly spec: {
+    readonly podCIDR?: string;
+    readonly providerID: string;
+    readonly taints?: readonly Taint[];
+    readonly unschedulable?: boolean;
+  };
+  readonly status: {
+    readonly addresses: readonly { readonly type: "InternalIP" | "Hostname"; readonly address: string }[];
+    readonly capacity: { readonly pods: string };
+    readonly conditions: readonly Condition[];
+  };
+};
+
+export type ServicePort = {
+  readonly name?: string;
+  readonly protocol?: "TCP" | "UDP" | "SCTP";
+  readonly port: number;
+  readonly targetPort?: number | string;
+  readonly nodePort?: number;
+  readonly appProtocol?: string;
+};
+
+export type Service = KubeObject<"Service"> & {
+  readonly spec: {
+    readonly type?: "ClusterIP" | "NodePort" | "LoadBalancer" | "ExternalName";
+    /** "None": headless. Given by the address controller when absent. */
+    readonly clusterIP?: string;
+    readonly selector?: Labels;
+    readonly ports?: readonly ServicePort[];
+    readonly externalIPs?: readonly string[];
+    readonly externalName?: string;
+    readonly loadBalancerIP?: string;
+    readonly loadBalancerSourceRanges?: readonly string[];
+    readonly sessionAffinity?: "None" | "ClientIP";
+    readonly sessionAffinityConfig?: { readonly clientIP?: { readonly timeoutSeconds?: number } };
+    readonly internalTrafficPolicy?: "Cluster" | "Local";
+    readonly externalTrafficPolicy?: "Cluster" | "Local";
+    readonly healthCheckNodePort?: number;
+    readonly allocateLoadBalancerNodePorts?: boolean;
+    readonly publishNotReadyAddresses?: boolean;
+  };
+  readonly status?: { readonly loadBalancer?: { readonly ingress?: readonly { readonly ip?: string }[] } };
+};
+
+/** One slice per Service and address family. */
+export type EndpointSlice = KubeObject<"EndpointSlice"> & {
+  readonly addressType: "IPv4" | "IPv6";
+  readonly endpoints: readonly {
+    readonly addresses: readonly string[];
+    readonly conditions: { readonly ready: boolean; readonly serving: boolean; readonly terminating: boolean };
+    readonly nodeName?: string;
+    readonly targetRef?: { readonly kind: "Pod"; readonly namespace: string; readonly name: string };
+    /** Resolved numbers by Service port: a named target port may differ from pod to pod. Not Kubernetes': it would make one slice per set of numbers. */
+    readonly ports: readonly { readonly name: string; readonly protocol: "TCP" | "UDP" | "SCTP"; readonly port: number }[];
+  }[];
+};
+
+export type ConfigMap = KubeObject<"ConfigMap"> & { readonly data?: Readonly<Record<string, string>> };
+
+export type Event = KubeObject<"Event"> & {
+  readonly type: "Normal" | "Warning";
+  readonly reason: string;
+  readonly message: string;
+  readonly involvedObject: { readonly kind: string; readonly namespace?: string; readonly name: string };
+};

@@ -1,0 +1,21 @@
+/** Transport protocols and ports. */
+
+/** Lower case as nftables and iproute2 write them; IANA numbers in {@link protocolNumbers}. */
+export type Protocol = "tcp" | "udp" | "icmp" | "sctp";
+
+export const protocolNumbers: Readonly<Record<Protocol, number>> = { icmp: 1, tcp: 6, udp: 17, sctp: 132 };
+
+/** A port and its protocol, written `5432/tcp`. */
+export type PortSpec = { readonly port: number; readonly protocol: "tcp" | "udp" };
+
+/** Parses `5432/tcp`, `53/udp`, `80` (tcp). `undefined` when malformed or outside 1–65535. */
+export function parsePortSpec(text: string): PortSpec | undefined {
+  const match = /^(\d{1,5})(?:\/(tcp|udp))?$/i.exec(text.trim());
+  const port = Number(match?.[1]);
+  if (match === null || !(port >= 1 && port <= 65535)) return undefined;
+  return { port, protocol: match[2]?.toLowerCase() === "udp" ? "udp" : "tcp" };
+}
+
+export function formatPortSpec(spec: PortSpec): string {
+  return `${spec.port}/${spec.protocol}`;
+}

@@ -1,0 +1,91 @@
+/** What a trace says. Names of dispositions, steps and fields are part of the public output. */
+
+import type { HostName, InterfaceName, Origin } from "../ir/network.ts";
+import type { Address } from "../net/address.ts";
+import type { Protocol } from "../net/ports.ts";
+
+/** A packet's addresses and ports. ICMP has no ports. */
+export type Tuple = {
+  readonly protocol: Protocol;
+  readonly source: Address;
+  readonly sourcePort?: number;
+  readonly destination: Address;
+  readonly destinationPort?: number;
+};
+
+/**
+ * How a packet ends. Exactly one of:
+ *
+ * delivered; refused: the host was reached and nothing listens; rejected, dropped: by a rule; no-route; black-hole; spoofed: a NIC that does not
+ * forward met a foreign source or destination; no-neighbour: nobody answers for the next hop; loop; exhausted: no port left to translate to;
+ * asymmetric: delivered, but the reply would not come back.
+ */
+export const dispositions = [
+  "delivered",
+  "refused",
+  "rejected",
+  "dropped",
+  "no-route",
+  "black-hole",
+  "spoofed",
+  "no-neighbour",
+  "loop",
+  "exhausted",
+  "asymmetric",
+] as const;
+export type Disposition = (typeof dispositions)[number];
+
+/** One thing that happened to a packet on a host. `before` and `after` are present when it changed the packet. */
+export type Step = {
+  readonly kind:
+    | "send"
+    | "receive"
+    | "switch"
+    | "route"
+    | "neighbour"
+    | "match"
+    | "mark"
+    | "choose"
+    | "destination-nat"
+    | "source-nat"
+    | "reverse-nat"
+    | "deliver"
+    | "refuse"
+    | "reject"
+    | "drop";
+  /** For a person: what was decided, with the numbers. */
+  readonly what: string;
+  /** Where: "chain kube-proxy prerouting", "table 100". */
+  readonly element?: string;
+  readonly before?: Tuple;
+  readonly after?: Tuple;
+  /** Source NAT drew the port from this range, so `after.sourcePort` is one of them. */
+  readonly ports?: { readonly first: number; readonly last: number };
+  readonly origin?: Origin;
+};
+
+/** A packet's stay on one host. */
+export type Hop = {
+  readonly host: HostName;
+  readonly inInterface?: InterfaceName;
+  readonly outInterface?: InterfaceName;
+  readonly before: Tuple;
+  readonly after: Tuple;
+  readonly steps: readonly Step[];
+};
+
+/** One way that a packet may go. Weights of all the ways of one packet add up to 1. */
+export type Path = {
+  readonly outcome: Disposition;
+  readonly weight: number;
+  readonly hops: readonly Hop[];
+  /** The element that decided, for everything but `delivered`. */
+  readonly decidedBy?: { readonly host: HostName; readonly element: string; readonly origin?: Origin };
+  /** As the receiver saw it. Present when a listener was reached or refused. */
+  readonly received?: Tuple & {
+    readonly host: HostName /** Present when the port is any of a range. */;
+    readonly sourcePorts?: { readonly first: number; readonly last: number };
+  };
+  /** The reply's way back, for `delivered` and `asymmetric`. */
+  readonly return?: Omit<Path, "weight">;
+};
