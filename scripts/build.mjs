@@ -1,0 +1,27 @@
+// Bundles the executables into dist/: one self-contained file each, so that start-up reads one file.
+// koffi and libsql stay outside: they ship native binaries in their packages.
+import { existsSync } from "node:fs";
+import { rm, writeFile } from "node:fs/promises";
+import { build } from "esbuild";
+
+const entries = { drydock: "src/cli/main.ts", world: "src/world/main.ts", bench: "bench/main.ts" };
+const entryPoints = Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(file)));
+await rm("dist", { recursive: true, force: true });
+await build({
+  entryPoints,
+  outdir: "dist",
+  outExtension: { ".js": ".mjs" },
+  bundle: true,
+  platform: "node",
+  target: "node20",
+  format: "esm",
+  sourcemap: "linked",
+  minifySyntax: true,
+  external: ["koffi", "libsql"],
+  // Bundled CommonJS packages expect `require`.
+  banner: {
+    js: '#!/usr/bin/env node\nimport { createRequire as __createRequire } from "node:module";\nconst require = __createRequire(import.meta.url);',
+  },
+  logLevel: "warning",
+});
+await writeFile("dist/.built", "");
