@@ -83,10 +83,10 @@ need_build() {
 prepare() {
   need_node
   if command -v flock >/dev/null; then
-    exec 8>"$root/.setup.lock" 2>/dev/null && flock 8
+    { exec 8>"$root/.setup.lock"; } 2>/dev/null && flock 8
   fi
   need_debian_packages
   need_node_modules
   need_build
-  exec 8>&- 2>/dev/null || true
+  { exec 8>&-; } 2>/dev/null || true
 }

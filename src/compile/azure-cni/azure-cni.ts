@@ -1,0 +1,168 @@
+/**
+ * Azure CNI, node subnet: pods have addresses of the node's own subnet, which the fabric knows as secondary addresses of the node's NIC.
+ * AKS docs: concepts-network-legacy-cni; node side after Azure/azure-container-networking.
+ *
+ * Two modes. transparent (AKS's default since 2021-01-04): no bridge; the node routes each pod's address to its interface, and the pod sees a
+ * gateway 169.254.1.1 that exists only as a neighbour entry. bridge (before, and the picture that is still taught): `eth0` and the pods are
+ * ports of `azure0`, which holds the node's address.
+ *
+ * In bridge mode Azure rewrites frames with ebtables so that the node's rules see what pods send (docs as above). Here the ports are isolated and
+ * `azure0` answers ARP for everybody, which routes the same packets through the node; permanent neighbour entries lead to the pods as they
+ * do in Azure.
+ */
+
+import { type Interface, mainTable, type Neighbour, type Origin, type Route } from "../../ir/network.ts";
+import { type Address, ipv4Number, mustAddress } from "../../net/address.ts";
+import { hostPrefix, lengthOf, mustPrefix, type Prefix } from "../../net/prefix.ts";
+import type { NodeContext, PodNetwork } from "../pod-network.ts";
+import type { ClusterInfo, PodInfo } from "../topology.ts";
+import { eth0 } from "../wiring.ts";
+
+const source = "AKS docs: concepts-network-legacy-cni; Azure/azure-container-networking: network/";
+const bridge = "azure0";
+const defaultRoute = mustPrefix("0.0.0.0/0");
+/** The gateway that pods see in transparent mode, and the address of the interface behind it. transparent_endpointclient_linux.go. */
+const virtualGateway = mustAddress("169.254.1.1");
+const nodeEndMac = "aa:aa:aa:aa:aa:aa";
+
+export const azureCniTransparent: PodNetwork = {
+  name: "Azure CNI",
+  clusterCidrs: vnetSpace,
+  node: ({ pods, nic }) => ({
+    interfaces: [
+      nic.interface,
+      ...pods.map(
+        (pod): Interface => ({
+          kind: "veth",
+          name: pod.nodeInterface,
+          mac: nodeEndMac,
+          proxyArp: true,
+          addresses: [],
+          peer: { host: pod.host, name: eth0 },
+          origin: podOrigin(pod, "node's end of"),
+        }),
+      ),
+    ],
+    routes: [
+      nic.defaultRoute,
+      ...pods.map(
+        (pod): Route => ({
+          type: "unicast",
+          table: mainTable,
+          dst: hostPrefix(pod.address),
+          dev: pod.nodeInterface,
+          origin: podOrigin(pod, "the node's way to"),
+        }),
+      ),
+    ],
+  }),
+  pod: (context, pod) => {
+    const origin = podOrigin(pod, "interface of");
+    return {
+      interfaces: [
+        {
+          kind: "veth",
+          name: eth0,
+          addresses: [{ address: pod.address, prefixLength: 32, origin: addressOrigin(context, pod) }],
+          peer: { host: context.node.host, name: pod.nodeInterface },
+          origin,
+        },
+      ],
+      routes: [
+        { type: "unicast", table: mainTable, dst: hostPrefix(virtualGateway), dev: eth0, origin },
+        {
+          type: "unicast",
+          table: mainTable,
+          dst: defaultRoute,
+          dev: eth0,
+          via: virtualGateway,
+          origin: { ...origin, reason: "default route by the node" },
+        },
+      ],
+      neighbours: [{ dev: eth0, address: virtualGateway, mac: nodeEndMac, origin }],
+    };
+  },
+};
+
+export const azureCniBridge: PodNetwork = {
+  name: "Azure CNI",
+  clusterCidrs: vnetSpace,
+  node: ({ node, pods, nic }) => {
+    const origin: Origin = { resource: node.nic.resource.id, reason: `bridge of Azure CNI on ${node.node.metadata.name}`, source };
+    return {
+      interfaces: [
+        { kind: "bridge", name: bridge, addresses: nic.interface.addresses, proxyArp: true, origin },
+        { ...nic.interface, addresses: [], port: { bridge, hairpin: true, isolated: true } },
+        ...pods.map(
+          (pod): Interface => ({
+            kind: "veth",
+            name: pod.nodeInterface,
+            addresses: [],
+            peer: { host: pod.host, name: eth0 },
+            port: { bridge, hairpin: true, isolated: true },
+            origin: podOrigin(pod, "bridge port of"),
+          }),
+        ),
+      ],
+      routes: [{ ...nic.defaultRoute, dev: bridge } as Route],
+      neighbours: pods.map(
+        (pod): Neighbour => ({
+          dev: bridge,
+          address: pod.address,
+          mac: podMac(pod.address),
+          origin: podOrigin(pod, "the bridge's way to"),
+        }),
+      ),
+    };
+  },
+  pod: (context, pod) => {
+    const { subnet } = context.node.nic;
+    const origin = podOrigin(pod, "interface of");
+    return {
+      interfaces: [
+        {
+          kind: "veth",
+          name: eth0,
+          mac: podMac(pod.address),
+          addresses: [{ address: pod.address, prefixLength: lengthOf(subnet.prefix), origin: addressOrigin(context, pod) }],
+          peer: { host: context.node.host, name: pod.nodeInterface },
+          origin,
+        },
+      ],
+      routes: [
+        {
+          type: "unicast",
+          table: mainTable,
+          dst: defaultRoute,
+          dev: eth0,
+          via: subnet.gateway,
+          origin: { ...origin, reason: `gateway of subnet ${subnet.resource.name}` },
+        },
+      ],
+    };
+  },
+};
+
+/** Pods have addresses of the VNet, so kube-proxy is told that the VNet is the cluster (Azure/azure-container-networking#460). */
+function vnetSpace(cluster: ClusterInfo): readonly Prefix[] {
+  return cluster.vnet.prefixes;
+}
+
+function podOrigin(pod: PodInfo, what: string): Origin {
+  return { resource: pod.host, reason: `${what} pod ${pod.pod.metadata.name}`, source };
+}
+
+function addressOrigin(context: NodeContext, pod: PodInfo): Origin {
+  return {
+    resource: context.node.nic.resource.id,
+    reason: `${pod.address} is a secondary address of ${context.node.node.metadata.name}, given to pod ${pod.pod.metadata.name}`,
+    source,
+  };
+}
+
+/** Locally administered, and told from the address, so that it stays. */
+function podMac(address: Address): string {
+  const value = ipv4Number(address) ?? 0;
+  const bytes = [0x0a, 0x58, value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255];
+  return bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(":");
+}

@@ -1,0 +1,273 @@
+/**
+ * Resources to network. Pure, and lazy: a host is compiled when it is asked for, from the resources that it depends on and no others, so that one
+ * host of a cluster of 5,000 nodes costs what one host costs. A host whose inputs are the same objects as before is the same object as before.
+ *
+ * This is the composing file: the front ends (one folder each) do not know one another; here they meet in the hosts that they add to.
+ */
+
+import { listenTag } from "../arm/resources.ts";
+import type { Host, HostName, Network, Origin } from "../ir/network.ts";
+import { mainTable } from "../ir/network.ts";
+import { hostPrefix } from "../net/prefix.ts";
+import type { Resources } from "../resources/resources.ts";
+import { azureCniBridge, azureCniTransparent } from "./azure-cni/azure-cni.ts";
+import { type EdgeLink, internetMachine, internetRouter } from "./internet/internet.ts";
+import { kubenet } from "./kubenet/kubenet.ts";
+import { listenersOf, podListeners } from "./listeners.ts";
+import { inboundLoadBalancing } from "./load-balancer/inbound.ts";
+import { edge, internetLink, publicAddressesOf } from "./load-balancer/outbound.ts";
+import { masqueradeTable } from "./masquerade/masquerade.ts";
+import { hostOf } from "./part.ts";
+import type { NodeContext, PodNetwork } from "./pod-network.ts";
+import { healthListeners, nodeTable, type ServiceInputs, type SharedRules, sharedRules } from "./service-proxy/service-proxy.ts";
+import { siteMachine, siteRouter, tunnel } from "./site/site.ts";
+import { type ClusterInfo, hostNetworkPodsOn, type NodeInfo, podsOn, type Topology, topologyOf, type VnetInfo } from "./topology.ts";
+import { fabric, machineInterface } from "./vnet/fabric.ts";
+import { hostNames, internetHost, links, routerAddress } from "./wiring.ts";
+
+/** How one host is made: from these inputs, by this function. */
+type Recipe = { readonly inputs: readonly unknown[]; readonly build: () => Host };
+
+/** `previous`: the network that the last version of the resources gave; its hosts are kept where nothing changed. */
+export function compile(resources: Resources, previous?: Network): Network {
+  return new CompiledNetwork(topologyOf(resources), previous instanceof CompiledNetwork ? previous : undefined);
+}
+
+/** The network options. A new one is a folder and a line here. */
+function podNetworkOf(cluster: ClusterInfo): PodNetwork {
+  const { networkPlugin, networkMode } = cluster.resource.properties.networkProfile;
+  switch (networkPlugin) {
+    case "kubenet":
+      return kubenet;
+    case "azure":
+      return networkMode === "bridge" ? azureCniBridge : azureCniTransparent;
+    case "none":
+      throw new Error("network plugin none is refused when documents are read");
+  }
+}
+
+class CompiledNetwork implements Network {
+  readonly #recipes: ReadonlyMap<HostName, () => Recipe>;
+  readonly #made = new Map<HostName, { readonly inputs: readonly unknown[]; readonly host: Host }>();
+  /** By cluster name. */
+  readonly #serviceRules = new Map<string, ServiceRules>();
+  #previous: CompiledNetwork | undefined;
+  #names: readonly HostName[] | undefined;
+
+  constructor(topology: Topology, previous: CompiledNetwork | undefined) {
+    this.#recipes = recipesOf(topology, this.#serviceRules, previous === undefined ? undefined : previous.#serviceRules);
+    this.#previous = previous;
+    // Only one generation is kept: what nobody asked for in between is compiled again.
+    if (previous !== undefined) previous.#previous = undefined;
+  }
+
+  names(): readonly HostName[] {
+    this.#names ??= [...this.#recipes.keys()].sort();
+    return this.#names;
+  }
+
+  host(name: HostName): Host | undefined {
+    const made = this.#made.get(name);
+    if (made !== undefined) return made.host;
+    const recipe = this.#recipes.get(name)?.();
+    if (recipe === undefined) return undefined;
+    const before = this.#previous === undefined ? undefined : this.#previous.#made.get(name);
+    const host = before !== undefined && sameItems(before.inputs, recipe.inputs) ? before.host : recipe.build();
+    this.#made.set(name, { inputs: recipe.inputs, host });
+    return host;
+  }
+}
+
+function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((item, index) => item === b[index]);
+}
+
+function recipesOf(
+  topology: Topology,
+  rules: Map<string, ServiceRules>,
+  rulesBefore: ReadonlyMap<string, ServiceRules> | undefined,
+): Map<HostName, () => Recipe> {
+  const recipes = new Map<HostName, () => Recipe>();
+  for (const vnet of topology.vnets) {
+    const inputs = () => fabricInputs(topology, vnet);
+    recipes.set(hostNames.fabric(vnet.name), () => ({ inputs: inputs(), build: () => fabricHost(topology, vnet) }));
+    recipes.set(hostNames.edge(vnet.name), () => ({
+      inputs: inputs(),
+      build: () =>
+        hostOf(hostNames.edge(vnet.name), true, { resource: vnet.resource.id, reason: `edge of VNet ${vnet.name}` }, [
+          edge(topology, vnet),
+        ]),
+    }));
+    for (const site of vnet.sites) {
+      const { resource } = site;
+      const origin: Origin = { resource: resource.id, reason: `site ${resource.name}` };
+      recipes.set(hostNames.site(resource.name), () => ({
+        inputs: [resource, vnet.resource, ...site.prefixes],
+        build: () => hostOf(hostNames.site(resource.name), true, origin, [siteRouter(vnet, site)]),
+      }));
+      for (const machine of resource.properties.machines) {
+        const name = hostNames.siteMachine(resource.name, machine.name);
+        recipes.set(name, () => ({ inputs: [resource], build: () => hostOf(name, false, origin, [siteMachine(resource, machine)]) }));
+      }
+    }
+  }
+  if (topology.internetHosts.length > 0 || topology.vnets.length > 0) {
+    recipes.set(internetHost, () => internetRecipe(topology));
+  }
+  for (const host of topology.internetHosts) {
+    const name = hostNames.internetMachine(host.name);
+    recipes.set(name, () => ({
+      inputs: [host],
+      build: () => hostOf(name, false, { resource: host.id, reason: `Internet host ${host.name}` }, [internetMachine(host)]),
+    }));
+  }
+  for (const { resource, nic } of topology.machines) {
+    const vnet = topology.vnets.find((candidate) => candidate.nics.includes(nic));
+    if (vnet === undefined) continue;
+    const origin: Origin = { resource: resource.id, reason: `virtual machine ${resource.name}` };
+    recipes.set(nic.host, () => ({
+      inputs: [resource, nic.resource, nic.subnet.resource, vnet.resource],
+      build: () => {
+        const own = machineInterface(vnet, nic);
+        const listen = (resource.tags?.[listenTag] ?? "").split(/\s+/).filter((text) => text !== "");
+        // A machine whose NIC forwards is meant to: a network virtual appliance.
+        return hostOf(nic.host, nic.forwarding, origin, [
+          { interfaces: [own.interface], routes: [own.defaultRoute], listeners: listenersOf(listen, nic.host, origin) },
+        ]);
+      },
+    }));
+  }
+  for (const cluster of topology.clusters.values()) addCluster(recipes, cluster, rules, rulesBefore);
+  return recipes;
+}
+
+function fabricHost(topology: Topology, vnet: VnetInfo): Host {
+  const origin: Origin = { resource: vnet.resource.id, reason: `fabric of VNet ${vnet.name}` };
+  return hostOf(hostNames.fabric(vnet.name), true, origin, [fabric(vnet), ...vnet.sites.map(tunnel), inboundLoadBalancing(topology, vnet)]);
+}
+
+function fabricInputs(topology: Topology, vnet: VnetInfo): readonly unknown[] {
+  return [
+    topology.rules,
+    vnet.resource,
+    vnet.index,
+    ...vnet.subnets.flatMap((subnet) => [subnet.resource, subnet.routeTable]),
+    ...vnet.nics.map((nic) => nic.resource),
+    ...vnet.sites.flatMap((site) => [site.resource, ...site.prefixes]),
+    ...vnet.loadBalancers.flatMap((balancer) => [
+      balancer,
+      ...balancer.properties.probes.map((probe) => topology.probeResults.get(`${balancer.id}/probes/${probe.name}`.toLowerCase())),
+    ]),
+    ...topology.publicAddresses.values(),
+  ];
+}
+
+function internetRecipe(topology: Topology): Recipe {
+  const edges = topology.vnets.map((vnet): EdgeLink => {
+    const origin: Origin = { resource: vnet.resource.id, reason: `the Internet's way to VNet ${vnet.name}` };
+    const name = internetLink(vnet);
+    return {
+      interface: { kind: "veth", name, addresses: [], peer: { host: hostNames.edge(vnet.name), name: links.edgeToInternet }, origin },
+      routes: publicAddressesOf(topology, vnet).map(({ address, reason }) => ({
+        type: "unicast",
+        table: mainTable,
+        dst: hostPrefix(address),
+        dev: name,
+        via: routerAddress.edge,
+        onlink: true,
+        origin: { ...origin, reason },
+      })),
+    };
+  });
+  return {
+    inputs: [
+      ...topology.internetHosts,
+      ...topology.vnets.map((vnet) => vnet.resource),
+      ...edges.flatMap((link) => link.routes.map((route) => route.dst)),
+    ],
+    build: () =>
+      hostOf(internetHost, true, { resource: "Drydock.Lab/internet", reason: "the Internet" }, [
+        internetRouter(topology.internetHosts, edges),
+      ]),
+  };
+}
+
+function addCluster(
+  recipes: Map<HostName, () => Recipe>,
+  cluster: ClusterInfo,
+  rules: Map<string, ServiceRules>,
+  rulesBefore: ReadonlyMap<string, ServiceRules> | undefined,
+): void {
+  const network = podNetworkOf(cluster);
+  const services = () => {
+    const made = rules.get(cluster.name) ?? serviceRulesOf(cluster, network, rulesBefore?.get(cluster.name));
+    rules.set(cluster.name, made);
+    return made;
+  };
+  for (const [name, node] of cluster.nodes) {
+    const pods = podsOn(cluster, name);
+    const context = (): NodeContext => {
+      const own = machineInterface(cluster.vnet, node.nic);
+      return { cluster, node, pods, nic: own };
+    };
+    const nodeInputs = [cluster.resource, cluster.vnet.resource, node.nic.resource, node.nic.subnet.resource, node.podCidr];
+    recipes.set(node.host, () => ({
+      inputs: [...nodeInputs, services(), ...cluster.masqueradeMaps, ...pods, ...hostNetworkPodsOn(cluster, name)],
+      build: () => nodeHost(cluster, network, node, context(), services()),
+    }));
+    for (const pod of pods) {
+      recipes.set(pod.host, () => ({
+        inputs: [...nodeInputs, pod],
+        build: () => {
+          const origin: Origin = { resource: pod.host, reason: `pod ${pod.pod.metadata.namespace}/${pod.pod.metadata.name}` };
+          return hostOf(pod.host, false, origin, [network.pod(context(), pod), { listeners: podListeners(pod.pod, pod.host, origin) }]);
+        },
+      }));
+    }
+  }
+}
+
+function nodeHost(cluster: ClusterInfo, network: PodNetwork, node: NodeInfo, context: NodeContext, services: ServiceRules): Host {
+  const name = node.node.metadata.name;
+  const origin: Origin = { resource: node.host, reason: `node ${name}` };
+  const hostNetworkPods = hostNetworkPodsOn(cluster, name);
+  return hostOf(node.host, true, origin, [
+    network.node(context),
+    {
+      tables: [
+        nodeTable(services.inputs, services.shared, {
+          name,
+          address: node.nic.primary,
+          podAddresses: context.pods.map((pod) => pod.address),
+        }),
+        masqueradeTable(cluster, name, network.name),
+      ],
+      listeners: [
+        ...healthListeners(services.inputs, services.shared, name, node.nic.primary),
+        ...hostNetworkPods.flatMap((pod) =>
+          podListeners(pod, hostNames.pod(cluster.name, pod.metadata.namespace ?? "default", pod.metadata.name), origin, node.nic.primary),
+        ),
+      ],
+    },
+  ]);
+}
+
+type ServiceRules = { readonly inputs: ServiceInputs; readonly shared: SharedRules };
+
+/** The service rules that a cluster's nodes share, made when first needed; those of before while Services and endpoints are the same. */
+function serviceRulesOf(cluster: ClusterInfo, network: PodNetwork, before: ServiceRules | undefined): ServiceRules {
+  const inputs: ServiceInputs = {
+    cluster: cluster.name,
+    services: cluster.services,
+    endpointSlices: cluster.endpointSlices,
+    serviceCidr: cluster.serviceCidr,
+    clusterCidrs: network.clusterCidrs(cluster),
+  };
+  const same =
+    before !== undefined &&
+    sameItems(before.inputs.services, inputs.services) &&
+    sameItems(before.inputs.endpointSlices, inputs.endpointSlices) &&
+    before.inputs.serviceCidr === inputs.serviceCidr &&
+    sameItems(before.inputs.clusterCidrs, inputs.clusterCidrs);
+  return same ? before : { inputs, shared: sharedRules(inputs) };
+}

@@ -1,0 +1,30 @@
+/** What answers on machines and pods: stand-ins on the ports that they declare. */
+
+import type { Listener, Origin } from "../ir/network.ts";
+import type { Pod } from "../kube/objects.ts";
+import type { Address } from "../net/address.ts";
+import { parsePortSpec } from "../net/ports.ts";
+
+/** Stand-ins on the ports that a machine is said to listen on. */
+export function listenersOf(listen: readonly string[], as: string, origin: Origin): Listener[] {
+  return listen.flatMap((text) => {
+    const spec = parsePortSpec(text);
+    return spec === undefined ? [] : [{ ...spec, answer: { kind: "identity", as }, origin }];
+  });
+}
+
+/** Stand-ins on the container ports of a pod, TCP and UDP. `address` for pods that share the node's. */
+export function podListeners(pod: Pod, as: string, origin: Origin, address?: Address): Listener[] {
+  const seen = new Set<string>();
+  return pod.spec.containers.flatMap((container) =>
+    (container.ports ?? []).flatMap((port): Listener[] => {
+      const protocol = port.protocol === "UDP" ? "udp" : "tcp";
+      const key = `${protocol}/${port.containerPort}`;
+      if (port.protocol === "SCTP" || seen.has(key)) return [];
+      seen.add(key);
+      return [
+        { ...(address === undefined ? {} : { address }), protocol, port: port.containerPort, answer: { kind: "identity", as }, origin },
+      ];
+    }),
+  );
+}

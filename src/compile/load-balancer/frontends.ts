@@ -1,0 +1,97 @@
+/** The rules of the load balancers of a VNet, with the addresses they stand for. */
+
+import type { LoadBalancer } from "../../arm/resources.ts";
+import type { Origin } from "../../ir/network.ts";
+import { type Address, parseAddress } from "../../net/address.ts";
+import { armKey } from "../../resources/resources.ts";
+import type { NicInfo, Topology, VnetInfo } from "../topology.ts";
+
+export type Distribution = LoadBalancer["properties"]["loadBalancingRules"][number]["properties"]["loadDistribution"];
+
+export type BalancingRule = {
+  readonly balancer: LoadBalancer;
+  readonly name: string;
+  readonly frontend: Address;
+  readonly protocol: "tcp" | "udp";
+  readonly frontendPort: number;
+  readonly distribution: Distribution;
+  /** Those that answer the probe, in the order of the pool; all of them when the rule has no probe. */
+  readonly healthy: readonly NicInfo[];
+  readonly poolSize: number;
+  readonly origin: Origin;
+};
+
+/** Every frontend address of the VNet's load balancers, whether a rule uses it or not. */
+export function frontendAddresses(
+  topology: Topology,
+  vnet: VnetInfo,
+): readonly { readonly address: Address; readonly isPublic: boolean; readonly origin: Origin }[] {
+  return vnet.loadBalancers.flatMap((balancer) =>
+    balancer.properties.frontendIPConfigurations.flatMap((frontend) => {
+      const address = frontendAddress(topology, frontend);
+      if (address === undefined) return [];
+      return [
+        {
+          address,
+          isPublic: frontend.properties.publicIPAddress !== undefined,
+          origin: { resource: balancer.id, reason: `frontend ${frontend.name} of load balancer ${balancer.name}` },
+        },
+      ];
+    }),
+  );
+}
+
+export function balancingRules(topology: Topology, vnet: VnetInfo): readonly BalancingRule[] {
+  const nics = new Map(vnet.nics.map((nic) => [nic.key, nic]));
+  return vnet.loadBalancers.flatMap((balancer) => {
+    const { frontendIPConfigurations, backendAddressPools, loadBalancingRules } = balancer.properties;
+    const pools = new Map(backendAddressPools.map((pool) => [childKey(balancer, "backendAddressPools", pool.name), pool]));
+    const frontends = new Map(
+      frontendIPConfigurations.map((frontend) => [childKey(balancer, "frontendIPConfigurations", frontend.name), frontend]),
+    );
+    return loadBalancingRules.flatMap((rule): BalancingRule[] => {
+      const { properties } = rule;
+      const frontend = frontends.get(armKey(properties.frontendIPConfiguration.id));
+      const address = frontend === undefined ? undefined : frontendAddress(topology, frontend);
+      if (address === undefined) return [];
+      const members = (pools.get(armKey(properties.backendAddressPool.id))?.properties.backendIPConfigurations ?? []).map((reference) =>
+        armKey(reference.id),
+      );
+      const probe = properties.probe === undefined ? undefined : topology.probeResults.get(armKey(properties.probe.id));
+      const answering = new Set((probe?.properties.healthy ?? []).map(armKey));
+      const healthy = properties.probe === undefined ? members : members.filter((member) => answering.has(member));
+      return [
+        {
+          balancer,
+          name: rule.name,
+          frontend: address,
+          protocol: properties.protocol === "Tcp" ? "tcp" : "udp",
+          frontendPort: properties.frontendPort,
+          distribution: properties.loadDistribution,
+          healthy: healthy.flatMap((member) => nics.get(nicKeyOf(member)) ?? []),
+          poolSize: members.length,
+          origin: { resource: balancer.id, reason: `rule ${rule.name} of load balancer ${balancer.name}` },
+        },
+      ];
+    });
+  });
+}
+
+export function childKey(balancer: LoadBalancer, collection: string, name: string): string {
+  return armKey(`${balancer.id}/${collection}/${name}`);
+}
+
+/** `…/networkInterfaces/x/ipConfigurations/y` belongs to `…/networkInterfaces/x`. */
+export function nicKeyOf(ipConfigurationKey: string): string {
+  return ipConfigurationKey.slice(0, ipConfigurationKey.lastIndexOf("/ipconfigurations/"));
+}
+
+export function frontendAddress(
+  topology: Topology,
+  frontend: LoadBalancer["properties"]["frontendIPConfigurations"][number],
+): Address | undefined {
+  const { publicIPAddress, privateIPAddress } = frontend.properties;
+  const text =
+    publicIPAddress === undefined ? privateIPAddress : topology.publicAddresses.get(armKey(publicIPAddress.id))?.properties.ipAddress;
+  return text === undefined ? undefined : parseAddress(text);
+}

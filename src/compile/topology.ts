@@ -1,0 +1,348 @@
+/**
+ * The resources, indexed for the front ends: who is in which VNet, which pods are on which node.
+ * Parsed once here, so that front ends see addresses and prefixes instead of text.
+ */
+
+import { segmentAfter } from "../arm/names.ts";
+import type {
+  AgentPool,
+  Connection,
+  InternetHost,
+  Lab,
+  LoadBalancer,
+  LocalNetworkGateway,
+  ManagedCluster,
+  NetworkInterface,
+  ProbeResult,
+  PublicIPAddress,
+  RouteTable,
+  ScaleSetMachine,
+  Site,
+  Subnet,
+  VirtualMachine,
+  VirtualNetwork,
+  VirtualNetworkGateway,
+} from "../arm/resources.ts";
+import { hashDigits, interfaceName } from "../ir/names.ts";
+import type { HostName, InterfaceName } from "../ir/network.ts";
+import type { ConfigMap, EndpointSlice, Node, Pod, Service } from "../kube/objects.ts";
+import { type Address, parseAddress } from "../net/address.ts";
+import { addressAt, type Prefix, parseLoosePrefix, parsePrefix } from "../net/prefix.ts";
+import { armBucket, armKey, type Key, kubeBucket, type Resources } from "../resources/resources.ts";
+import { hostNames } from "./wiring.ts";
+
+export type SubnetInfo = {
+  readonly resource: Subnet;
+  readonly key: Key;
+  readonly prefix: Prefix;
+  /** `.1`: answers for everything outside the subnet. */
+  readonly gateway: Address;
+  readonly routeTable: RouteTable | undefined;
+  /** Position among the subnets of its VNet, from 1: its mark and its routing table follow from it. */
+  readonly index: number;
+};
+
+/** A network interface and where it is plugged in. */
+export type NicInfo = {
+  readonly resource: NetworkInterface;
+  readonly key: Key;
+  readonly subnet: SubnetInfo;
+  readonly primary: Address;
+  readonly secondary: readonly Address[];
+  readonly forwarding: boolean;
+  /** The fabric's end of the link. */
+  readonly fabricInterface: InterfaceName;
+  readonly host: HostName;
+};
+
+export type SiteInfo = {
+  readonly resource: Site;
+  readonly prefixes: readonly Prefix[];
+  /** The fabric's end of the tunnel. */
+  readonly fabricInterface: InterfaceName;
+};
+
+export type VnetInfo = {
+  readonly resource: VirtualNetwork;
+  readonly name: string;
+  readonly prefixes: readonly Prefix[];
+  readonly subnets: readonly SubnetInfo[];
+  readonly nics: readonly NicInfo[];
+  readonly gateway: VirtualNetworkGateway | undefined;
+  readonly sites: readonly SiteInfo[];
+  /** Of the clusters whose nodes are in this VNet. */
+  readonly loadBalancers: readonly LoadBalancer[];
+  /** Position among the lab's VNets, from 0. */
+  readonly index: number;
+};
+
+export type NodeInfo = {
+  readonly node: Node;
+  readonly nic: NicInfo;
+  readonly podCidr: Prefix | undefined;
+  readonly host: HostName;
+};
+
+export type PodInfo = {
+  readonly pod: Pod;
+  readonly address: Address;
+  readonly host: HostName /** The node's end of its link. */;
+  readonly nodeInterface: InterfaceName;
+};
+
+export type ClusterInfo = {
+  readonly resource: ManagedCluster;
+  readonly name: string;
+  readonly vnet: VnetInfo;
+  readonly serviceCidr: Prefix | undefined;
+  readonly podCidr: Prefix | undefined;
+  /** By node name. */
+  readonly nodes: ReadonlyMap<string, NodeInfo>;
+  /** Pods with an address and an interface of their own, by node name. */
+  readonly podsByNode: ReadonlyMap<string, readonly PodInfo[]>;
+  readonly hostNetworkPodsByNode: ReadonlyMap<string, readonly Pod[]>;
+  readonly services: readonly Service[];
+  readonly endpointSlices: readonly EndpointSlice[];
+  readonly masqueradeMaps: readonly ConfigMap[];
+};
+
+export type Topology = {
+  readonly rules: "current" | "lesson";
+  readonly vnets: readonly VnetInfo[];
+  readonly clusters: ReadonlyMap<string, ClusterInfo>;
+  readonly machines: readonly { readonly resource: VirtualMachine; readonly nic: NicInfo }[];
+  readonly internetHosts: readonly InternetHost[];
+  readonly publicAddresses: ReadonlyMap<Key, PublicIPAddress>;
+  readonly probeResults: ReadonlyMap<Key, ProbeResult>;
+};
+
+const noPods: readonly never[] = [];
+
+export function topologyOf(resources: Resources): Topology {
+  // The one place where the type of a bucket's contents is asserted: keys and values are written together.
+  const azure = <T>(type: Parameters<typeof armBucket>[0]) => resources.list(armBucket(type)) as unknown as readonly T[];
+  const kube = <T>(cluster: string, kind: string) => resources.list(kubeBucket(cluster, kind)) as unknown as readonly T[];
+
+  const routeTables = byKey(azure<RouteTable>("Microsoft.Network/routeTables"));
+  const nicsByHost = new Map<Key, NicInfo>();
+  const machines = azure<VirtualMachine>("Microsoft.Compute/virtualMachines");
+  const nodeMachines = azure<ScaleSetMachine>("Microsoft.Compute/virtualMachineScaleSets/virtualMachines");
+
+  const hostOfNic = new Map<Key, { readonly host: HostName; readonly owner: string }>();
+  for (const machine of machines) {
+    for (const nic of machine.properties.networkProfile.networkInterfaces) {
+      hostOfNic.set(armKey(nic.id), { host: hostNames.machine(machine.name), owner: machine.name });
+    }
+  }
+  for (const machine of nodeMachines) {
+    const cluster = segmentAfter(machine.properties.agentPool.id, "managedClusters");
+    const name = machine.properties.osProfile.computerName;
+    for (const nic of machine.properties.networkProfile.networkInterfaces) {
+      hostOfNic.set(armKey(nic.id), { host: hostNames.node(cluster, name), owner: name });
+    }
+  }
+
+  const subnetsByVnet = new Map<Key, SubnetInfo[]>();
+  const subnets = new Map<Key, SubnetInfo>();
+  for (const resource of azure<Subnet>("Microsoft.Network/virtualNetworks/subnets")) {
+    const prefix = parsePrefix(resource.properties.addressPrefix);
+    const gateway = prefix === undefined ? undefined : addressAt(prefix, 1);
+    if (prefix === undefined || gateway === undefined) continue;
+    const key = armKey(resource.id);
+    const siblings = listIn(subnetsByVnet, vnetKeyOf(key));
+    const table = resource.properties.routeTable;
+    const info: SubnetInfo = {
+      resource,
+      key,
+      prefix,
+      gateway,
+      routeTable: table === undefined ? undefined : routeTables.get(armKey(table.id)),
+      index: siblings.length + 1,
+    };
+    siblings.push(info);
+    subnets.set(key, info);
+  }
+
+  const nicsByVnet = new Map<Key, NicInfo[]>();
+  const nicsOfMachines = azure<NetworkInterface>("Microsoft.Network/networkInterfaces");
+  const nicsOfNodes = azure<NetworkInterface>("Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces");
+  for (const resource of [...nicsOfMachines, ...nicsOfNodes]) {
+    const key = armKey(resource.id);
+    const owner = hostOfNic.get(key);
+    const configurations = resource.properties.ipConfigurations;
+    const first = configurations.find((configuration) => configuration.properties.primary);
+    const subnet = first === undefined ? undefined : subnets.get(armKey(first.properties.subnet.id));
+    const primary = first === undefined ? undefined : parseAddress(first.properties.privateIPAddress);
+    if (owner === undefined || subnet === undefined || primary === undefined) continue;
+    const info: NicInfo = {
+      resource,
+      key,
+      subnet,
+      primary,
+      secondary: configurations.filter((c) => !c.properties.primary).flatMap((c) => parseAddress(c.properties.privateIPAddress) ?? []),
+      forwarding: resource.properties.enableIPForwarding,
+      fabricInterface: interfaceName(owner.owner, key),
+      host: owner.host,
+    };
+    nicsByHost.set(owner.host, info);
+    listIn(nicsByVnet, vnetKeyOf(subnet.key)).push(info);
+  }
+
+  const gateways = new Map<Key, VirtualNetworkGateway>();
+  for (const gateway of azure<VirtualNetworkGateway>("Microsoft.Network/virtualNetworkGateways")) {
+    const subnet = gateway.properties.ipConfigurations[0]?.properties.subnet.id;
+    if (subnet !== undefined) gateways.set(vnetKeyOf(armKey(subnet)), gateway);
+  }
+  const localGateways = byKey(azure<LocalNetworkGateway>("Microsoft.Network/localNetworkGateways"));
+  const connections = azure<Connection>("Microsoft.Network/connections");
+  const sites = azure<Site>("Drydock.Lab/sites");
+  const sitesBehind = (gateway: VirtualNetworkGateway | undefined): SiteInfo[] => {
+    if (gateway === undefined) return [];
+    const connected = connections.filter((c) => armKey(c.properties.virtualNetworkGateway1.id) === armKey(gateway.id));
+    return connected.flatMap((connection) => {
+      const local = armKey(connection.properties.localNetworkGateway2.id);
+      return sites
+        .filter((site) => armKey(site.properties.localNetworkGateway.id) === local)
+        .map((site) => ({
+          resource: site,
+          prefixes: parsePrefixes(localGateways.get(local)?.properties.localNetworkAddressSpace.addressPrefixes ?? []),
+          fabricInterface: interfaceName(site.name, site.id),
+        }));
+    });
+  };
+
+  const vnetOfCluster = new Map<string, Key>();
+  const pools = azure<AgentPool>("Microsoft.ContainerService/managedClusters/agentPools");
+  for (const pool of pools) {
+    const cluster = segmentAfter(pool.id, "managedClusters");
+    if (!vnetOfCluster.has(cluster)) vnetOfCluster.set(cluster, vnetKeyOf(armKey(pool.properties.vnetSubnetID)));
+  }
+  const clusterResources = azure<ManagedCluster>("Microsoft.ContainerService/managedClusters");
+  const loadBalancers = azure<LoadBalancer>("Microsoft.Network/loadBalancers");
+
+  const vnets: VnetInfo[] = azure<VirtualNetwork>("Microsoft.Network/virtualNetworks").map((resource, index) => {
+    const key = armKey(resource.id);
+    const gateway = gateways.get(key);
+    const groups = clusterResources
+      .filter((cluster) => vnetOfCluster.get(cluster.name) === key)
+      .map((cluster) => cluster.properties.nodeResourceGroup.toLowerCase());
+    return {
+      resource,
+      name: resource.name,
+      prefixes: parsePrefixes(resource.properties.addressSpace.addressPrefixes),
+      subnets: subnetsByVnet.get(key) ?? [],
+      nics: nicsByVnet.get(key) ?? [],
+      gateway,
+      sites: sitesBehind(gateway),
+      loadBalancers: loadBalancers.filter((balancer) => groups.includes(segmentAfter(balancer.id, "resourceGroups").toLowerCase())),
+      index,
+    };
+  });
+  const vnetByKey = new Map(vnets.map((vnet) => [armKey(vnet.resource.id), vnet]));
+
+  const clusters = new Map<string, ClusterInfo>();
+  for (const resource of clusterResources) {
+    const vnet = vnetByKey.get(vnetOfCluster.get(resource.name) ?? "");
+    if (vnet === undefined) continue;
+    const { name } = resource;
+    const profile = resource.properties.networkProfile;
+    const nodes = new Map<string, NodeInfo>();
+    for (const node of kube<Node>(name, "Node")) {
+      const host = hostNames.node(name, node.metadata.name);
+      const nic = nicsByHost.get(host);
+      if (nic === undefined) continue;
+      nodes.set(node.metadata.name, {
+        node,
+        nic,
+        host,
+        podCidr: node.spec.podCIDR === undefined ? undefined : parsePrefix(node.spec.podCIDR),
+      });
+    }
+    const podsByNode = new Map<string, PodInfo[]>();
+    const hostNetworkPodsByNode = new Map<string, Pod[]>();
+    for (const pod of kube<Pod>(name, "Pod")) {
+      const nodeName = pod.spec.nodeName;
+      if (nodeName === undefined || !nodes.has(nodeName)) continue;
+      const address = pod.status?.podIP === undefined ? undefined : parseAddress(pod.status.podIP);
+      if (pod.spec.hostNetwork === true) listIn(hostNetworkPodsByNode, nodeName).push(pod);
+      else if (address !== undefined) listIn(podsByNode, nodeName).push(podInfo(name, pod, address));
+    }
+    clusters.set(name, {
+      resource,
+      name,
+      vnet,
+      serviceCidr: parsePrefix(profile.serviceCidr),
+      podCidr: profile.podCidr === undefined ? undefined : parsePrefix(profile.podCidr),
+      nodes,
+      podsByNode,
+      hostNetworkPodsByNode,
+      services: kube<Service>(name, "Service"),
+      endpointSlices: kube<EndpointSlice>(name, "EndpointSlice"),
+      masqueradeMaps: kube<ConfigMap>(name, "ConfigMap").filter(
+        (map) => map.metadata.namespace === "kube-system" && map.metadata.name.startsWith("azure-ip-masq-agent-config"),
+      ),
+    });
+  }
+
+  return {
+    rules: azure<Lab>("Drydock.Lab/labs")[0]?.properties.rules ?? "current",
+    vnets,
+    clusters,
+    machines: machines.flatMap((resource) => {
+      const nic = nicsByHost.get(hostNames.machine(resource.name));
+      return nic === undefined ? [] : [{ resource, nic }];
+    }),
+    internetHosts: azure<InternetHost>("Drydock.Lab/internetHosts"),
+    publicAddresses: byKey(azure<PublicIPAddress>("Microsoft.Network/publicIPAddresses")),
+    probeResults: new Map(azure<ProbeResult>("Drydock.Lab/probeResults").map((result) => [armKey(result.properties.probe.id), result])),
+  };
+}
+
+/** Pods of a node with an interface of their own; the empty list is always the same object. */
+export function podsOn(cluster: ClusterInfo, node: string): readonly PodInfo[] {
+  return cluster.podsByNode.get(node) ?? noPods;
+}
+
+export function hostNetworkPodsOn(cluster: ClusterInfo, node: string): readonly Pod[] {
+  return cluster.hostNetworkPodsByNode.get(node) ?? noPods;
+}
+
+const podInfos = new WeakMap<Pod, Map<string, PodInfo>>();
+
+/** One per pod object and cluster, so that an unchanged pod is an unchanged input. */
+function podInfo(cluster: string, pod: Pod, address: Address): PodInfo {
+  let byCluster = podInfos.get(pod);
+  if (byCluster === undefined) {
+    byCluster = new Map();
+    podInfos.set(pod, byCluster);
+  }
+  let info = byCluster.get(cluster);
+  if (info === undefined) {
+    const namespace = pod.metadata.namespace ?? "default";
+    const host = hostNames.pod(cluster, namespace, pod.metadata.name);
+    info = { pod, address, host, nodeInterface: `veth${hashDigits(host, 11)}` };
+    byCluster.set(cluster, info);
+  }
+  return info;
+}
+
+function vnetKeyOf(subnetKey: Key): Key {
+  return subnetKey.slice(0, subnetKey.lastIndexOf("/subnets/"));
+}
+
+function parsePrefixes(texts: readonly string[]): Prefix[] {
+  return texts.flatMap((text) => parseLoosePrefix(text) ?? []);
+}
+
+function byKey<T extends { readonly id: string }>(resources: readonly T[]): Map<Key, T> {
+  return new Map(resources.map((resource) => [armKey(resource.id), resource]));
+}
+
+function listIn<K, V>(map: Map<K, V[]>, key: K): V[] {
+  let list = map.get(key);
+  if (list === undefined) {
+    list = [];
+    map.set(key, list);
+  }
+  return list;
+}

@@ -1,0 +1,255 @@
+/**
+ * The fabric of a VNet as one router: every network interface is a point-to-point link, the fabric answers every ARP request, and nothing is
+ * forwarded that Azure would not forward.
+ *
+ * Tables: {@link nicTable} knows where each address of the VNet is plugged in. Each subnet has a table of its own with its effective routes,
+ * where `VnetLocal` is a throw: the rule after it looks into the NIC table. A packet carries its subnet as a mark that depends on the link it
+ * came in by, so that the number of policy rules does not grow with the number of machines.
+ */
+
+import type { Interface, Origin, PolicyRule, Route } from "../../ir/network.ts";
+import { mainTable } from "../../ir/network.ts";
+import { priorities, type Rule, type Table } from "../../ir/ruleset.ts";
+import type { Address } from "../../net/address.ts";
+import { hostPrefix, lengthOf, mustPrefix } from "../../net/prefix.ts";
+import type { Part } from "../part.ts";
+import type { NicInfo, SubnetInfo, VnetInfo } from "../topology.ts";
+import { azureHostAddress, eth0, hostNames, links, nicTable, routerAddress, rulePriority } from "../wiring.ts";
+import { type EffectiveRoute, effectiveRoutes } from "./effective-routes.ts";
+
+/** Table of the subnet with this index. */
+const subnetTable = (subnet: SubnetInfo) => 100 + subnet.index;
+/** Swallows what is sent to addresses that nobody has. */
+const nobody = "nobody";
+
+const defaultRoute = mustPrefix("0.0.0.0/0");
+
+export function fabric(vnet: VnetInfo): Part {
+  const origin: Origin = { resource: vnet.resource.id, reason: `fabric of VNet ${vnet.name}` };
+  const nicByAddress = new Map(vnet.nics.flatMap((nic) => [nic.primary, ...nic.secondary].map((address) => [address, nic] as const)));
+  const subnetsInUse = vnet.subnets.filter((subnet) => vnet.nics.some((nic) => nic.subnet.key === subnet.key));
+  return {
+    interfaces: [
+      loopback(vnet, origin),
+      ...vnet.nics.map(nicLink),
+      { kind: "discard", name: nobody, addresses: [], origin: { ...origin, reason: "swallows packets for addresses that nobody has" } },
+      {
+        kind: "veth",
+        name: links.fabricToEdge,
+        addresses: [],
+        peer: { host: hostNames.edge(vnet.name), name: links.edgeToFabric },
+        origin: { ...origin, reason: "way to the Internet" },
+      },
+    ],
+    routes: [
+      ...vnet.nics.flatMap(nicRoutes),
+      ...vnet.prefixes.map(
+        (dst): Route => ({
+          type: "unicast",
+          table: nicTable,
+          dst,
+          dev: nobody,
+          origin: { ...origin, reason: `no network interface in VNet ${vnet.name} has this address` },
+        }),
+      ),
+      ...subnetsInUse.flatMap((subnet) =>
+        effectiveRoutes(vnet, subnet)
+          .filter((r) => r.state === "Active")
+          .map((r) => subnetRoute(subnetTable(subnet), r, nicByAddress)),
+      ),
+      // What comes in by the gateway obeys the VNet's own prefixes only: the gateway announces nothing else.
+      ...vnet.sites.flatMap((site) =>
+        site.prefixes.map(
+          (dst): Route => ({
+            type: "unicast",
+            table: mainTable,
+            dst,
+            dev: site.fabricInterface,
+            via: routerAddress.site,
+            onlink: true,
+            origin: { resource: site.resource.id, reason: `way back to ${site.resource.name}` },
+          }),
+        ),
+      ),
+    ],
+    rules: [
+      ...subnetsInUse.map(
+        (subnet): PolicyRule => ({
+          priority: rulePriority.subnets,
+          family: 4,
+          mark: { value: subnet.index, mask: 0xffffffff },
+          table: subnetTable(subnet),
+          origin: { resource: subnet.resource.id, reason: `effective routes of subnet ${subnet.resource.name}` },
+        }),
+      ),
+      {
+        priority: rulePriority.nics,
+        family: 4,
+        table: nicTable,
+        origin: { ...origin, reason: "where each address of the VNet is plugged in" },
+      },
+    ],
+    tables: [guard(vnet, origin)],
+  };
+}
+
+function loopback(vnet: VnetInfo, origin: Origin): Interface {
+  const own = (address: Address, reason: string) => ({ address, prefixLength: 32, origin: { ...origin, reason } });
+  return {
+    kind: "loopback",
+    name: "lo",
+    addresses: [
+      own(routerAddress.fabric, "the fabric towards its routers"),
+      own(azureHostAddress, "Azure's host address: health probes come from here"),
+      ...vnet.subnets.map((subnet) => own(subnet.gateway, `gateway of subnet ${subnet.resource.name}`)),
+    ],
+    origin,
+  };
+}
+
+function nicLink(nic: NicInfo): Interface {
+  return {
+    kind: "veth",
+    name: nic.fabricInterface,
+    addresses: [],
+    proxyArp: true,
+    peer: { host: nic.host, name: eth0 },
+    origin: { resource: nic.resource.id, reason: `link of network interface ${nic.resource.name}` },
+  };
+}
+
+/** The fabric delivers to the NIC, whatever is behind it: secondary addresses go to the primary's link-layer address. */
+function nicRoutes(nic: NicInfo): Route[] {
+  const base = { type: "unicast", table: nicTable, dev: nic.fabricInterface } as const;
+  return [
+    {
+      ...base,
+      dst: hostPrefix(nic.primary),
+      origin: { resource: nic.resource.id, reason: `${nic.primary} is the primary address of ${nic.resource.name}` },
+    },
+    ...nic.secondary.map(
+      (address): Route => ({
+        ...base,
+        dst: hostPrefix(address),
+        via: nic.primary,
+        onlink: true,
+        origin: { resource: nic.resource.id, reason: `${address} is a secondary address of ${nic.resource.name}` },
+      }),
+    ),
+  ];
+}
+
+function subnetRoute(table: number, route: EffectiveRoute, nicByAddress: ReadonlyMap<Address, NicInfo>): Route {
+  const base = { table, dst: route.prefix, origin: route.origin };
+  const dropped = (why: string): Route => ({
+    ...base,
+    type: "blackhole",
+    origin: { ...route.origin, reason: `${route.origin.reason}; ${why}` },
+  });
+  switch (route.nextHopType) {
+    case "VnetLocal":
+      return { ...base, type: "throw" };
+    case "Internet":
+      return { ...base, type: "unicast", dev: links.fabricToEdge, via: routerAddress.edge, onlink: true };
+    case "None":
+      return { ...base, type: "blackhole" };
+    case "VirtualNetworkGateway":
+      if (route.site === undefined) return dropped("no site is connected to a gateway of this VNet");
+      return { ...base, type: "unicast", dev: route.site.fabricInterface, via: routerAddress.site, onlink: true };
+    case "VirtualAppliance": {
+      const hop = route.nextHopIpAddress;
+      const nic = hop === undefined ? undefined : nicByAddress.get(hop);
+      if (hop === undefined || nic === undefined) return dropped("no network interface has the next hop's address");
+      return { ...base, type: "unicast", dev: nic.fabricInterface, via: nic.primary, onlink: true };
+    }
+  }
+}
+
+/**
+ * What the fabric checks at every network interface (docs: virtual-network-network-interface, IP forwarding): without IP forwarding a NIC sends
+ * only from its own addresses and receives only for them. Load-balanced flows are the exception both ways: with floating IP the machine sees
+ * and answers with the frontend's address.
+ */
+function guard(vnet: VnetInfo, origin: Origin): Table {
+  const guarded = vnet.nics.filter((nic) => !nic.forwarding);
+  const source = "Azure docs: virtual-network-network-interface (IP forwarding)";
+  const spoofed = (fields: "iifname" | "oifname", address: "ip saddr" | "ip daddr", reason: string): Rule => ({
+    matches: [
+      { kind: "lookup", fields: [fields], op: "==", set: "guarded" },
+      { kind: "lookup", fields: [fields, address], op: "!=", set: "own-addresses" },
+    ],
+    statements: [{ kind: "verdict", verdict: "drop", disposition: "spoofed" }],
+    origin: { ...origin, reason, source },
+  });
+  // Untracked packets have no mark to compare: this rule does not match them.
+  const balanced: Rule = {
+    matches: [{ kind: "value", field: "ct mark", op: "!=", values: [0] }],
+    statements: [{ kind: "verdict", verdict: "accept" }],
+    origin: { ...origin, reason: "a flow of a load balancer keeps the frontend's address" },
+  };
+  return {
+    family: "ip",
+    name: "fabric",
+    chains: [
+      {
+        name: "prerouting",
+        base: { type: "filter", hook: "prerouting", priority: priorities.mangle - 1, policy: "accept" },
+        rules: [
+          {
+            matches: [],
+            statements: [{ kind: "set-mark", target: "meta", value: { kind: "map", fields: ["iifname"], map: "subnets" } }],
+            origin: { ...origin, reason: "effective routes are those of the sender's subnet" },
+          },
+          balanced,
+          spoofed("iifname", "ip saddr", "a network interface without IP forwarding sends only from its own addresses"),
+        ],
+      },
+      {
+        name: "forward",
+        base: { type: "filter", hook: "forward", priority: priorities.filter, policy: "accept" },
+        rules: [balanced, spoofed("oifname", "ip daddr", "a network interface without IP forwarding receives only for its own addresses")],
+      },
+    ],
+    sets: [
+      { name: "guarded", key: ["ifname"], elements: guarded.map((nic) => ({ key: [nic.fabricInterface] })) },
+      {
+        name: "own-addresses",
+        key: ["ifname", "ipv4_addr"],
+        elements: guarded.flatMap((nic) => [nic.primary, ...nic.secondary].map((address) => ({ key: [nic.fabricInterface, address] }))),
+      },
+    ],
+    maps: [
+      {
+        name: "subnets",
+        key: ["ifname"],
+        value: ["mark"],
+        elements: vnet.nics.map((nic) => ({ key: [nic.fabricInterface], value: [nic.subnet.index] })),
+      },
+    ],
+  };
+}
+
+/** The first interface of a machine in a VNet, with its address and its default route. */
+export function machineInterface(
+  vnet: VnetInfo,
+  nic: NicInfo,
+): { readonly interface: Interface & { readonly kind: "veth" }; readonly defaultRoute: Route } {
+  const origin: Origin = { resource: nic.resource.id, reason: `network interface ${nic.resource.name}` };
+  return {
+    interface: {
+      kind: "veth",
+      name: eth0,
+      addresses: [{ address: nic.primary, prefixLength: lengthOf(nic.subnet.prefix), origin: { ...origin, reason: "primary address" } }],
+      peer: { host: hostNames.fabric(vnet.name), name: nic.fabricInterface },
+      origin,
+    },
+    defaultRoute: {
+      type: "unicast",
+      table: mainTable,
+      dst: defaultRoute,
+      dev: eth0,
+      via: nic.subnet.gateway,
+      origin: { ...origin, reason: `gateway of subnet ${nic.subnet.resource.name}` },
+    },
+  };
+}
