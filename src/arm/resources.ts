@@ -59,10 +59,18 @@ export type NetworkInterface = ArmResource<
   }
 >;
 
-/** What a machine listens on is the tag `drydock-listen`: "5432/tcp 53/udp". */
+/**
+ * What a machine listens on is the tag `drydock-listen`: "5432/tcp 53/udp". Its interface is made for it, in the subnet of the tag
+ * `drydock-subnet`. Failed: it has no interface, and `statusMessage` says why.
+ */
 export type VirtualMachine = ArmResource<
   "Microsoft.Compute/virtualMachines",
-  { readonly networkProfile: { readonly networkInterfaces: readonly Reference[] } }
+  {
+    readonly networkProfile: { readonly networkInterfaces: readonly Reference[] };
+    readonly provisioningState?: "Succeeded" | "Failed";
+    readonly statusCode?: string;
+    readonly statusMessage?: string;
+  }
 >;
 export const listenTag = "drydock-listen";
 
@@ -183,6 +191,9 @@ export type AgentPool = ArmResource<
     readonly vnetSubnetID: ArmId;
     readonly osType: "Linux" | "Windows";
     readonly mode: "System" | "User";
+    readonly nodeLabels?: Readonly<Record<string, string>>;
+    /** `key=value:NoSchedule`. */
+    readonly nodeTaints?: readonly string[];
   }
 >;
 

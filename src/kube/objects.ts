@@ -18,6 +18,8 @@ export type ObjectMeta = {
   }[];
   readonly generateName?: string;
   readonly creationTimestamp?: string;
+  /** Present while the object is being ended: a pod with it is terminating. */
+  readonly deletionTimestamp?: string;
 };
 
 export type KubeObject<Kind extends string = string> = {
@@ -51,12 +53,32 @@ export type Toleration = {
   readonly effect?: string;
 };
 
+export type NodeSelectorRequirement = {
+  readonly key: string;
+  readonly operator: "In" | "NotIn" | "Exists" | "DoesNotExist" | "Gt" | "Lt";
+  readonly values?: readonly string[];
+};
+
+/** Only what decides where a pod may run; preferences are kept and have no effect. */
+export type Affinity = {
+  readonly nodeAffinity?: {
+    readonly requiredDuringSchedulingIgnoredDuringExecution?: {
+      /** Any term; of a term, all requirements. `matchFields` knows `metadata.name` only. */
+      readonly nodeSelectorTerms: readonly {
+        readonly matchExpressions?: readonly NodeSelectorRequirement[];
+        readonly matchFields?: readonly NodeSelectorRequirement[];
+      }[];
+    };
+  };
+};
+
 export type PodSpec = {
   readonly containers: readonly Container[];
   readonly initContainers?: readonly Container[];
   readonly nodeName?: string;
   readonly nodeSelector?: Labels;
   readonly tolerations?: readonly Toleration[];
+  readonly affinity?: Affinity;
   readonly hostNetwork?: boolean;
   readonly hostname?: string;
   readonly subdomain?: string;

@@ -1,0 +1,133 @@
+/** Gives every virtual machine its network interface, and takes the interfaces of gone machines away. */
+
+import { addressTag, armId, segmentAfter, subnetTag } from "../arm/names.ts";
+import type { NetworkInterface, VirtualMachine } from "../arm/resources.ts";
+import { parseAddress } from "../net/address.ts";
+import { armKey } from "../resources/resources.ts";
+import { remembering } from "./memo.ts";
+import { SubnetAddresses } from "./subnet-addresses.ts";
+import { listArm, Writes } from "./view.ts";
+
+/**
+ * Machines with a static address come first, so that no other gets theirs. One whose address is taken, or whose subnet is full, has no
+ * interface and says why; it is tried again when addresses change.
+ */
+export const virtualMachines = remembering("virtual-machines", (resources) => {
+  const writes = new Writes(resources);
+  const machines = listArm(resources, "Microsoft.Compute/virtualMachines");
+  const nics = listArm(resources, "Microsoft.Network/networkInterfaces");
+  const byKey = new Map(nics.map((nic) => [armKey(nic.id), nic]));
+
+  const wanted = new Map(machines.map((machine) => [armKey(nicId(machine)), machine]));
+  const kept = new Set<string>();
+  for (const nic of nics) {
+    const key = armKey(nic.id);
+    const machine = wanted.get(key);
+    // Interfaces of no machine of ours were made by the user.
+    const isOurs = armKey(nic.properties.virtualMachine.id) === armKey(machine?.id ?? "") || nic.tags?.[madeByTag] !== undefined;
+    if (machine !== undefined && fits(nic, machine)) kept.add(key);
+    else if (isOurs) writes.delete(key);
+  }
+
+  const waiting = machines.filter((machine) => !kept.has(armKey(nicId(machine))));
+  if (waiting.length > 0) {
+    const addresses = new SubnetAddresses(resources);
+    for (const write of writes.list) {
+      for (const { properties } of byKey.get(write.key)?.properties.ipConfigurations ?? []) {
+        addresses.release(properties.subnet.id, properties.privateIPAddress);
+      }
+    }
+    const isStatic = (machine: VirtualMachine) => machine.tags?.[addressTag] !== undefined;
+    for (const machine of [...waiting.filter(isStatic), ...waiting.filter((candidate) => !isStatic(candidate))]) {
+      const subnet = machine.tags?.[subnetTag] ?? "";
+      const requested = machine.tags?.[addressTag];
+      const address = requested === undefined ? addresses.take(subnet, 1)?.[0] : taken(addresses, subnet, requested);
+      if (address === undefined) {
+        writes.putArm(
+          requested === undefined ? failed(machine, ...full(addresses, subnet)) : failed(machine, ...refused(addresses, subnet, requested)),
+        );
+        continue;
+      }
+      writes.putArm(nicOf(machine, subnet, address));
+      kept.add(armKey(nicId(machine)));
+    }
+  }
+  for (const machine of machines) if (kept.has(armKey(nicId(machine)))) writes.putArm(succeeded(machine));
+  return writes.list;
+});
+
+/** Marks the interfaces that this controller made. */
+const madeByTag = "drydock-made-by";
+
+function nicId(machine: VirtualMachine): string {
+  return armId(segmentAfter(machine.id, "resourceGroups"), "Microsoft.Network/networkInterfaces", `${machine.name}-nic`);
+}
+
+function nicOf(machine: VirtualMachine, subnet: string, address: string): NetworkInterface {
+  const id = nicId(machine);
+  return {
+    id,
+    name: `${machine.name}-nic`,
+    type: "Microsoft.Network/networkInterfaces",
+    ...(machine.location === undefined ? {} : { location: machine.location }),
+    tags: { [madeByTag]: virtualMachines.name },
+    properties: {
+      enableIPForwarding: false,
+      virtualMachine: { id: machine.id },
+      ipConfigurations: [
+        {
+          id: `${id}/ipConfigurations/ipconfig1`,
+          name: "ipconfig1",
+          properties: { primary: true, privateIPAddress: address, subnet: { id: subnet } },
+        },
+      ],
+    },
+  };
+}
+
+/** Is it the interface that the machine asks for: in its subnet, with its static address if it has one? */
+function fits(nic: NetworkInterface, machine: VirtualMachine): boolean {
+  const first = nic.properties.ipConfigurations[0]?.properties;
+  const requested = machine.tags?.[addressTag];
+  return (
+    first !== undefined &&
+    armKey(first.subnet.id) === armKey(machine.tags?.[subnetTag] ?? "") &&
+    (requested === undefined || first.privateIPAddress === requested)
+  );
+}
+
+function taken(addresses: SubnetAddresses, subnet: string, address: string): string | undefined {
+  return addresses.takeExactly(subnet, address) ? address : undefined;
+}
+
+function full(addresses: SubnetAddresses, subnet: string): [code: string, message: string] {
+  return ["SubnetIsFull", `needs 1 address, ${addresses.describe(subnet)}`];
+}
+
+function refused(addresses: SubnetAddresses, subnet: string, address: string): [code: string, message: string] {
+  if (parseAddress(address) !== undefined && addresses.isAssignable(subnet, address)) {
+    return ["PrivateIPAddressInUse", `${address} is in use: choose another, or leave it out to get the lowest free one`];
+  }
+  return ["PrivateIPAddressNotInSubnet", `${address} is not to be had: ${addresses.describe(subnet)}`];
+}
+
+function succeeded(machine: VirtualMachine): VirtualMachine {
+  const { provisioningState: _state, statusCode: _code, statusMessage: _message, ...properties } = machine.properties;
+  return {
+    ...machine,
+    properties: { ...properties, provisioningState: "Succeeded", networkProfile: { networkInterfaces: [{ id: nicId(machine) }] } },
+  };
+}
+
+function failed(machine: VirtualMachine, statusCode: string, statusMessage: string): VirtualMachine {
+  return {
+    ...machine,
+    properties: {
+      ...machine.properties,
+      provisioningState: "Failed",
+      statusCode,
+      statusMessage,
+      networkProfile: { networkInterfaces: [] },
+    },
+  };
+}
