@@ -1,0 +1,83 @@
+/**
+ * An assumption, for labs that do not run: a backend answers its health probe if the node's service rules would. Under `Cluster` every node does
+ * as long as the Service has an endpoint; under `Local` those with an endpoint of their own. In a running lab the probes are sent.
+ */
+
+import { armId, internalLoadBalancer, publicLoadBalancer, segmentAfter } from "../arm/names.ts";
+import type { ArmId, LoadBalancer, ManagedCluster } from "../arm/resources.ts";
+import type { EndpointSlice, Service } from "../kube/objects.ts";
+import type { Resources } from "../resources/resources.ts";
+import { indexed, perCluster } from "./memo.ts";
+import { clusterTags, getArm, listArm, listKube, pathOf, Writes } from "./view.ts";
+
+const machineType = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines";
+
+export const assumedProbes = perCluster("assumed-probes", (resources, cluster) => {
+  const writes = new Writes(resources);
+  const services = byNodePort(listKube(resources, cluster, "Service"));
+  const nodesOf = answeringNodes(listKube(resources, cluster, "EndpointSlice"));
+  for (const name of [publicLoadBalancer, internalLoadBalancer]) {
+    const id = armId(cluster.properties.nodeResourceGroup, "Microsoft.Network/loadBalancers", name);
+    const balancer = getArm(resources, "Microsoft.Network/loadBalancers", id);
+    if (balancer === undefined || balancer.properties.probes.length === 0) continue;
+    const backends = backendsOf(resources, balancer);
+    const all = backends.map(({ configuration }) => configuration);
+    for (const probe of balancer.properties.probes) {
+      const asked = services.get(probe.properties.port);
+      const nodes = asked === undefined ? undefined : nodesOf.get(pathOf(asked.service));
+      let healthy: readonly ArmId[] = [];
+      if (asked !== undefined && nodes !== undefined && nodes.size > 0) {
+        healthy = asked.localOnly ? backends.filter(({ node }) => nodes.has(node)).map(({ configuration }) => configuration) : all;
+      }
+      writes.putArm({
+        id: resultId(cluster, name, probe.name),
+        name: `${cluster.name}-${name}-${probe.name}`,
+        type: "Drydock.Lab/probeResults",
+        tags: clusterTags(cluster),
+        properties: { probe: { id: probe.id ?? "" }, healthy },
+      });
+    }
+  }
+  return writes.list;
+});
+
+/** Who answers at a port of the nodes; `localOnly`: for endpoints on the same node. */
+const byNodePort = indexed((services: readonly Service[]) => {
+  const index = new Map<number, { readonly service: Service; readonly localOnly: boolean }>();
+  for (const service of services) {
+    const localOnly = service.spec.externalTrafficPolicy === "Local";
+    for (const { nodePort } of service.spec.ports ?? []) if (nodePort !== undefined) index.set(nodePort, { service, localOnly });
+    if (service.spec.healthCheckNodePort !== undefined) index.set(service.spec.healthCheckNodePort, { service, localOnly: true });
+  }
+  return index;
+});
+
+/** Nodes with a ready endpoint, by the Service's `namespace/name`; if no endpoint is ready, those that still serve (KEP-1669). */
+const answeringNodes = indexed((slices: readonly EndpointSlice[]) => {
+  const index = new Map<string, Set<string>>();
+  for (const slice of slices) {
+    const ready = slice.endpoints.filter(({ conditions }) => conditions.ready);
+    const usable = ready.length > 0 ? ready : slice.endpoints.filter(({ conditions }) => conditions.serving && conditions.terminating);
+    const path = `${slice.metadata.namespace}/${slice.metadata.labels?.["kubernetes.io/service-name"]}`;
+    const nodes = index.get(path) ?? new Set();
+    for (const { nodeName } of usable) if (nodeName !== undefined) nodes.add(nodeName);
+    index.set(path, nodes);
+  }
+  return index;
+});
+
+/** The IP configurations of the pool that rules balance to, with the names of their nodes. */
+function backendsOf(resources: Resources, balancer: LoadBalancer): readonly { readonly configuration: ArmId; readonly node: string }[] {
+  const pool = balancer.properties.backendAddressPools[0]?.properties.backendIPConfigurations ?? [];
+  const names = computerNames(listArm(resources, machineType));
+  return pool.map(({ id }) => ({ configuration: id, node: names.get(id.slice(0, id.indexOf("/networkInterfaces/"))) ?? "" }));
+}
+
+const computerNames = indexed(
+  (machines: readonly { readonly id: ArmId; readonly properties: { readonly osProfile: { readonly computerName: string } } }[]) =>
+    new Map(machines.map((machine) => [machine.id, machine.properties.osProfile.computerName])),
+);
+
+function resultId(cluster: ManagedCluster, balancer: string, probe: string): ArmId {
+  return armId(segmentAfter(cluster.id, "resourceGroups"), "Drydock.Lab/probeResults", `${cluster.name}-${balancer}-${probe}`);
+}

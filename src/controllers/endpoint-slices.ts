@@ -1,0 +1,145 @@
+/**
+ * Keeps one EndpointSlice per Service with a selector, headless ones included: its pods with an address, and whether they answer
+ * (k8s, pkg/controller/endpointslice). Slices by hand, of Services without a selector, are left alone.
+ */
+
+import type { ManagedCluster } from "../arm/resources.ts";
+import { safeSuffix, uidOf } from "../kube/identity.ts";
+import type { EndpointSlice, Labels, Pod, Service, ServicePort } from "../kube/objects.ts";
+import { indexed, perCluster } from "./memo.ts";
+import { isEnded, isReady } from "./pod-index.ts";
+import { getKube, keyOf, listKube, sameJson, Writes } from "./view.ts";
+
+const serviceNameLabel = "kubernetes.io/service-name";
+const managedByLabel = "endpointslice.kubernetes.io/managed-by";
+const managedBy = "endpointslice-controller.k8s.io";
+
+type Endpoint = EndpointSlice["endpoints"][number];
+
+export const endpointSlices = perCluster("endpoint-slices", (resources, cluster) => {
+  const writes = new Writes(resources);
+  const pods = listKube(resources, cluster, "Pod");
+  const wanted = new Set<string>();
+  for (const service of listKube(resources, cluster, "Service")) {
+    if (!hasEndpoints(service)) continue;
+    const name = sliceName(service);
+    wanted.add(`${service.metadata.namespace}/${name}`);
+    const existing = getKube(resources, cluster, "EndpointSlice", service.metadata.namespace, name);
+    const selected = selectedPods(pods, service);
+    if (existing !== undefined && isCurrent(existing, service, selected)) continue;
+    const slice = sliceOf(cluster, name, service, selected);
+    const source = { service, pods: selected };
+    if (existing !== undefined && sameJson(existing, slice)) sources.set(existing, source);
+    else {
+      sources.set(slice, source);
+      writes.putKube(cluster, slice);
+    }
+  }
+  for (const slice of listKube(resources, cluster, "EndpointSlice")) {
+    const { namespace, name, labels } = slice.metadata;
+    if (labels?.[managedByLabel] === managedBy && !wanted.has(`${namespace}/${name}`)) writes.deleteKube(cluster, slice);
+  }
+  return writes.list;
+});
+
+/** What a slice was built from, so that an unchanged Service with unchanged pods costs a comparison of references. */
+const sources = new WeakMap<EndpointSlice, { readonly service: Service; readonly pods: readonly Pod[] }>();
+
+function isCurrent(slice: EndpointSlice, service: Service, pods: readonly Pod[]): boolean {
+  const source = sources.get(slice);
+  return source?.service === service && source.pods.length === pods.length && pods.every((pod, index) => pod === source.pods[index]);
+}
+
+function hasEndpoints({ spec }: Service): boolean {
+  return spec.type !== "ExternalName" && spec.selector !== undefined && Object.keys(spec.selector).length > 0;
+}
+
+function sliceName({ metadata }: Service): string {
+  return `${metadata.name}-${safeSuffix(`${metadata.namespace}/${metadata.name}/IPv4`, 5)}`;
+}
+
+function sliceOf(cluster: ManagedCluster, name: string, service: Service, pods: readonly Pod[]): EndpointSlice {
+  const { namespace = "default" } = service.metadata;
+  const owner = { apiVersion: "v1", kind: "Service", name: service.metadata.name, uid: uidOf(keyOf(cluster, service), service) };
+  return {
+    apiVersion: "discovery.k8s.io/v1",
+    kind: "EndpointSlice",
+    metadata: {
+      name,
+      namespace,
+      labels: { [serviceNameLabel]: service.metadata.name, [managedByLabel]: managedBy },
+      ownerReferences: [{ ...owner, controller: true }],
+    },
+    addressType: "IPv4",
+    endpoints: pods.flatMap((pod) => endpointOf(service, pod) ?? []),
+  };
+}
+
+function endpointOf(service: Service, pod: Pod): Endpoint | undefined {
+  const { podIP } = pod.status ?? {};
+  const { nodeName } = pod.spec;
+  if (podIP === undefined || nodeName === undefined || isEnded(pod)) return undefined;
+  const terminating = pod.metadata.deletionTimestamp !== undefined;
+  const serving = isReady(pod);
+  const ports = (service.spec.ports ?? []).flatMap((port) => {
+    const number = targetPort(port, pod);
+    return number === undefined ? [] : [{ name: port.name ?? "", protocol: port.protocol ?? "TCP", port: number }];
+  });
+  return {
+    addresses: [podIP],
+    conditions: { ready: service.spec.publishNotReadyAddresses === true || (serving && !terminating), serving, terminating },
+    nodeName,
+    targetRef: { kind: "Pod", namespace: pod.metadata.namespace ?? "default", name: pod.metadata.name },
+    ports,
+  };
+}
+
+/** A name stands for the number that this pod gave it; a pod without it has no such port. */
+function targetPort(port: ServicePort, pod: Pod): number | undefined {
+  const target = port.targetPort ?? port.port;
+  if (typeof target === "number") return target;
+  for (const container of pod.spec.containers) {
+    for (const declared of container.ports ?? []) {
+      if (declared.name === target && (declared.protocol ?? "TCP") === (port.protocol ?? "TCP")) return declared.containerPort;
+    }
+  }
+  return undefined;
+}
+
+const none: readonly Pod[] = [];
+
+/** Pods by namespace, then by `key=value`. */
+const byLabel = indexed((pods: readonly Pod[]): ReadonlyMap<string, ReadonlyMap<string, readonly Pod[]>> => {
+  const index = new Map<string, Map<string, Pod[]>>();
+  for (const pod of pods) {
+    const { namespace = "", labels } = pod.metadata;
+    if (labels === undefined) continue;
+    let ofNamespace = index.get(namespace);
+    if (ofNamespace === undefined) {
+      ofNamespace = new Map();
+      index.set(namespace, ofNamespace);
+    }
+    for (const pair of labelPairs(labels)) {
+      const found = ofNamespace.get(pair);
+      if (found === undefined) ofNamespace.set(pair, [pod]);
+      else found.push(pod);
+    }
+  }
+  return index;
+});
+
+/** Pods of one owner share their labels, so their pairs are written once. */
+const labelPairs = indexed((labels: Labels): readonly string[] => Object.entries(labels).map(([key, value]) => `${key}=${value}`));
+
+/** The pods that the Service's selector picks, sorted by key. */
+function selectedPods(pods: readonly Pod[], service: Service): readonly Pod[] {
+  const selector = Object.entries(service.spec.selector ?? {});
+  const ofNamespace = byLabel(pods).get(service.metadata.namespace ?? "");
+  let fewest: readonly Pod[] | undefined;
+  for (const [key, value] of selector) {
+    const found = ofNamespace?.get(`${key}=${value}`) ?? none;
+    if (fewest === undefined || found.length < fewest.length) fewest = found;
+  }
+  if (fewest === undefined || selector.length === 1) return fewest ?? none;
+  return fewest.filter((pod) => selector.every(([key, value]) => pod.metadata.labels?.[key] === value));
+}

@@ -1,0 +1,52 @@
+/**
+ * What AKS, its cloud controller and Kubernetes do unasked, in the order in which one waits for another. Any order comes to the same result;
+ * this one takes the fewest rounds.
+ *
+ * Not here: rolling updates, evictions and autoscalers. A lab is looked at when it has come to rest.
+ */
+
+import { assumedProbes } from "./assumed-probes.ts";
+import { clusterDefaults } from "./cluster-defaults.ts";
+import type { Controller } from "./controller.ts";
+import { daemonSets } from "./daemon-sets.ts";
+import { deployments } from "./deployments.ts";
+import { endpointSlices } from "./endpoint-slices.ts";
+import { garbage } from "./garbage.ts";
+import { kubelet } from "./kubelet.ts";
+import { loadBalancers } from "./load-balancers.ts";
+import { nodePools } from "./node-pools.ts";
+import { nodes } from "./nodes.ts";
+import { podAddresses } from "./pod-addresses.ts";
+import { podGarbage } from "./pod-garbage.ts";
+import { replicaSets } from "./replica-sets.ts";
+import { nodeRoutes, routeTables } from "./route-tables.ts";
+import { scheduler } from "./scheduler.ts";
+import { serviceAddresses } from "./service-addresses.ts";
+import { statefulSets } from "./stateful-sets.ts";
+import { virtualMachines } from "./virtual-machines.ts";
+
+export { settle } from "./settle.ts";
+
+/** What runs in a living lab. */
+export const controllers: readonly Controller[] = [
+  garbage,
+  virtualMachines,
+  nodePools,
+  nodes,
+  routeTables,
+  nodeRoutes,
+  clusterDefaults,
+  serviceAddresses,
+  deployments,
+  podGarbage,
+  replicaSets,
+  statefulSets,
+  daemonSets,
+  scheduler,
+  podAddresses,
+  endpointSlices,
+  loadBalancers,
+];
+
+/** What is taken for granted when nothing runs: that pods answer, and what probes would say. */
+export const assumptions: readonly Controller[] = [kubelet, assumedProbes];

@@ -1,0 +1,173 @@
+/**
+ * Registers every machine that Azure could make as a Node, and hands each kubenet node its pod prefix as kube-controller-manager does:
+ * the first free /24 of the pod CIDR after the last one given, starting again at its end (k8s, pkg/controller/nodeipam/ipam/cidrset).
+ */
+
+import type { AgentPool, ManagedCluster, ScaleSetMachine } from "../arm/resources.ts";
+import { uuidOf } from "../kube/identity.ts";
+import type { Condition, Node, Taint } from "../kube/objects.ts";
+import { formatIpv4, ipv4Number } from "../net/address.ts";
+import { addressOf, lengthOf, parsePrefix } from "../net/prefix.ts";
+import { armKey, type Resources } from "../resources/resources.ts";
+import { syncWarnings, type Warning } from "./events.ts";
+import { ipamState, ipamStateId, lastGiven } from "./ipam-state.ts";
+import { perCluster } from "./memo.ts";
+import { instanceOf } from "./node-pools.ts";
+import { getArm, getKube, isKubenet, keyOf, listArm, listKube, poolsOf, Writes } from "./view.ts";
+
+/** Node IPAM's mask for IPv4 (cloud-provider-azure's flags; AKS docs, configure-kubenet.md). */
+const nodeMask = 24;
+const cidrNotAvailable = "CIDRNotAvailable";
+
+export const networkUnavailableTaint: Taint = { key: "node.kubernetes.io/network-unavailable", effect: "NoSchedule" };
+export const noRouteCreated: Condition = {
+  type: "NetworkUnavailable",
+  status: "True",
+  reason: "NoRouteCreated",
+  message: "RouteController failed to create a route",
+};
+const ready: Condition = { type: "Ready", status: "True", reason: "KubeletReady", message: "kubelet is posting ready status" };
+
+export const nodes = perCluster("nodes", (resources, cluster) => {
+  const writes = new Writes(resources);
+  const wanted = new Set<string>();
+  const registered: { readonly pool: AgentPool; readonly machine: ScaleSetMachine }[] = [];
+  const machines = listArm(resources, "Microsoft.Compute/virtualMachineScaleSets/virtualMachines");
+  for (const pool of poolsOf(resources, cluster)) {
+    const ofPool = machines.filter((machine) => armKey(machine.properties.agentPool.id) === armKey(pool.id));
+    for (const machine of ofPool.sort((a, b) => instanceOf(a) - instanceOf(b))) {
+      if (machine.properties.provisioningState !== "Succeeded") continue;
+      registered.push({ pool, machine });
+      wanted.add(machine.properties.osProfile.computerName);
+    }
+  }
+  const existing = listKube(resources, cluster, "Node");
+  for (const node of existing) if (!wanted.has(node.metadata.name)) writes.deleteKube(cluster, node);
+
+  const prefixes = isKubenet(cluster)
+    ? new NodePrefixes(
+        resources,
+        cluster,
+        existing.filter((node) => wanted.has(node.metadata.name)),
+      )
+    : undefined;
+  const warnings: Warning[] = [];
+  for (const { pool, machine } of registered) {
+    const name = machine.properties.osProfile.computerName;
+    const before = getKube(resources, cluster, "Node", undefined, name);
+    const podCIDR = before?.spec.podCIDR ?? prefixes?.take();
+    if (prefixes !== undefined && podCIDR === undefined) {
+      const message = `pod CIDR ${cluster.properties.networkProfile.podCidr} has room for ${prefixes.count} nodes (one /${nodeMask} each), and all are given out`;
+      warnings.push({ reason: cidrNotAvailable, message, involvedObject: { kind: "Node", name } });
+    }
+    const node = nodeOf(resources, cluster, pool, machine, podCIDR, before);
+    if (node !== undefined) writes.putKube(cluster, node);
+  }
+  if (prefixes?.last !== undefined) {
+    writes.putArm(ipamState(cluster, ipamStateId(cluster, "node-cidrs"), prefixes.last));
+  }
+  syncWarnings(resources, writes, cluster, [cidrNotAvailable], warnings);
+  return writes.list;
+});
+
+/** What others decide about a node (its network, whether it may be scheduled on, labels and taints of the user) stays as it is. */
+function nodeOf(
+  resources: Resources,
+  cluster: ManagedCluster,
+  pool: AgentPool,
+  machine: ScaleSetMachine,
+  podCIDR: string | undefined,
+  before: Node | undefined,
+): Node | undefined {
+  const nic = getArm(
+    resources,
+    "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces",
+    machine.properties.networkProfile.networkInterfaces[0]?.id ?? "",
+  );
+  const address = nic?.properties.ipConfigurations.find((configuration) => configuration.properties.primary)?.properties.privateIPAddress;
+  if (address === undefined) return undefined;
+  const name = machine.properties.osProfile.computerName;
+  const labels = {
+    ...before?.metadata.labels,
+    "kubernetes.io/hostname": name,
+    "kubernetes.io/os": pool.properties.osType.toLowerCase(),
+    "kubernetes.io/arch": "amd64",
+    agentpool: pool.name,
+    "kubernetes.azure.com/agentpool": pool.name,
+    "kubernetes.azure.com/cluster": cluster.properties.nodeResourceGroup,
+    "kubernetes.azure.com/mode": pool.properties.mode.toLowerCase(),
+    "topology.kubernetes.io/region": cluster.location ?? "",
+    ...pool.properties.nodeLabels,
+  };
+  const initialTaints = () => [
+    ...(pool.properties.nodeTaints ?? []).flatMap((text) => parseTaint(text) ?? []),
+    ...(isKubenet(cluster) ? [networkUnavailableTaint] : []),
+  ];
+  const taints = before === undefined ? initialTaints() : (before.spec.taints ?? []);
+  const node: Node = {
+    apiVersion: "v1",
+    kind: "Node",
+    metadata: { name, labels, ...(before?.metadata.annotations === undefined ? {} : { annotations: before.metadata.annotations }) },
+    spec: {
+      ...(podCIDR === undefined ? {} : { podCIDR }),
+      providerID: `azure://${machine.id}`,
+      ...(taints.length === 0 ? {} : { taints }),
+      ...(before?.spec.unschedulable === undefined ? {} : { unschedulable: before.spec.unschedulable }),
+    },
+    status: {
+      addresses: [
+        { type: "InternalIP", address },
+        { type: "Hostname", address: name },
+      ],
+      capacity: { pods: String(pool.properties.maxPods) },
+      conditions: before?.status.conditions ?? (isKubenet(cluster) ? [ready, noRouteCreated] : [ready]),
+    },
+  };
+  return { ...node, metadata: { ...node.metadata, uid: uuidOf(keyOf(cluster, node)) } };
+}
+
+/** `key=value:Effect` or `key:Effect`, as `az aks nodepool add --node-taints` takes them. */
+function parseTaint(text: string): Taint | undefined {
+  const match = /^([^=:]+)(?:=([^:]*))?:(NoSchedule|PreferNoSchedule|NoExecute)$/.exec(text);
+  const [, key, value, effect] = match ?? [];
+  if (key === undefined || (effect !== "NoSchedule" && effect !== "PreferNoSchedule" && effect !== "NoExecute")) return undefined;
+  return { key, ...(value === undefined ? {} : { value }), effect };
+}
+
+/** The /24s of the pod CIDR. */
+class NodePrefixes {
+  /** How many there are. */
+  readonly count: number;
+  /** The one given out last. */
+  last: string | undefined;
+  readonly #network: number;
+  readonly #used = new Set<number>();
+  #next: number;
+
+  constructor(resources: Resources, cluster: ManagedCluster, existing: readonly Node[]) {
+    const podCidr = parsePrefix(cluster.properties.networkProfile.podCidr ?? "");
+    const network = podCidr === undefined ? undefined : ipv4Number(addressOf(podCidr));
+    this.#network = network ?? 0;
+    this.count = podCidr === undefined || network === undefined ? 0 : Math.floor(2 ** (nodeMask - lengthOf(podCidr)));
+    for (const node of existing) if (node.spec.podCIDR !== undefined) this.#used.add(this.#indexOf(node.spec.podCIDR));
+    this.last = lastGiven(resources, ipamStateId(cluster, "node-cidrs"));
+    this.#next = this.last === undefined ? 0 : this.#indexOf(this.last) + 1;
+  }
+
+  take(): string | undefined {
+    for (let tries = 0; tries < this.count; tries++) {
+      const index = (this.#next + tries) % this.count;
+      if (this.#used.has(index)) continue;
+      this.#used.add(index);
+      this.#next = index + 1;
+      this.last = `${formatIpv4(this.#network + index * 2 ** (32 - nodeMask))}/${nodeMask}`;
+      return this.last;
+    }
+    return undefined;
+  }
+
+  #indexOf(prefix: string): number {
+    const address = ipv4Number(prefix.slice(0, prefix.indexOf("/"))) ?? this.#network;
+    return (address - this.#network) / 2 ** (32 - nodeMask);
+  }
+}

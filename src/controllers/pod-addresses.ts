@@ -1,0 +1,135 @@
+/**
+ * Gives bound pods their addresses.
+ *
+ * kubenet: host-local on each node's /24, round robin from the last one given, without network, gateway (.1) and broadcast: 253 of them
+ * (CNI plugins, plugins/ipam/host-local). Azure CNI: the lowest free secondary address of the node's interface (azure-vnet-ipam).
+ * A pod with host networking has the node's address. When none is left the pod stays pending and an event says so, as kubelet does.
+ */
+
+import type { ManagedCluster } from "../arm/resources.ts";
+import type { Node, Pod } from "../kube/objects.ts";
+import { formatIpv4, ipv4Number } from "../net/address.ts";
+import { addressOf, parsePrefix, sizeOf } from "../net/prefix.ts";
+import type { Resources } from "../resources/resources.ts";
+import { syncWarnings, type Warning } from "./events.ts";
+import { ipamState, ipamStateId, lastGiven } from "./ipam-state.ts";
+import { perCluster } from "./memo.ts";
+import { isEnded, podsOnNode } from "./pod-index.ts";
+import { getArm, getKube, isKubenet, listArm, listKube, Writes } from "./view.ts";
+
+const machineType = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines";
+const failedSandbox = "FailedCreatePodSandBox";
+
+export const podAddresses = perCluster("pod-addresses", (resources, cluster) => {
+  const writes = new Writes(resources);
+  const pods = listKube(resources, cluster, "Pod");
+  const warnings: Warning[] = [];
+  const pools = new Map<string, Pool>();
+  for (const pod of pods) {
+    const { nodeName, hostNetwork } = pod.spec;
+    if (nodeName === undefined || pod.status?.podIP !== undefined || isEnded(pod)) continue;
+    const node = getKube(resources, cluster, "Node", undefined, nodeName);
+    const hostIP = node?.status.addresses.find((address) => address.type === "InternalIP")?.address;
+    if (node === undefined || hostIP === undefined) continue;
+    let pool = pools.get(nodeName);
+    if (pool === undefined && hostNetwork !== true) {
+      const onNode = podsOnNode(pods, nodeName);
+      pool = isKubenet(cluster) ? hostLocal(resources, cluster, node, onNode) : secondaryAddresses(resources, node, onNode);
+      pools.set(nodeName, pool);
+    }
+    const podIP = hostNetwork === true ? hostIP : pool?.take();
+    writes.putKube(cluster, withAddress(pod, hostIP, podIP));
+    if (podIP === undefined) {
+      const { namespace = "", name } = pod.metadata;
+      warnings.push({
+        reason: failedSandbox,
+        message: `failed to set up the pod's network: no address left: ${pool?.describe()}`,
+        involvedObject: { kind: "Pod", namespace, name },
+      });
+    }
+  }
+  for (const [node, pool] of pools) {
+    if (pool.last !== undefined) writes.putArm(ipamState(cluster, stateId(cluster, node), pool.last));
+  }
+  forgetGoneNodes(resources, writes, cluster);
+  syncWarnings(resources, writes, cluster, [failedSandbox], warnings);
+  return writes.list;
+});
+
+/** Addresses of one node, as they stand while pods are given some. */
+type Pool = {
+  readonly take: () => string | undefined;
+  readonly describe: () => string;
+  /** Where a round-robin allocator stands. */
+  last?: string | undefined;
+};
+
+function withAddress(pod: Pod, hostIP: string, podIP: string | undefined): Pod {
+  const status = { ...pod.status, phase: pod.status?.phase ?? "Pending", hostIP } as const;
+  return { ...pod, status: podIP === undefined ? status : { ...status, podIP } };
+}
+
+function hostLocal(resources: Resources, cluster: ManagedCluster, node: Node, pods: readonly Pod[]): Pool {
+  const prefix = parsePrefix(node.spec.podCIDR ?? "");
+  const network = prefix === undefined ? undefined : ipv4Number(addressOf(prefix));
+  if (prefix === undefined || network === undefined) {
+    return { take: () => undefined, describe: () => `node ${node.metadata.name} has no pod prefix` };
+  }
+  // Of 256: not .0 (network), .1 (gateway), .255 (broadcast).
+  const [first, count] = [network + 2, sizeOf(prefix) - 3];
+  const used = usedBy(pods);
+  const last = ipv4Number(lastGiven(resources, stateId(cluster, node.metadata.name)) ?? "");
+  let next = last === undefined ? 0 : last + 1 - first;
+  const pool: Pool = {
+    take() {
+      for (let tries = 0; tries < count; tries++) {
+        const offset = (next + tries) % count;
+        const address = formatIpv4(first + offset);
+        if (used.has(address)) continue;
+        used.add(address);
+        next = offset + 1;
+        pool.last = address;
+        return address;
+      }
+      return undefined;
+    },
+    describe: () => `${used.size} of ${count} in use on node ${node.metadata.name} (${prefix}: 256 - network - gateway - broadcast)`,
+  };
+  return pool;
+}
+
+function secondaryAddresses(resources: Resources, node: Node, pods: readonly Pod[]): Pool {
+  const machine = getArm(resources, machineType, node.spec.providerID.slice("azure://".length));
+  const nic = getArm(resources, `${machineType}/networkInterfaces`, machine?.properties.networkProfile.networkInterfaces[0]?.id ?? "");
+  const configurations = nic?.properties.ipConfigurations ?? [];
+  const addresses = configurations.flatMap(({ properties }) => (properties.primary ? [] : [properties.privateIPAddress]));
+  const used = usedBy(pods);
+  let next = 0;
+  return {
+    take() {
+      while (next < addresses.length) {
+        const address = addresses[next++];
+        if (address !== undefined && !used.has(address)) return address;
+      }
+      return undefined;
+    },
+    describe: () => `all ${addresses.length} secondary addresses that node ${node.metadata.name} reserved when it was made are in use`,
+  };
+}
+
+function usedBy(pods: readonly Pod[]): Set<string> {
+  return new Set(pods.flatMap((pod) => (pod.spec.hostNetwork === true ? [] : (pod.status?.podIP ?? []))));
+}
+
+function stateId(cluster: ManagedCluster, node: string): string {
+  return ipamStateId(cluster, `pods-${node}`);
+}
+
+/** A node's name is never used again, so neither is its allocator. */
+function forgetGoneNodes(resources: Resources, writes: Writes, cluster: ManagedCluster): void {
+  const prefix = ipamStateId(cluster, "pods-");
+  for (const state of listArm(resources, "Drydock.Lab/ipamStates")) {
+    if (!state.id.startsWith(prefix)) continue;
+    if (getKube(resources, cluster, "Node", undefined, state.id.slice(prefix.length)) === undefined) writes.deleteArm(state.id);
+  }
+}
