@@ -53,6 +53,8 @@ export type NicInfo = {
   /** The fabric's end of the link. */
   readonly fabricInterface: InterfaceName;
   readonly host: HostName;
+  /** Name of the machine: a node's interface is called after its scale set only. */
+  readonly machine: string;
 };
 
 export type SiteInfo = {
@@ -86,8 +88,8 @@ export type NodeInfo = {
 export type PodInfo = {
   readonly pod: Pod;
   readonly address: Address;
-  readonly host: HostName /** The node's end of its link. */;
-  readonly nodeInterface: InterfaceName;
+  readonly host: HostName /** 11 hexadecimal digits, for the name of the node's end of its link. */;
+  readonly hash: string;
 };
 
 export type ClusterInfo = {
@@ -183,6 +185,7 @@ export function topologyOf(resources: Resources): Topology {
       forwarding: resource.properties.enableIPForwarding,
       fabricInterface: interfaceName(owner.owner, key),
       host: owner.host,
+      machine: owner.owner,
     };
     nicsByHost.set(owner.host, info);
     listIn(nicsByVnet, vnetKeyOf(subnet.key)).push(info);
@@ -320,7 +323,7 @@ function podInfo(cluster: string, pod: Pod, address: Address): PodInfo {
   if (info === undefined) {
     const namespace = pod.metadata.namespace ?? "default";
     const host = hostNames.pod(cluster, namespace, pod.metadata.name);
-    info = { pod, address, host, nodeInterface: `veth${hashDigits(host, 11)}` };
+    info = { pod, address, host, hash: hashDigits(host, 11) };
     byCluster.set(cluster, info);
   }
   return info;

@@ -11,7 +11,7 @@
  * do in Azure.
  */
 
-import { type Interface, mainTable, type Neighbour, type Origin, type Route } from "../../ir/network.ts";
+import { type Interface, type InterfaceName, mainTable, type Neighbour, type Origin, type Route } from "../../ir/network.ts";
 import { type Address, ipv4Number, mustAddress } from "../../net/address.ts";
 import { hostPrefix, lengthOf, mustPrefix, type Prefix } from "../../net/prefix.ts";
 import type { NodeContext, PodNetwork } from "../pod-network.ts";
@@ -34,7 +34,7 @@ export const azureCniTransparent: PodNetwork = {
       ...pods.map(
         (pod): Interface => ({
           kind: "veth",
-          name: pod.nodeInterface,
+          name: nodeInterface(pod),
           mac: nodeEndMac,
           proxyArp: true,
           addresses: [],
@@ -50,7 +50,7 @@ export const azureCniTransparent: PodNetwork = {
           type: "unicast",
           table: mainTable,
           dst: hostPrefix(pod.address),
-          dev: pod.nodeInterface,
+          dev: nodeInterface(pod),
           origin: podOrigin(pod, "the node's way to"),
         }),
       ),
@@ -64,7 +64,7 @@ export const azureCniTransparent: PodNetwork = {
           kind: "veth",
           name: eth0,
           addresses: [{ address: pod.address, prefixLength: 32, origin: addressOrigin(context, pod) }],
-          peer: { host: context.node.host, name: pod.nodeInterface },
+          peer: { host: context.node.host, name: nodeInterface(pod) },
           origin,
         },
       ],
@@ -96,7 +96,7 @@ export const azureCniBridge: PodNetwork = {
         ...pods.map(
           (pod): Interface => ({
             kind: "veth",
-            name: pod.nodeInterface,
+            name: nodeInterface(pod),
             addresses: [],
             peer: { host: pod.host, name: eth0 },
             port: { bridge, hairpin: true, isolated: true },
@@ -125,7 +125,7 @@ export const azureCniBridge: PodNetwork = {
           name: eth0,
           mac: podMac(pod.address),
           addresses: [{ address: pod.address, prefixLength: lengthOf(subnet.prefix), origin: addressOrigin(context, pod) }],
-          peer: { host: context.node.host, name: pod.nodeInterface },
+          peer: { host: context.node.host, name: nodeInterface(pod) },
           origin,
         },
       ],
@@ -165,4 +165,9 @@ function podMac(address: Address): string {
   const value = ipv4Number(address) ?? 0;
   const bytes = [0x0a, 0x58, value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255];
   return bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(":");
+}
+
+/** The node's end of a pod's link. */
+function nodeInterface(pod: PodInfo): InterfaceName {
+  return `azv${pod.hash}`;
 }

@@ -9,7 +9,7 @@
  * pods of one node loses one from its TTL.
  */
 
-import { type Interface, mainTable, type Origin } from "../../ir/network.ts";
+import { type Interface, type InterfaceName, mainTable, type Origin } from "../../ir/network.ts";
 import { addressAt, lengthOf, mustPrefix, type Prefix } from "../../net/prefix.ts";
 import type { NodeContext, PodNetwork } from "../pod-network.ts";
 import type { PodInfo } from "../topology.ts";
@@ -63,7 +63,7 @@ export const kubenet: PodNetwork = {
               origin: { ...origin, reason: `address of ${podCidr}, given by host-local` },
             },
           ],
-          peer: { host: context.node.host, name: pod.nodeInterface },
+          peer: { host: context.node.host, name: nodeInterface(pod) },
           origin,
         },
       ],
@@ -87,7 +87,7 @@ export const kubenet: PodNetwork = {
 function podPort(pod: PodInfo): Interface {
   return {
     kind: "veth",
-    name: pod.nodeInterface,
+    name: nodeInterface(pod),
     addresses: [],
     peer: { host: pod.host, name: eth0 },
     port: { bridge, hairpin: true, isolated: true },
@@ -101,4 +101,9 @@ function podResource(context: NodeContext, pod: PodInfo): string {
 
 function hostOnly(pod: PodInfo): Prefix {
   return mustPrefix(`${pod.address}/32`);
+}
+
+/** The node's end of a pod's link. */
+function nodeInterface(pod: PodInfo): InterfaceName {
+  return `veth${pod.hash.slice(0, 8)}`;
 }

@@ -54,7 +54,7 @@ export function inboundLoadBalancing(topology: Topology, vnet: VnetInfo): Part {
           dev: nic.fabricInterface,
           via: nic.primary,
           onlink: true,
-          origin: { resource: nic.resource.id, reason: `backend ${nic.resource.name}` },
+          origin: { resource: nic.resource.id, reason: `backend ${nic.machine}` },
         }),
       ),
     ],
@@ -64,7 +64,7 @@ export function inboundLoadBalancing(topology: Topology, vnet: VnetInfo): Part {
         family: 4,
         mark: { value: addressMark(nic.primary), mask: 0xffffffff },
         table: addressMark(nic.primary),
-        origin: { resource: nic.resource.id, reason: `flows balanced to ${nic.resource.name}` },
+        origin: { resource: nic.resource.id, reason: `flows balanced to ${nic.machine}` },
       }),
     ),
     tables: [
@@ -194,6 +194,6 @@ function backendElements(rule: BalancingRule): MapElement[] {
   return rule.healthy.map((nic, slot) => ({
     key: [rule.frontend, rule.protocol, rule.frontendPort, slot],
     value: [addressMark(nic.primary)],
-    origin: { ...rule.origin, reason: `${rule.origin.reason} picks backend ${nic.resource.name} (${nic.primary})` },
+    origin: { ...rule.origin, reason: `${rule.origin.reason} picks backend ${nic.machine} (${nic.primary})` },
   }));
 }

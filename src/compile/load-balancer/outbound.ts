@@ -49,12 +49,12 @@ export function outboundShares(topology: Topology, vnet: VnetInfo): readonly Out
         return [
           {
             backend: nic.primary,
-            backendName: nic.resource.name,
+            backendName: nic.machine,
             publicAddress,
             ports: { first: range.first, last: range.last },
             origin: {
               resource: balancer.id,
-              reason: `outbound rule ${rule.name} of load balancer ${balancer.name}: ${nic.resource.name} may use ${ports} ports of ${publicAddress}`,
+              reason: `outbound rule ${rule.name} of load balancer ${balancer.name}: ${nic.machine} may use ${ports} ports of ${publicAddress}`,
               source,
             },
           },

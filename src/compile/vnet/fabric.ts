@@ -114,7 +114,7 @@ function nicLink(nic: NicInfo): Interface {
     addresses: [],
     proxyArp: true,
     peer: { host: nic.host, name: eth0 },
-    origin: { resource: nic.resource.id, reason: `link of network interface ${nic.resource.name}` },
+    origin: { resource: nic.resource.id, reason: `link of network interface of ${nic.machine}` },
   };
 }
 
@@ -125,7 +125,7 @@ function nicRoutes(nic: NicInfo): Route[] {
     {
       ...base,
       dst: hostPrefix(nic.primary),
-      origin: { resource: nic.resource.id, reason: `${nic.primary} is the primary address of ${nic.resource.name}` },
+      origin: { resource: nic.resource.id, reason: `${nic.primary} is the primary address of ${nic.machine}` },
     },
     ...nic.secondary.map(
       (address): Route => ({
@@ -133,7 +133,7 @@ function nicRoutes(nic: NicInfo): Route[] {
         dst: hostPrefix(address),
         via: nic.primary,
         onlink: true,
-        origin: { resource: nic.resource.id, reason: `${address} is a secondary address of ${nic.resource.name}` },
+        origin: { resource: nic.resource.id, reason: `${address} is a secondary address of ${nic.machine}` },
       }),
     ),
   ];
@@ -234,7 +234,7 @@ export function machineInterface(
   vnet: VnetInfo,
   nic: NicInfo,
 ): { readonly interface: Interface & { readonly kind: "veth" }; readonly defaultRoute: Route } {
-  const origin: Origin = { resource: nic.resource.id, reason: `network interface ${nic.resource.name}` };
+  const origin: Origin = { resource: nic.resource.id, reason: `network interface of ${nic.machine}` };
   return {
     interface: {
       kind: "veth",
