@@ -54,16 +54,20 @@ const byNodePort = indexed((services: readonly Service[]) => {
 
 /** Nodes with a ready endpoint, by the Service's `namespace/name`; if no endpoint is ready, those that still serve (KEP-1669). */
 const answeringNodes = indexed((slices: readonly EndpointSlice[]) => {
-  const index = new Map<string, Set<string>>();
+  const index = new Map<string, ReadonlySet<string>>();
   for (const slice of slices) {
-    const ready = slice.endpoints.filter(({ conditions }) => conditions.ready);
-    const usable = ready.length > 0 ? ready : slice.endpoints.filter(({ conditions }) => conditions.serving && conditions.terminating);
     const path = `${slice.metadata.namespace}/${slice.metadata.labels?.["kubernetes.io/service-name"]}`;
-    const nodes = index.get(path) ?? new Set();
-    for (const { nodeName } of usable) if (nodeName !== undefined) nodes.add(nodeName);
-    index.set(path, nodes);
+    const others = index.get(path);
+    const nodes = usableNodes(slice);
+    index.set(path, others === undefined ? nodes : new Set([...others, ...nodes]));
   }
   return index;
+});
+
+const usableNodes = indexed((slice: EndpointSlice): ReadonlySet<string> => {
+  const ready = slice.endpoints.filter(({ conditions }) => conditions.ready);
+  const usable = ready.length > 0 ? ready : slice.endpoints.filter(({ conditions }) => conditions.serving && conditions.terminating);
+  return new Set(usable.flatMap(({ nodeName }) => nodeName ?? []));
 });
 
 /** The IP configurations of the pool that rules balance to, with the names of their nodes. */

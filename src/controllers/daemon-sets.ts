@@ -4,7 +4,7 @@ import { generatedName, generatedPrefix, templateHash } from "../kube/identity.t
 import type { DaemonSet, Node, Pod, PodSpec, Toleration } from "../kube/objects.ts";
 import { perCluster } from "./memo.ts";
 import { matchesNodeSelection, pinnedNode, pinnedTo, untoleratedTaint } from "./node-fit.ts";
-import { podsOfOwner } from "./pod-index.ts";
+import { podIndex, podsOfOwner } from "./pod-index.ts";
 import { podMaker } from "./pod-template.ts";
 import { listKube, Writes } from "./view.ts";
 
@@ -12,7 +12,7 @@ const revisionLabel = "controller-revision-hash";
 
 export const daemonSets = perCluster("daemon-sets", (resources, cluster) => {
   const writes = new Writes(resources);
-  const pods = listKube(resources, cluster, "Pod");
+  const pods = podIndex(cluster, listKube(resources, cluster, "Pod"));
   const nodes = listKube(resources, cluster, "Node");
   for (const set of listKube(resources, cluster, "DaemonSet")) {
     const revision = templateHash(set.spec.template);

@@ -5,9 +5,9 @@
 
 import type { ManagedCluster } from "../arm/resources.ts";
 import { safeSuffix, uidOf } from "../kube/identity.ts";
-import type { EndpointSlice, Labels, Pod, Service, ServicePort } from "../kube/objects.ts";
-import { indexed, perCluster } from "./memo.ts";
-import { isEnded, isReady } from "./pod-index.ts";
+import type { EndpointSlice, Pod, Service, ServicePort } from "../kube/objects.ts";
+import { perCluster } from "./memo.ts";
+import { isEnded, isReady, type PodIndex, podIndex, podsWithLabel } from "./pod-index.ts";
 import { getKube, keyOf, listKube, sameJson, Writes } from "./view.ts";
 
 const serviceNameLabel = "kubernetes.io/service-name";
@@ -18,14 +18,14 @@ type Endpoint = EndpointSlice["endpoints"][number];
 
 export const endpointSlices = perCluster("endpoint-slices", (resources, cluster) => {
   const writes = new Writes(resources);
-  const pods = listKube(resources, cluster, "Pod");
+  const index = podIndex(cluster, listKube(resources, cluster, "Pod"));
   const wanted = new Set<string>();
   for (const service of listKube(resources, cluster, "Service")) {
     if (!hasEndpoints(service)) continue;
     const name = sliceName(service);
     wanted.add(`${service.metadata.namespace}/${name}`);
     const existing = getKube(resources, cluster, "EndpointSlice", service.metadata.namespace, name);
-    const selected = selectedPods(pods, service);
+    const selected = selectedPods(index, service);
     if (existing !== undefined && isCurrent(existing, service, selected)) continue;
     const slice = sliceOf(cluster, name, service, selected);
     const source = { service, pods: selected };
@@ -47,7 +47,8 @@ const sources = new WeakMap<EndpointSlice, { readonly service: Service; readonly
 
 function isCurrent(slice: EndpointSlice, service: Service, pods: readonly Pod[]): boolean {
   const source = sources.get(slice);
-  return source?.service === service && source.pods.length === pods.length && pods.every((pod, index) => pod === source.pods[index]);
+  if (source?.service !== service) return false;
+  return source.pods === pods || (source.pods.length === pods.length && pods.every((pod, index) => pod === source.pods[index]));
 }
 
 function hasEndpoints({ spec }: Service): boolean {
@@ -106,40 +107,21 @@ function targetPort(port: ServicePort, pod: Pod): number | undefined {
   return undefined;
 }
 
-const none: readonly Pod[] = [];
-
-/** Pods by namespace, then by `key=value`. */
-const byLabel = indexed((pods: readonly Pod[]): ReadonlyMap<string, ReadonlyMap<string, readonly Pod[]>> => {
-  const index = new Map<string, Map<string, Pod[]>>();
-  for (const pod of pods) {
-    const { namespace = "", labels } = pod.metadata;
-    if (labels === undefined) continue;
-    let ofNamespace = index.get(namespace);
-    if (ofNamespace === undefined) {
-      ofNamespace = new Map();
-      index.set(namespace, ofNamespace);
-    }
-    for (const pair of labelPairs(labels)) {
-      const found = ofNamespace.get(pair);
-      if (found === undefined) ofNamespace.set(pair, [pod]);
-      else found.push(pod);
-    }
-  }
-  return index;
-});
-
-/** Pods of one owner share their labels, so their pairs are written once. */
-const labelPairs = indexed((labels: Labels): readonly string[] => Object.entries(labels).map(([key, value]) => `${key}=${value}`));
-
-/** The pods that the Service's selector picks, sorted by key. */
-function selectedPods(pods: readonly Pod[], service: Service): readonly Pod[] {
+/** The pods that the Service's selector picks, sorted by key; the same list for as long as they are the same. */
+function selectedPods(index: PodIndex, service: Service): readonly Pod[] {
   const selector = Object.entries(service.spec.selector ?? {});
-  const ofNamespace = byLabel(pods).get(service.metadata.namespace ?? "");
   let fewest: readonly Pod[] | undefined;
   for (const [key, value] of selector) {
-    const found = ofNamespace?.get(`${key}=${value}`) ?? none;
+    const found = podsWithLabel(index, service.metadata.namespace, key, value);
     if (fewest === undefined || found.length < fewest.length) fewest = found;
   }
-  if (fewest === undefined || selector.length === 1) return fewest ?? none;
-  return fewest.filter((pod) => selector.every(([key, value]) => pod.metadata.labels?.[key] === value));
+  if (fewest === undefined || selector.length === 1) return fewest ?? [];
+  const before = selections.get(service);
+  if (before?.among === fewest) return before.pods;
+  const pods = fewest.filter((pod) => selector.every(([key, value]) => pod.metadata.labels?.[key] === value));
+  selections.set(service, { among: fewest, pods });
+  return pods;
 }
+
+/** What Services with several labels in their selector picked, and from which list. */
+const selections = new WeakMap<Service, { readonly among: readonly Pod[]; readonly pods: readonly Pod[] }>();

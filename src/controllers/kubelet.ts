@@ -5,18 +5,16 @@
 
 import type { Pod } from "../kube/objects.ts";
 import { perCluster } from "./memo.ts";
-import { isReady } from "./pod-index.ts";
+import { podIndex } from "./pod-index.ts";
 import { getKube, listKube, Writes } from "./view.ts";
 
 const ready = { type: "Ready", status: "True" } as const;
 
 export const kubelet = perCluster("kubelet", (resources, cluster) => {
   const writes = new Writes(resources);
-  for (const pod of listKube(resources, cluster, "Pod")) {
+  for (const pod of podIndex(cluster, listKube(resources, cluster, "Pod")).unready) {
     const { status, spec } = pod;
-    if (status?.podIP === undefined || spec.nodeName === undefined) continue;
-    if ((status.phase === "Running" && isReady(pod)) || status.phase === "Succeeded" || status.phase === "Failed") continue;
-    if (getKube(resources, cluster, "Node", undefined, spec.nodeName) === undefined) continue;
+    if (status === undefined || spec.nodeName === undefined || getKube(resources, cluster, "Node", undefined, spec.nodeName) === undefined) continue;
     const others = (status.conditions ?? []).filter((condition) => condition.type !== ready.type);
     const running: Pod = { ...pod, status: { ...status, phase: "Running", conditions: [...others, ready] } };
     writes.putKube(cluster, running);

@@ -5,21 +5,35 @@ import { armKey, type Bucket, bucketOf, type Key, type Resource, type Resources,
 import type { Controller } from "./controller.ts";
 import { listArm } from "./view.ts";
 
+/** Up to so many single resources of a bucket are watched by themselves; with more, the bucket is. */
+const fewKeys = 8;
+
 /**
- * Notes which buckets are read. A computation that read the same lists before gives the same answer: the lists are immutable, and which
- * list it reads next follows from those it has read.
+ * Notes what is read. A computation that would read the same again gives the same answer: what it reads is immutable, and what it reads next
+ * follows from what it has read.
  */
 class Reads implements Resources {
   readonly #resources: Resources;
   readonly #lists = new Map<Bucket, readonly Resource[]>();
+  /** Single resources, of buckets that are not listed. */
+  readonly #values = new Map<Bucket, Map<Key, Resource | undefined>>();
 
   constructor(resources: Resources) {
     this.#resources = resources;
   }
 
   get(key: Key): Resource | undefined {
-    this.list(bucketOf(key));
-    return this.#resources.get(key);
+    const value = this.#resources.get(key);
+    const bucket = bucketOf(key);
+    if (this.#lists.has(bucket)) return value;
+    let values = this.#values.get(bucket);
+    if (values === undefined) {
+      values = new Map();
+      this.#values.set(bucket, values);
+    }
+    values.set(key, value);
+    if (values.size > fewKeys) this.list(bucket);
+    return value;
   }
 
   list(bucket: Bucket): readonly Resource[] {
@@ -27,6 +41,7 @@ class Reads implements Resources {
     if (list === undefined) {
       list = this.#resources.list(bucket);
       this.#lists.set(bucket, list);
+      this.#values.delete(bucket);
     }
     return list;
   }
@@ -35,11 +50,14 @@ class Reads implements Resources {
     throw new Error("a remembering controller may not depend on which buckets there are");
   }
 
-  /** Would all of them be read the same from `resources`? */
+  /** Would all of it be read the same from `resources`? */
   hold(resources: Resources): boolean {
     for (const [bucket, list] of this.#lists) {
       const now = resources.list(bucket);
       if (now !== list && (now.length > 0 || list.length > 0)) return false;
+    }
+    for (const values of this.#values.values()) {
+      for (const [key, value] of values) if (resources.get(key) !== value) return false;
     }
     return true;
   }
@@ -47,7 +65,7 @@ class Reads implements Resources {
 
 type Memory = { readonly reads: Reads; readonly writes: readonly Write[] };
 
-/** A controller that is asked again only when a bucket that it read has changed; until then its last answer stands. */
+/** A controller that is asked again only when something that it read has changed; until then its last answer stands. */
 export function remembering(name: string, reconcile: Controller["reconcile"]): Controller {
   let memory: Memory | undefined;
   return {

@@ -5,7 +5,7 @@
  * none, and then the machine is Failed while everything else goes on. It is tried again when addresses come free.
  */
 
-import { armId, clusterDigits, lastSegment, nodeName, scaleSetName } from "../arm/names.ts";
+import { armId, clusterDigits, clusterTag, lastSegment, nodeName, scaleSetName } from "../arm/names.ts";
 import type { AgentPool, ManagedCluster, NetworkInterface, ScaleSetMachine } from "../arm/resources.ts";
 import { armKey, type Key, type Resources } from "../resources/resources.ts";
 import { syncWarnings, type Warning } from "./events.ts";
@@ -16,6 +16,7 @@ import { clusterTags, getArm, isKubenet, listArm, poolsOf, Writes } from "./view
 
 const machineType = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines";
 const nicType = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces";
+const poolTag = "aks-managed-poolName";
 const subnetIsFull = "SubnetIsFull";
 
 export const nodePools = remembering("node-pools", (resources) => {
@@ -32,14 +33,11 @@ export const nodePools = remembering("node-pools", (resources) => {
   }
   const scaleSets = new Set(pools.map(({ cluster, pool }) => armKey(scaleSetId(cluster, pool))));
   for (const scaleSet of listArm(resources, "Microsoft.Compute/virtualMachineScaleSets")) {
-    if (!scaleSets.has(armKey(scaleSet.id))) writes.deleteArm(scaleSet.id);
-  }
-  const states = new Set(pools.map(({ cluster, pool }) => armKey(instancesId(cluster, pool.name))));
-  for (const cluster of clusters) {
-    const ofCluster = armKey(instancesId(cluster, ""));
-    for (const { id } of listArm(resources, "Drydock.Lab/ipamStates")) {
-      if (armKey(id).startsWith(ofCluster) && !states.has(armKey(id))) writes.deleteArm(id);
-    }
+    if (scaleSets.has(armKey(scaleSet.id))) continue;
+    writes.deleteArm(scaleSet.id);
+    const cluster = clusters.find((candidate) => candidate.name === scaleSet.tags?.[clusterTag]);
+    const pool = scaleSet.tags?.[poolTag];
+    if (cluster !== undefined && pool !== undefined) writes.deleteArm(instancesId(cluster, pool));
   }
   for (const { pool } of pools) {
     const machines = machinesByPool.get(armKey(pool.id)) ?? [];
@@ -82,7 +80,7 @@ function reconcilePool(context: Context, machines: readonly ScaleSetMachine[]): 
     name,
     type: "Microsoft.Compute/virtualMachineScaleSets",
     location: cluster.location ?? "",
-    tags: { ...clusterTags(cluster), "aks-managed-poolName": pool.name },
+    tags: { ...clusterTags(cluster), [poolTag]: pool.name },
     properties: { sku: { capacity: count } },
   });
   for (const machine of machines) ensureMachine(context, id, instanceOf(machine), machine);

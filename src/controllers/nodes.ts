@@ -13,6 +13,7 @@ import { syncWarnings, type Warning } from "./events.ts";
 import { ipamState, ipamStateId, lastGiven } from "./ipam-state.ts";
 import { perCluster } from "./memo.ts";
 import { instanceOf } from "./node-pools.ts";
+import { podStateId } from "./pod-addresses.ts";
 import { getArm, getKube, isKubenet, keyOf, listArm, listKube, poolsOf, Writes } from "./view.ts";
 
 /** Node IPAM's mask for IPv4 (cloud-provider-azure's flags; AKS docs, configure-kubenet.md). */
@@ -42,7 +43,12 @@ export const nodes = perCluster("nodes", (resources, cluster) => {
     }
   }
   const existing = listKube(resources, cluster, "Node");
-  for (const node of existing) if (!wanted.has(node.metadata.name)) writes.deleteKube(cluster, node);
+  for (const node of existing) {
+    if (wanted.has(node.metadata.name)) continue;
+    writes.deleteKube(cluster, node);
+    // A node's name is never used again, so neither is its allocator.
+    writes.deleteArm(podStateId(cluster, node.metadata.name));
+  }
 
   const prefixes = isKubenet(cluster)
     ? new NodePrefixes(

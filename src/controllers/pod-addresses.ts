@@ -14,26 +14,25 @@ import type { Resources } from "../resources/resources.ts";
 import { syncWarnings, type Warning } from "./events.ts";
 import { ipamState, ipamStateId, lastGiven } from "./ipam-state.ts";
 import { perCluster } from "./memo.ts";
-import { isEnded, podsOnNode } from "./pod-index.ts";
-import { getArm, getKube, isKubenet, listArm, listKube, Writes } from "./view.ts";
+import { podIndex, podsOnNode } from "./pod-index.ts";
+import { getArm, getKube, isKubenet, listKube, Writes } from "./view.ts";
 
 const machineType = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines";
 const failedSandbox = "FailedCreatePodSandBox";
 
 export const podAddresses = perCluster("pod-addresses", (resources, cluster) => {
   const writes = new Writes(resources);
-  const pods = listKube(resources, cluster, "Pod");
+  const index = podIndex(cluster, listKube(resources, cluster, "Pod"));
   const warnings: Warning[] = [];
   const pools = new Map<string, Pool>();
-  for (const pod of pods) {
-    const { nodeName, hostNetwork } = pod.spec;
-    if (nodeName === undefined || pod.status?.podIP !== undefined || isEnded(pod)) continue;
+  for (const pod of index.unaddressed) {
+    const { nodeName = "", hostNetwork } = pod.spec;
     const node = getKube(resources, cluster, "Node", undefined, nodeName);
     const hostIP = node?.status.addresses.find((address) => address.type === "InternalIP")?.address;
     if (node === undefined || hostIP === undefined) continue;
     let pool = pools.get(nodeName);
     if (pool === undefined && hostNetwork !== true) {
-      const onNode = podsOnNode(pods, nodeName);
+      const onNode = podsOnNode(index, nodeName);
       pool = isKubenet(cluster) ? hostLocal(resources, cluster, node, onNode) : secondaryAddresses(resources, node, onNode);
       pools.set(nodeName, pool);
     }
@@ -49,9 +48,8 @@ export const podAddresses = perCluster("pod-addresses", (resources, cluster) => 
     }
   }
   for (const [node, pool] of pools) {
-    if (pool.last !== undefined) writes.putArm(ipamState(cluster, stateId(cluster, node), pool.last));
+    if (pool.last !== undefined) writes.putArm(ipamState(cluster, podStateId(cluster, node), pool.last));
   }
-  forgetGoneNodes(resources, writes, cluster);
   syncWarnings(resources, writes, cluster, [failedSandbox], warnings);
   return writes.list;
 });
@@ -78,7 +76,7 @@ function hostLocal(resources: Resources, cluster: ManagedCluster, node: Node, po
   // Of 256: not .0 (network), .1 (gateway), .255 (broadcast).
   const [first, count] = [network + 2, sizeOf(prefix) - 3];
   const used = usedBy(pods);
-  const last = ipv4Number(lastGiven(resources, stateId(cluster, node.metadata.name)) ?? "");
+  const last = ipv4Number(lastGiven(resources, podStateId(cluster, node.metadata.name)) ?? "");
   let next = last === undefined ? 0 : last + 1 - first;
   const pool: Pool = {
     take() {
@@ -121,15 +119,7 @@ function usedBy(pods: readonly Pod[]): Set<string> {
   return new Set(pods.flatMap((pod) => (pod.spec.hostNetwork === true ? [] : (pod.status?.podIP ?? []))));
 }
 
-function stateId(cluster: ManagedCluster, node: string): string {
+/** Of the allocator of one node's prefix. */
+export function podStateId(cluster: ManagedCluster, node: string): string {
   return ipamStateId(cluster, `pods-${node}`);
-}
-
-/** A node's name is never used again, so neither is its allocator. */
-function forgetGoneNodes(resources: Resources, writes: Writes, cluster: ManagedCluster): void {
-  const prefix = ipamStateId(cluster, "pods-");
-  for (const state of listArm(resources, "Drydock.Lab/ipamStates")) {
-    if (!state.id.startsWith(prefix)) continue;
-    if (getKube(resources, cluster, "Node", undefined, state.id.slice(prefix.length)) === undefined) writes.deleteArm(state.id);
-  }
 }

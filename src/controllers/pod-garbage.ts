@@ -3,26 +3,34 @@
  * with its node, as in Kubernetes (k8s docs, concepts/workloads/pods/pod-lifecycle, garbage collection of pods).
  */
 
-import { kubeKey } from "../resources/resources.ts";
-import { perCluster } from "./memo.ts";
-import { podIndex } from "./pod-index.ts";
-import { getKube, listKube, Writes } from "./view.ts";
+import type { KubeObject, Node } from "../kube/objects.ts";
+import { indexed, perCluster } from "./memo.ts";
+import { ownerPath, podIndex } from "./pod-index.ts";
+import { listKube, Writes } from "./view.ts";
 
 /** Kinds whose pods are made here. Pods of other owners are left alone: it is not known whether those still live. */
-const ownerKinds: ReadonlySet<string> = new Set(["ReplicaSet", "StatefulSet", "DaemonSet"]);
+const ownerKinds = ["ReplicaSet", "StatefulSet", "DaemonSet"] as const;
 
 export const podGarbage = perCluster("pod-garbage", (resources, cluster) => {
   const writes = new Writes(resources);
-  const { byNode, byOwner } = podIndex(listKube(resources, cluster, "Pod"));
+  const { byNode, byOwner } = podIndex(cluster, listKube(resources, cluster, "Pod"));
+  const nodes = namesOf(listKube(resources, cluster, "Node"));
   for (const [node, pods] of byNode) {
-    if (getKube(resources, cluster, "Node", undefined, node) !== undefined) continue;
+    if (nodes.has(node)) continue;
     // Without an address of its node it never ran: the node that its author names may still come.
     for (const pod of pods) if (pod.status?.hostIP !== undefined) writes.deleteKube(cluster, pod);
   }
-  for (const [owner, pods] of byOwner) {
-    const [kind = "", namespace, name = ""] = owner.split("/");
-    if (!ownerKinds.has(kind) || resources.get(kubeKey(cluster.name, kind, namespace, name)) !== undefined) continue;
+  const owners = ownerKinds.map((kind) => ownersOf(listKube(resources, cluster, kind)));
+  for (const [path, pods] of byOwner) {
+    if (owners.some((paths) => paths.has(path)) || !ownerKinds.some((kind) => path.startsWith(`${kind}/`))) continue;
     for (const pod of pods) writes.deleteKube(cluster, pod);
   }
   return writes.list;
 });
+
+const namesOf = indexed((nodes: readonly Node[]): ReadonlySet<string> => new Set(nodes.map((node) => node.metadata.name)));
+
+const ownersOf = indexed(
+  (owners: readonly KubeObject[]): ReadonlySet<string> =>
+    new Set(owners.map(({ kind, metadata }) => ownerPath(kind, metadata.namespace, metadata.name))),
+);

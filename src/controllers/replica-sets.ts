@@ -7,18 +7,23 @@ import type { ManagedCluster } from "../arm/resources.ts";
 import { generatedName, generatedPrefix } from "../kube/identity.ts";
 import type { Pod, ReplicaSet } from "../kube/objects.ts";
 import { indexed, perCluster } from "./memo.ts";
-import { podsOfOwner } from "./pod-index.ts";
+import { podIndex, podsOfOwner } from "./pod-index.ts";
 import { podMaker } from "./pod-template.ts";
 import { listKube, Writes } from "./view.ts";
 
 export const replicaSets = perCluster("replica-sets", (resources, cluster) => {
   const writes = new Writes(resources);
-  const pods = listKube(resources, cluster, "Pod");
+  const index = podIndex(cluster, listKube(resources, cluster, "Pod"));
   for (const replicaSet of listKube(resources, cluster, "ReplicaSet")) {
-    reconcile(writes, cluster, replicaSet, podsOfOwner(pods, "ReplicaSet", replicaSet));
+    const pods = podsOfOwner(index, "ReplicaSet", replicaSet);
+    if (complete.get(replicaSet) === pods) continue;
+    reconcile(writes, cluster, replicaSet, pods);
   }
   return writes.list;
 });
+
+/** The pods of sets that had all theirs and no other: with the same pods they still have. */
+const complete = new WeakMap<ReplicaSet, readonly Pod[]>();
 
 function reconcile(writes: Writes, cluster: ManagedCluster, replicaSet: ReplicaSet, pods: readonly Pod[]): void {
   const names = podNames(replicaSet);
@@ -27,7 +32,10 @@ function reconcile(writes: Writes, cluster: ManagedCluster, replicaSet: ReplicaS
     if (names.has(pod.metadata.name)) present++;
     else writes.deleteKube(cluster, pod);
   }
-  if (present === names.size) return;
+  if (present === names.size) {
+    if (pods.length === present) complete.set(replicaSet, pods);
+    return;
+  }
   const make = podMaker(cluster, replicaSet, {});
   const existing = new Set(pods.map((pod) => pod.metadata.name));
   const generateName = generatedPrefix(replicaSet.metadata.name);

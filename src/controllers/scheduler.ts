@@ -11,18 +11,18 @@ import type { Node, Pod, PodSpec } from "../kube/objects.ts";
 import { syncWarnings, type Warning } from "./events.ts";
 import { perCluster } from "./memo.ts";
 import { matchesNodeSelection, pinnedNode, untoleratedTaint } from "./node-fit.ts";
-import { isEnded, ownerPathOf, podIndex, podsOnNode } from "./pod-index.ts";
+import { isEnded, ownerPathOf, type PodIndex, podIndex, podsOnNode } from "./pod-index.ts";
 import { listKube, Writes } from "./view.ts";
 
 const failedScheduling = "FailedScheduling";
 
 export const scheduler = perCluster("scheduler", (resources, cluster) => {
   const writes = new Writes(resources);
-  const pods = listKube(resources, cluster, "Pod");
-  const pending = pods.filter((pod) => pod.spec.nodeName === undefined && !isEnded(pod));
+  const index = podIndex(cluster, listKube(resources, cluster, "Pod"));
+  const pending = index.unbound;
   const warnings: Warning[] = [];
   if (pending.length > 0) {
-    const placement = new Placement(listKube(resources, cluster, "Node"), pods);
+    const placement = new Placement(listKube(resources, cluster, "Node"), index);
     for (const pod of pending) {
       const node = placement.place(pod);
       if (node !== undefined) writes.putKube(cluster, withNode(pod, node.name));
@@ -61,13 +61,13 @@ type Entry = { readonly place: Place; readonly owned: number; readonly count: nu
 class Placement {
   readonly #places: readonly Place[];
   readonly #byName = new Map<string, Place>();
-  readonly #pods: readonly Pod[];
+  readonly #pods: PodIndex;
   /** By what decides about a node, so that pods of one template share the work. */
   readonly #fitting = new Map<string, readonly Place[]>();
   readonly #queues = new Map<string, Queue>();
   readonly #refusals = new Map<string, string>();
 
-  constructor(nodes: readonly Node[], pods: readonly Pod[]) {
+  constructor(nodes: readonly Node[], pods: PodIndex) {
     this.#pods = pods;
     this.#places = nodes.map((node, rank) => ({
       node,
@@ -165,7 +165,7 @@ class Placement {
     if (queue === undefined) {
       const owner = ownerPathOf(pod);
       const ofOwner = owner === undefined ? undefined : new Map<string, number>();
-      for (const sibling of podIndex(this.#pods).byOwner.get(owner ?? "") ?? []) {
+      for (const sibling of this.#pods.byOwner.get(owner ?? "") ?? []) {
         const node = sibling.spec.nodeName;
         if (node !== undefined && !isEnded(sibling)) ofOwner?.set(node, (ofOwner.get(node) ?? 0) + 1);
       }

@@ -5,7 +5,7 @@
 
 import { templateHash } from "../kube/identity.ts";
 import { perCluster } from "./memo.ts";
-import { podsOfOwner } from "./pod-index.ts";
+import { podIndex, podsOfOwner } from "./pod-index.ts";
 import { podMaker } from "./pod-template.ts";
 import { listKube, Writes } from "./view.ts";
 
@@ -13,7 +13,7 @@ const revisionLabel = "controller-revision-hash";
 
 export const statefulSets = perCluster("stateful-sets", (resources, cluster) => {
   const writes = new Writes(resources);
-  const pods = listKube(resources, cluster, "Pod");
+  const pods = podIndex(cluster, listKube(resources, cluster, "Pod"));
   for (const set of listKube(resources, cluster, "StatefulSet")) {
     const revision = `${set.metadata.name}-${templateHash(set.spec.template)}`;
     const byName = new Map(podsOfOwner(pods, "StatefulSet", set).map((pod) => [pod.metadata.name, pod]));

@@ -4,16 +4,23 @@ import { type Bucket, bucketOf, type Key, type Resource, type Resources, type Wr
 
 type Shelf = {
   readonly values: Map<Key, Resource>;
-  /** Sorted keys as of the last listing; those since then are in `added`, and may have gone again. */
-  keys: readonly Key[];
+  /** Sorted, as of the last listing. */
+  keys: Key[];
+  /** The values of `keys`. */
+  listing: readonly Resource[];
+  /** Keys written since the last listing. */
+  readonly changed: Set<Key>;
+  /** Those of them that were not there. */
   added: Key[];
-  removed: boolean;
-  sorted: readonly Resource[] | undefined;
+  isShorter: boolean;
 };
 
 const nothing: readonly never[] = [];
 
-/** Reading costs nothing that did not change: a bucket is listed again only after a write to it, and then only new keys are sorted. */
+/** Up to so many writes are worked into a listing one by one; with more it is cheaper to make it anew. */
+const fewChanges = 64;
+
+/** Reading costs nothing that did not change, and one write to a long bucket costs a copy of its list, not a sort. */
 export class MemoryResources implements Resources {
   readonly #shelves = new Map<Bucket, Shelf>();
 
@@ -24,19 +31,14 @@ export class MemoryResources implements Resources {
   list(bucket: Bucket): readonly Resource[] {
     const shelf = this.#shelves.get(bucket);
     if (shelf === undefined) return nothing;
-    if (shelf.sorted === undefined) {
-      if (shelf.removed) shelf.keys = shelf.keys.filter((key) => shelf.values.has(key));
-      if (shelf.added.length > 0) shelf.keys = merged(shelf.keys, [...new Set(shelf.added)].filter((key) => shelf.values.has(key)).sort());
+    if (shelf.changed.size > 0) {
+      if (shelf.changed.size <= fewChanges) patch(shelf);
+      else renew(shelf);
+      shelf.changed.clear();
       shelf.added = [];
-      shelf.removed = false;
-      const sorted: Resource[] = [];
-      for (const key of shelf.keys) {
-        const value = shelf.values.get(key);
-        if (value !== undefined) sorted.push(value);
-      }
-      shelf.sorted = sorted;
+      shelf.isShorter = false;
     }
-    return shelf.sorted;
+    return shelf.listing;
   }
 
   buckets(): readonly Bucket[] {
@@ -51,22 +53,66 @@ export class MemoryResources implements Resources {
       const bucket = bucketOf(key);
       let shelf = this.#shelves.get(bucket);
       if (shelf === undefined) {
-        shelf = { values: new Map(), keys: [], added: [], removed: false, sorted: undefined };
+        shelf = { values: new Map(), keys: [], listing: nothing, changed: new Set(), added: [], isShorter: false };
         this.#shelves.set(bucket, shelf);
       }
+      const before = shelf.values.get(key);
+      if (before === value) continue;
+      shelf.changed.add(key);
       if (value === undefined) {
-        if (shelf.values.delete(key)) shelf.removed = true;
+        shelf.values.delete(key);
+        shelf.isShorter = true;
       } else {
-        if (!shelf.values.has(key)) shelf.added.push(key);
+        if (before === undefined) shelf.added.push(key);
         shelf.values.set(key, value);
       }
-      shelf.sorted = undefined;
     }
   }
 }
 
-/** Two sorted lists as one. A key in both (removed and added again between two listings) is taken once. */
-function merged(keys: readonly Key[], added: readonly Key[]): readonly Key[] {
+function patch(shelf: Shelf): void {
+  const { keys, values } = shelf;
+  const listing = shelf.listing.slice();
+  for (const key of shelf.changed) {
+    const value = values.get(key);
+    const index = positionOf(keys, key);
+    if (keys[index] !== key) {
+      if (value === undefined) continue;
+      keys.splice(index, 0, key);
+      listing.splice(index, 0, value);
+    } else if (value === undefined) {
+      keys.splice(index, 1);
+      listing.splice(index, 1);
+    } else listing[index] = value;
+  }
+  shelf.listing = listing;
+}
+
+function renew(shelf: Shelf): void {
+  const { values } = shelf;
+  if (shelf.isShorter) shelf.keys = shelf.keys.filter((key) => values.has(key));
+  if (shelf.added.length > 0) shelf.keys = merged(shelf.keys, [...new Set(shelf.added)].filter((key) => values.has(key)).sort());
+  const listing: Resource[] = [];
+  for (const key of shelf.keys) {
+    const value = values.get(key);
+    if (value !== undefined) listing.push(value);
+  }
+  shelf.listing = listing;
+}
+
+/** Of `key` among the sorted `keys`, or where it would be. */
+function positionOf(keys: readonly Key[], key: Key): number {
+  let [low, high] = [0, keys.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((keys[middle] ?? "") < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Two sorted lists as one. A key in both (deleted and made again between two listings) is taken once. */
+function merged(keys: readonly Key[], added: readonly Key[]): Key[] {
   const all: Key[] = [];
   let next = 0;
   for (const key of keys) {

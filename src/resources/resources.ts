@@ -42,9 +42,12 @@ export function kubeBucket(cluster: string, kind: string): Bucket {
   return `/kubernetes/${cluster}/${kind}`;
 }
 
+const kubernetesRoot = "/kubernetes/";
+
 /** The bucket that a key belongs to. */
 export function bucketOf(key: Key): Bucket {
-  if (key.startsWith("/kubernetes/")) return key.split("/").slice(0, 4).join("/");
+  // Asked once per read and write, so without taking the key apart.
+  if (key.startsWith(kubernetesRoot)) return key.slice(0, key.indexOf("/", key.indexOf("/", kubernetesRoot.length) + 1));
   return armTypeOf(key).toLowerCase();
 }
 
