@@ -1,6 +1,6 @@
 /**
- * What AKS, its cloud controller and Kubernetes do unasked, in the order in which one waits for another. Any order comes to the same result;
- * this one takes the fewest rounds.
+ * What AKS, its cloud controller and Kubernetes do unasked, in the order in which one waits for another. They come to rest in any order;
+ * this one takes the fewest rounds, and is the same everywhere, so that the same lab gets the same addresses.
  *
  * Not here: rolling updates, evictions and autoscalers. A lab is looked at when it has come to rest.
  */

@@ -14,7 +14,8 @@ export const kubelet = perCluster("kubelet", (resources, cluster) => {
   const writes = new Writes(resources);
   for (const pod of podIndex(cluster, listKube(resources, cluster, "Pod")).unready) {
     const { status, spec } = pod;
-    if (status === undefined || spec.nodeName === undefined || getKube(resources, cluster, "Node", undefined, spec.nodeName) === undefined) continue;
+    if (status === undefined || spec.nodeName === undefined || getKube(resources, cluster, "Node", undefined, spec.nodeName) === undefined)
+      continue;
     const others = (status.conditions ?? []).filter((condition) => condition.type !== ready.type);
     const running: Pod = { ...pod, status: { ...status, phase: "Running", conditions: [...others, ready] } };
     writes.putKube(cluster, running);
