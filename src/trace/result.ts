@@ -4,6 +4,9 @@ import type { HostName, InterfaceName, Origin } from "../ir/network.ts";
 import type { Address } from "../net/address.ts";
 import type { Protocol } from "../net/ports.ts";
 
+/** Ports from `first` to `last`, both included. */
+export type PortRange = { readonly first: number; readonly last: number };
+
 /** A packet's addresses and ports. ICMP has no ports. */
 export type Tuple = {
   readonly protocol: Protocol;
@@ -78,6 +81,8 @@ export type Hop = {
 export type Path = {
   readonly outcome: Disposition;
   readonly weight: number;
+  /** Stands for all the ways that were not followed because the limit of paths was reached; `weight` is that of all of them. */
+  readonly representative?: true;
   readonly hops: readonly Hop[];
   /** The element that decided, for everything but `delivered`. */
   readonly decidedBy?: { readonly host: HostName; readonly element: string; readonly origin?: Origin };

@@ -1,0 +1,125 @@
+/** A packet on its way, as rules see it. One object per trace, changed in place: this is the hot part of the tracer. */
+
+import { type Protocol, protocolNumbers } from "../net/ports.ts";
+import { type Connection, state } from "./connections.ts";
+import { type Ip, ipOf, textOf } from "./ip.ts";
+import type { PortRange, Step, Tuple } from "./result.ts";
+
+/** Decides what nothing but chance decides. */
+export type Chance = {
+  /** One of `0 … alternatives - 1`. */
+  pick(alternatives: number): number;
+  /** How often it was asked for one of several. */
+  readonly taken: number;
+};
+
+/** What a set that rules fill holds: the time in seconds at which each key ends, by key. */
+export type DynamicSet = Map<string, number>;
+
+/** What rules may ask about the host that the packet is on. */
+export type Surroundings = {
+  /** What a look into the local table says about an address, as nftables' `fib … type`. */
+  addressType(ip: Ip): "local" | "broadcast" | "multicast" | "unicast";
+};
+
+export class Packet {
+  readonly protocol: Protocol;
+  /** IANA number; ICMP over IPv6 is 58. */
+  readonly number: number;
+  readonly family: 4 | 6;
+  source: Ip;
+  sourcePort: number;
+  destination: Ip;
+  destinationPort: number;
+  /** {@link sourcePort} stands for any of these. */
+  sourcePorts: PortRange | undefined = undefined;
+  /** The reply of a connection, not its first packet. */
+  isReply = false;
+  ttl = 64;
+  mark = 0;
+  inInterface = "";
+  outInterface = "";
+
+  connection: Connection | undefined = undefined;
+  /** Goes in the direction of the connection's replies. */
+  inReplyDirection = false;
+  /** A bit of `ct state`. */
+  state: number = state.none;
+
+  /** Where decisions are written down; `undefined` when nobody wants them. */
+  steps: Step[] | undefined = undefined;
+  chance: Chance;
+  surroundings: Surroundings = nowhere;
+  /** Sets that rules fill, of the host that the packet is on. */
+  dynamicSets: Map<object, DynamicSet> | undefined = undefined;
+  /** Clock of the session, seconds. */
+  now = 0;
+  /** Grows with everything that could make a second visit of a host differ from the first. */
+  changes = 0;
+  /** A rule asked for something that this packet does not have, which ends the rule whatever it compares with. */
+  lacked = false;
+
+  #tuple: Tuple | undefined;
+
+  constructor(tuple: Tuple, chance: Chance) {
+    this.protocol = tuple.protocol;
+    this.source = ipOf(tuple.source);
+    this.destination = ipOf(tuple.destination);
+    this.sourcePort = tuple.sourcePort ?? 0;
+    this.destinationPort = tuple.destinationPort ?? 0;
+    this.family = typeof this.destination === "number" ? 4 : 6;
+    this.number = tuple.protocol === "icmp" && this.family === 6 ? 58 : protocolNumbers[tuple.protocol];
+    this.chance = chance;
+    this.#tuple = tuple;
+  }
+
+  /** The addresses and ports as text. The same object until they change. */
+  get tuple(): Tuple {
+    this.#tuple ??= makeTuple(this.protocol, this.source, this.sourcePort, this.destination, this.destinationPort);
+    return this.#tuple;
+  }
+
+  setSource(address: Ip, port: number, ports: PortRange | undefined): void {
+    this.source = address;
+    this.sourcePort = port;
+    this.sourcePorts = ports;
+    this.#tuple = undefined;
+  }
+
+  setDestination(address: Ip, port: number): void {
+    this.destination = address;
+    this.destinationPort = port;
+    this.#tuple = undefined;
+  }
+
+  /** Turns the packet into the reply that its receiver sends. */
+  turnAround(): void {
+    const { source, sourcePort } = this;
+    this.setSource(this.destination, this.destinationPort, undefined);
+    this.setDestination(source, sourcePort);
+    this.isReply = true;
+    this.ttl = 64;
+    this.leaveHost();
+  }
+
+  /** A link to another host carries neither mark nor connection. */
+  leaveHost(): void {
+    this.mark = 0;
+    this.connection = undefined;
+    this.inReplyDirection = false;
+    this.state = state.none;
+  }
+
+  /** ICMP type: echo request or echo reply; `undefined` for other protocols. */
+  get icmpType(): number | undefined {
+    if (this.number === 1) return this.isReply ? 0 : 8;
+    return this.number === 58 ? (this.isReply ? 129 : 128) : undefined;
+  }
+}
+
+export function makeTuple(protocol: Protocol, source: Ip, sourcePort: number, destination: Ip, destinationPort: number): Tuple {
+  if (protocol === "icmp") return { protocol, source: textOf(source), destination: textOf(destination) };
+  return { protocol, source: textOf(source), sourcePort, destination: textOf(destination), destinationPort };
+}
+
+const nowhere: Surroundings = { addressType: () => "unicast" };

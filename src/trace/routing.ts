@@ -1,0 +1,396 @@
+/**
+ * Which way a host sends a packet: tables, policy rules, preferred sources and the checks on what comes in.
+ *
+ * Follows net/ipv4/fib_frontend.c, fib_rules.c, route.c and devinet.c, with the settings that Drydock gives every host: `rp_filter`,
+ * `accept_local`, `route_localnet` and `send_redirects` are 0. Multicast is not modelled.
+ */
+
+import { type InterfaceName, mainTable, type Origin, type PolicyRule, type Route } from "../ir/network.ts";
+import { type Address, type Family, mustAddress } from "../net/address.ts";
+import { hostPrefix, lastAddressOf, lengthOf, mustPrefix, type Prefix, prefixFamily, prefixOf } from "../net/prefix.ts";
+import { PrefixTrie } from "../net/prefix-trie.ts";
+import type { HostAddress, PreparedHost, PreparedInterface } from "./host.ts";
+import {
+  type Ip,
+  type IpRange,
+  ipOf,
+  isLoopback,
+  isMulticast,
+  isZeroNet,
+  limitedBroadcast,
+  rangeHolds,
+  rangeOfPrefix,
+  samePrefix,
+} from "./ip.ts";
+import type { Step } from "./result.ts";
+
+const localTable = 255;
+const defaultTable = 253;
+
+/** A route, found. */
+export type FoundRoute = {
+  readonly kind: "unicast" | "blackhole" | "unreachable" | "throw" | "local" | "broadcast";
+  readonly device: PreparedInterface;
+  readonly via: Ip | undefined;
+  /** Preferred source. */
+  readonly source: Ip | undefined;
+  /** "table main". */
+  readonly element: string;
+  readonly origin: Origin;
+  readonly step: Step;
+};
+
+/** Why a host does not take a packet that came in. */
+export type Refusal = { readonly refused: "no-route" | "martian" | "not-forwarding" | "broadcast"; readonly why: string };
+
+type Rule = {
+  readonly table: number;
+  readonly family: Family | undefined;
+  readonly inInterface: InterfaceName | undefined;
+  readonly from: IpRange | undefined;
+  readonly to: IpRange | undefined;
+  readonly mark: { readonly value: number; readonly mask: number } | undefined;
+};
+
+/** The rules that can match packets of one incoming interface and mark. */
+type Selection = {
+  readonly rules: readonly { readonly rule: Rule; readonly table: Table }[];
+  /** No rule looks at the source, so the destination alone decides. */
+  readonly known: Map<Ip, FoundRoute | null> | undefined;
+};
+
+/** Answers remembered per selection. */
+const knownLimit = 16_384;
+/** Selections remembered per host. */
+const selectionLimit = 8192;
+
+export class Routing {
+  readonly #host: PreparedHost;
+  readonly #rules: readonly Rule[];
+  readonly #byInterface = new Map<InterfaceName, readonly number[]>();
+  readonly #anyInterface: readonly number[];
+  readonly #selections = new Map<InterfaceName, Map<number, Selection>>();
+  /** Interfaces that the rules treat alike, as those of one subnet, share what is known. By the rules left to try. */
+  readonly #alike = new Map<string, Selection>();
+  readonly #routes = new Map<number, FoundSource[]>();
+  readonly #tables = new Map<number, Table>();
+  readonly #local: Table;
+  /** Linux checks sources against all that the rules call local, once there are rules or local routes of our own; else against its addresses. */
+  readonly #customRules: boolean;
+  readonly #ownAddresses = new Set<Ip>();
+
+  constructor(host: PreparedHost) {
+    this.#host = host;
+    const rules = host.host.rules.map(prepareRule);
+    rules.push(plainRule(mainTable), plainRule(defaultTable));
+    this.#rules = rules;
+    const byInterface = new Map<InterfaceName, number[]>();
+    const anyInterface: number[] = [];
+    for (const [at, { inInterface }] of rules.entries()) {
+      if (inInterface === undefined) anyInterface.push(at);
+      else {
+        const same = byInterface.get(inInterface);
+        if (same === undefined) byInterface.set(inInterface, [at]);
+        else same.push(at);
+      }
+    }
+    this.#byInterface = byInterface;
+    this.#anyInterface = anyInterface;
+    this.#customRules = host.host.rules.length > 0 || host.host.routes.some((route) => route.type === "local");
+    for (const each of host.interfaces.values()) for (const { ip } of each.addresses) this.#ownAddresses.add(ip);
+    this.#ownAddresses.add(0x7f000001);
+    this.#connect();
+    for (const route of host.host.routes) this.#addRoute(route);
+    this.#local = this.#table(localTable);
+  }
+
+  /** The route of a packet; `undefined` when no table has one. `inInterface` is "lo" for packets that the host itself sends. */
+  lookup(destination: Ip, source: Ip | undefined, inInterface: InterfaceName, mark: number): FoundRoute | undefined {
+    const local = this.#local.lookup(destination);
+    if (local !== undefined && local.kind !== "throw") return local;
+    const selection = this.#select(inInterface, mark);
+    const known = selection.known?.get(destination);
+    if (known !== undefined) return known ?? undefined;
+    const found = this.#walk(selection, destination, source);
+    if (selection.known !== undefined) {
+      if (selection.known.size >= knownLimit) selection.known.clear();
+      selection.known.set(destination, found ?? null);
+    }
+    return found;
+  }
+
+  addressType(ip: Ip): "local" | "broadcast" | "multicast" | "unicast" {
+    if (typeof ip === "number" && (ip === limitedBroadcast || isZeroNet(ip))) return "broadcast";
+    if (isMulticast(ip)) return "multicast";
+    const found = this.#local.lookup(ip);
+    if (found === undefined) return "unicast";
+    return found.kind === "local" || found.kind === "broadcast" ? found.kind : "unicast";
+  }
+
+  isLocal(ip: Ip): boolean {
+    return this.#local.lookup(ip)?.kind === "local";
+  }
+
+  /** The route of a packet that came in by `device`, or why the host refuses it (ip_route_input_slow). */
+  lookupInput(device: PreparedInterface, destination: Ip, source: Ip, mark: number): FoundRoute | Refusal {
+    if (typeof source === "number") {
+      if (isMulticast(source) || source === limitedBroadcast || isZeroNet(source)) return martian("source", "is no address of a sender");
+      if (destination === limitedBroadcast) return broadcast;
+      if (isZeroNet(destination)) return martian("destination", "is no address of a receiver");
+      if (isLoopback(destination)) return martian("destination", "is a loopback address");
+      if (isLoopback(source)) return martian("source", "is a loopback address");
+    }
+    const found = this.lookup(destination, source, device.name, mark);
+    const forwarding = this.#host.forwarding;
+    if (found === undefined) return forwarding ? noRoute : notForwarding;
+    if (found.kind === "broadcast") return broadcast;
+    if (found.kind === "local") return this.#isMartian(source, destination, this.#host.loopback) ? ownSource : found;
+    if (!forwarding) return notForwarding;
+    if (found.kind === "unicast" && this.#isMartian(source, destination, found.device)) return ownSource;
+    return found;
+  }
+
+  /** A packet from outside that claims to come from this very host (fib_validate_source). IPv6 does not check. */
+  #isMartian(source: Ip, destination: Ip, out: PreparedInterface): boolean {
+    if (typeof source !== "number") return false;
+    if (!this.#customRules) return this.#ownAddresses.has(source);
+    const back = this.lookup(source, destination, out.name, 0);
+    return back !== undefined && (back.kind === "local" || back.kind === "broadcast");
+  }
+
+  /** Source of a packet that this host sends by a route without one asked for. */
+  sourceFor(route: FoundRoute, destination: Ip): Ip | undefined {
+    if (route.source !== undefined) return route.source;
+    if (route.kind === "local") return destination;
+    return this.selectAddress(route.device, route.via, typeof destination === "number" ? 4 : 6);
+  }
+
+  /**
+   * The address that a host uses on an interface (inet_select_addr): the first primary one, or rather the one that has `near` in its prefix;
+   * else that of any other interface. Masquerade, preferred sources and ARP requests use it.
+   */
+  selectAddress(device: PreparedInterface, near: Ip | undefined, family: Family): Ip | undefined {
+    return (
+      pick(device.addresses, near, family) ??
+      (device === this.#host.loopback ? undefined : pick(this.#host.loopback.addresses, undefined, family)) ??
+      this.#anyAddress(family)
+    );
+  }
+
+  #anyAddress(family: Family): Ip | undefined {
+    for (const each of this.#host.interfaces.values()) {
+      const found = pick(each.addresses, undefined, family);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  #walk(selection: Selection, destination: Ip, source: Ip | undefined): FoundRoute | undefined {
+    for (const { rule, table } of selection.rules) {
+      if (rule.family !== undefined && (rule.family === 4) !== (typeof destination === "number")) continue;
+      // A packet whose source is still open has source zero.
+      if (rule.from !== undefined && !rangeHolds(rule.from, source ?? (typeof destination === "number" ? 0 : unspecified))) continue;
+      if (rule.to !== undefined && !rangeHolds(rule.to, destination)) continue;
+      const found = table.lookup(destination);
+      if (found !== undefined && found.kind !== "throw") return found;
+    }
+    return undefined;
+  }
+
+  #select(inInterface: InterfaceName, mark: number): Selection {
+    let marks = this.#selections.get(inInterface);
+    if (marks === undefined) {
+      if (this.#selections.size >= selectionLimit) this.#selections.clear();
+      marks = new Map();
+      this.#selections.set(inInterface, marks);
+    }
+    let selection = marks.get(mark);
+    if (selection === undefined) {
+      const indexes = [...(this.#byInterface.get(inInterface) ?? []), ...this.#anyInterface].sort((a, b) => a - b);
+      const rules = indexes.flatMap((at) => {
+        const rule = this.#rules[at];
+        if (rule === undefined || (rule.mark !== undefined && ((mark ^ rule.mark.value) & rule.mark.mask) !== 0)) return [];
+        return [{ rule, table: this.#table(rule.table) }];
+      });
+      const key = rules
+        .map(({ rule }) => `${rule.table} ${rule.family} ${rule.from?.first}-${rule.from?.last} ${rule.to?.first}-${rule.to?.last}`)
+        .join();
+      selection = this.#alike.get(key) ?? { rules, known: rules.some(({ rule }) => rule.from !== undefined) ? undefined : new Map() };
+      if (this.#alike.size >= selectionLimit) this.#alike.clear();
+      this.#alike.set(key, selection);
+      if (marks.size >= selectionLimit) marks.clear();
+      marks.set(mark, selection);
+    }
+    return selection;
+  }
+
+  #table(number: number): Table {
+    let table = this.#tables.get(number);
+    if (table === undefined) {
+      table = new Table(this.#routes.get(number) ?? []);
+      this.#tables.set(number, table);
+    }
+    return table;
+  }
+
+  /** What Linux adds for addresses: local and broadcast routes in table local, connected routes in main. */
+  #connect(): void {
+    const { loopback, host } = this.#host;
+    this.#add(localTable, loopback4, { kind: "local", device: loopback, source: 0x7f000001, origin: host.origin });
+    this.#add(localTable, loopback6, { kind: "local", device: loopback, origin: host.origin });
+    for (const device of this.#host.interfaces.values()) for (const address of device.addresses) this.#connectAddress(device, address);
+  }
+
+  #connectAddress(device: PreparedInterface, { ip, address, prefixLength, secondaryTo, connectedRoute, origin }: HostAddress): void {
+    const source = secondaryTo ?? ip;
+    this.#add(localTable, hostPrefix(address), { kind: "local", device, source, origin });
+    const prefix = prefixOf(address, prefixLength);
+    const family = prefixFamily(prefix);
+    const width = family === 4 ? 32 : 128;
+    if (prefixLength < width && secondaryTo === undefined && connectedRoute) {
+      // An address with a prefix on the loopback interface makes all of the prefix local; IPv6 does not.
+      if (device.kind === "loopback" && family === 4) this.#add(localTable, prefix, { kind: "local", device, source, origin });
+      else if (device.kind !== "loopback")
+        this.#add(mainTable, prefix, { kind: "unicast", device, ...(family === 4 ? { source } : {}), origin });
+    }
+    if (family === 4 && prefixLength < 31 && secondaryTo === undefined) {
+      this.#add(localTable, hostPrefix(lastAddressOf(prefix)), { kind: "broadcast", device, origin });
+    }
+  }
+
+  #addRoute(route: Route): void {
+    const device = "dev" in route ? this.#host.interfaces.get(route.dev) : this.#host.loopback;
+    // The kernel refuses a route by an interface that does not exist.
+    if (device === undefined) return;
+    this.#add(route.table, route.dst, {
+      kind: route.type,
+      device,
+      ...(route.type === "unicast" && route.via !== undefined ? { via: ipOf(route.via) } : {}),
+      ...(route.type === "unicast" && route.src !== undefined ? { source: ipOf(route.src) } : {}),
+      metric: route.metric ?? 0,
+      origin: route.origin,
+    });
+  }
+
+  #add(table: number, prefix: Prefix, route: Omit<FoundSource, "prefix" | "table">): void {
+    const added = { ...route, table, prefix };
+    const routes = this.#routes.get(table);
+    if (routes === undefined) this.#routes.set(table, [added]);
+    else routes.push(added);
+  }
+}
+
+type FoundSource = {
+  readonly table: number;
+  readonly prefix: Prefix;
+  readonly kind: FoundRoute["kind"];
+  readonly device: PreparedInterface;
+  readonly via?: Ip;
+  readonly source?: Ip;
+  readonly metric?: number;
+  readonly origin: Origin;
+};
+
+/** One routing table. A prefix keeps its best route; of equal ones the first, since Linux refuses the second. */
+class Table {
+  readonly #trie = new PrefixTrie<FoundRoute>();
+  readonly #empty: boolean;
+
+  constructor(routes: readonly FoundSource[]) {
+    this.#empty = routes.length === 0;
+    const best = new Map<Prefix, FoundSource>();
+    for (const route of routes) {
+      const other = best.get(route.prefix);
+      if (other === undefined || (route.metric ?? 0) < (other.metric ?? 0)) best.set(route.prefix, route);
+    }
+    for (const [prefix, route] of best) this.#trie.set(prefix, new MadeRoute(route));
+  }
+
+  lookup(ip: Ip): FoundRoute | undefined {
+    if (this.#empty) return undefined;
+    return (typeof ip === "number" ? this.#trie.lookupIpv4(ip) : this.#trie.lookup(ip))?.value;
+  }
+}
+
+/** Texts are made when a packet first takes the route. */
+class MadeRoute implements FoundRoute {
+  readonly kind: FoundRoute["kind"];
+  readonly device: PreparedInterface;
+  readonly via: Ip | undefined;
+  readonly source: Ip | undefined;
+  readonly origin: Origin;
+  readonly #made: FoundSource;
+  #step: Step | undefined;
+
+  constructor(made: FoundSource) {
+    this.kind = made.kind;
+    this.device = made.device;
+    this.via = made.via;
+    this.source = made.source;
+    this.origin = made.origin;
+    this.#made = made;
+  }
+
+  get element(): string {
+    return tableName(this.#made.table);
+  }
+
+  get step(): Step {
+    this.#step ??= { kind: "route", what: describe(this.#made), element: this.element, origin: this.origin };
+    return this.#step;
+  }
+}
+
+function tableName(number: number): string {
+  if (number === mainTable) return "table main";
+  return number === localTable ? "table local" : number === defaultTable ? "table default" : `table ${number}`;
+}
+
+function describe({ kind, prefix, via, device }: FoundSource): string {
+  const target = lengthOf(prefix) === 0 ? "default" : prefix;
+  if (kind === "local") return `${target} is this host`;
+  if (kind === "unicast") return via === undefined ? `${target} dev ${device.name}` : `${target} via ${textVia(via)} dev ${device.name}`;
+  return `${kind} ${target}`;
+}
+
+function textVia(via: Ip): Address | string {
+  return typeof via === "number" ? `${via >>> 24}.${(via >>> 16) & 255}.${(via >>> 8) & 255}.${via & 255}` : via;
+}
+
+function pick(addresses: readonly HostAddress[], near: Ip | undefined, family: Family): Ip | undefined {
+  let first: Ip | undefined;
+  for (const { ip, prefixLength, secondaryTo } of addresses) {
+    if (secondaryTo !== undefined || (typeof ip === "number") !== (family === 4) || isLoopback(ip)) continue;
+    if (near === undefined || samePrefix(near, ip, prefixLength)) return ip;
+    first ??= ip;
+  }
+  return first;
+}
+
+function prepareRule(rule: PolicyRule): Rule {
+  return {
+    table: rule.table,
+    family: rule.family,
+    inInterface: rule.iif,
+    from: rule.from === undefined ? undefined : rangeOfPrefix(rule.from),
+    to: rule.to === undefined ? undefined : rangeOfPrefix(rule.to),
+    mark: rule.mark,
+  };
+}
+
+function plainRule(table: number): Rule {
+  return { table, family: undefined, inInterface: undefined, from: undefined, to: undefined, mark: undefined };
+}
+
+const loopback4 = mustPrefix("127.0.0.0/8");
+const loopback6 = mustPrefix("::1/128");
+const unspecified = mustAddress("::");
+
+const noRoute: Refusal = { refused: "no-route", why: "no route to the destination" };
+const notForwarding: Refusal = { refused: "not-forwarding", why: "the destination is another host, and this one does not forward" };
+const broadcast: Refusal = { refused: "broadcast", why: "the destination is a broadcast address" };
+const ownSource: Refusal = { refused: "martian", why: "the source is an address of this very host (martian source)" };
+
+function martian(which: "source" | "destination", why: string): Refusal {
+  return { refused: "martian", why: `the ${which} ${why} (martian ${which})` };
+}

@@ -1,0 +1,519 @@
+/**
+ * A host's rules, made ready to run: every match and statement becomes a function, every verdict an object that is made once.
+ *
+ * Follows net/netfilter/nf_tables_core.c. What translates addresses is only returned here as a verdict; connection tracking carries it out.
+ * Chains are made ready when a packet first enters them, and tables are remembered by reference, so rules that all hosts share are made once.
+ */
+
+import type { Origin } from "../ir/network.ts";
+import type {
+  Chain,
+  DatumType,
+  Hook,
+  MapElement,
+  MarkValue,
+  Match,
+  NamedMap,
+  NamedSet,
+  Rule,
+  RuleSet,
+  SetElement,
+  Statement,
+  Table,
+  Verdict,
+} from "../ir/ruleset.ts";
+import { type Address, parseAddress } from "../net/address.ts";
+import { state } from "./connections.ts";
+import { appendWords, bytesOf, comparison, type Reader, readerOf } from "./fields.ts";
+import { type Ip, ipOf } from "./ip.ts";
+import { jhashSlot } from "./jhash.ts";
+import { dynamicKey, KeyIndex } from "./keyed.ts";
+import type { Packet } from "./packet.ts";
+import type { Disposition, PortRange, Step } from "./result.ts";
+
+/** What a rule decided. Made once per rule (or element of a map) and shared by all packets. */
+export type Decision = {
+  readonly kind: "accept" | "drop" | "reject" | "return" | "break" | "jump" | "goto" | "dnat" | "snat" | "masquerade";
+  /** For drop. */
+  readonly disposition: Disposition;
+  /** For jump and goto. */
+  readonly chain?: PreparedChain;
+  /** For dnat and snat. */
+  readonly address?: Ip;
+  readonly port?: number;
+  readonly ports?: PortRange;
+  readonly element: string;
+  readonly origin: Origin | undefined;
+  /** To be written down when it is decided. */
+  readonly step?: Step;
+};
+
+type Test = (packet: Packet) => boolean;
+type Act = (packet: Packet) => Decision | undefined;
+type PreparedRule = { readonly tests: readonly Test[]; readonly acts: readonly Act[] };
+
+export class PreparedChain {
+  readonly chain: Chain;
+  /** "chain kube-proxy services". */
+  readonly element: string;
+  readonly #table: PreparedTable;
+  #rules: readonly PreparedRule[] | undefined;
+
+  constructor(table: PreparedTable, chain: Chain) {
+    this.#table = table;
+    this.chain = chain;
+    this.element = `chain ${table.table.name} ${chain.name}`;
+  }
+
+  get rules(): readonly PreparedRule[] {
+    this.#rules ??= this.chain.rules.map((rule) => prepareRule(this.#table, this, rule));
+    return this.#rules;
+  }
+}
+
+/** Runs a packet through a chain. `undefined`: came to its end (or returned) without a verdict. */
+export function evaluate(chain: PreparedChain, packet: Packet): Decision | undefined {
+  nextRule: for (const { tests, acts } of chain.rules) {
+    for (const test of tests) if (!test(packet)) continue nextRule;
+    for (const act of acts) {
+      const decision = act(packet);
+      if (decision === undefined) continue;
+      if (decision.step !== undefined) packet.steps?.push(decision.step);
+      switch (decision.kind) {
+        case "break":
+          continue nextRule;
+        case "return":
+          return undefined;
+        case "jump": {
+          const inner = decision.chain === undefined ? undefined : evaluate(decision.chain, packet);
+          if (inner !== undefined) return inner;
+          continue nextRule;
+        }
+        case "goto":
+          return decision.chain === undefined ? undefined : evaluate(decision.chain, packet);
+        default:
+          return decision;
+      }
+    }
+  }
+  return undefined;
+}
+
+/** A point of a hook, by ascending priority. */
+export type Stage =
+  | { readonly kind: "chain"; readonly priority: number; readonly chain: PreparedChain }
+  | { readonly kind: "track"; readonly priority: number }
+  /** All nat chains of the hook, by priority. */
+  | {
+      readonly kind: "translate";
+      readonly priority: number;
+      readonly what: "source" | "destination";
+      readonly chains: readonly PreparedChain[];
+    }
+  | { readonly kind: "confirm"; readonly priority: number };
+
+export type Stages = Readonly<Record<Hook, readonly Stage[]>>;
+
+/** The stages of a rule set for one family. A host without tables has none at all. */
+export function stagesOf(ruleSet: RuleSet, family: 4 | 6): Stages {
+  if (ruleSet.length === 0) return nothing;
+  let both = prepared.get(ruleSet);
+  if (both === undefined) {
+    both = { 4: makeStages(ruleSet, 4), 6: makeStages(ruleSet, 6) };
+    prepared.set(ruleSet, both);
+  }
+  return both[family];
+}
+
+const nothing: Stages = { prerouting: [], input: [], forward: [], output: [], postrouting: [] };
+const prepared = new WeakMap<RuleSet, Readonly<Record<4 | 6, Stages>>>();
+
+/** include/uapi/linux/netfilter_ipv4.h: NF_IP_PRI_CONNTRACK, …_NAT_DST, …_NAT_SRC, …_CONNTRACK_CONFIRM. */
+const builtIn = { track: -200, natDestination: -100, natSource: 100, confirm: 2_147_483_647 } as const;
+
+function makeStages(ruleSet: RuleSet, family: 4 | 6): Stages {
+  const seen = family === 4 ? "ip" : "ip6";
+  const tables = ruleSet.filter((table) => table.family === seen || table.family === "inet").map(prepareTable);
+  if (tables.length === 0) return nothing;
+  const bases = tables.flatMap((table) => table.bases);
+  const translates = bases.some((chain) => chain.chain.base?.type === "nat");
+  const at = (hook: Hook): Stage[] => {
+    const here = bases.filter((chain) => chain.chain.base?.hook === hook);
+    const stages: Stage[] = here
+      .filter((chain) => chain.chain.base?.type !== "nat")
+      .map((chain) => ({ kind: "chain", priority: priorityOf(chain), chain }));
+    // Of equal priority, the kernel runs last what was registered first (nf_hook_entries_grow); its own hooks come before any chain's.
+    stages.reverse();
+    if (hook === "prerouting" || hook === "output") stages.push({ kind: "track", priority: builtIn.track });
+    if (translates && hook !== "forward") {
+      const what = hook === "prerouting" || hook === "output" ? "destination" : "source";
+      const chains = here.filter((chain) => chain.chain.base?.type === "nat").reverse();
+      chains.sort((a, b) => priorityOf(a) - priorityOf(b));
+      stages.push({ kind: "translate", priority: what === "destination" ? builtIn.natDestination : builtIn.natSource, what, chains });
+    }
+    if (hook === "input" || hook === "postrouting") stages.push({ kind: "confirm", priority: builtIn.confirm });
+    return stages.sort((a, b) => a.priority - b.priority);
+  };
+  return { prerouting: at("prerouting"), input: at("input"), forward: at("forward"), output: at("output"), postrouting: at("postrouting") };
+}
+
+function priorityOf(chain: PreparedChain): number {
+  return chain.chain.base?.priority ?? 0;
+}
+
+class PreparedTable {
+  readonly table: Table;
+  readonly bases: readonly PreparedChain[];
+  readonly #chains = new Map<string, PreparedChain>();
+
+  constructor(table: Table) {
+    this.table = table;
+    for (const chain of table.chains) this.#chains.set(chain.name, new PreparedChain(this, chain));
+    this.bases = [...this.#chains.values()].filter((chain) => chain.chain.base !== undefined);
+  }
+
+  chain(name: string): PreparedChain {
+    return this.#chains.get(name) ?? this.#missing("chain", name);
+  }
+
+  set(name: string): NamedSet {
+    return this.table.sets.find((set) => set.name === name) ?? this.#missing("set", name);
+  }
+
+  map(name: string): NamedMap {
+    return this.table.maps.find((map) => map.name === name) ?? this.#missing("map", name);
+  }
+
+  #missing(what: string, name: string): never {
+    throw new Error(`table ${this.table.name} has a rule that names the ${what} ${name}, which does not exist`);
+  }
+}
+
+const tables = new WeakMap<Table, PreparedTable>();
+
+function prepareTable(table: Table): PreparedTable {
+  let known = tables.get(table);
+  if (known === undefined) {
+    known = new PreparedTable(table);
+    tables.set(table, known);
+  }
+  return known;
+}
+
+const setIndexes = new WeakMap<readonly SetElement[], KeyIndex<SetElement>>();
+const mapIndexes = new WeakMap<readonly MapElement[], KeyIndex<MapElement>>();
+
+function indexSet(set: NamedSet): KeyIndex<SetElement> {
+  let index = setIndexes.get(set.elements);
+  if (index === undefined) {
+    index = new KeyIndex(
+      set.key,
+      set.elements.map((element) => ({ key: element.key, value: element })),
+    );
+    setIndexes.set(set.elements, index);
+  }
+  return index;
+}
+
+function indexMap(map: NamedMap): KeyIndex<MapElement> {
+  let index = mapIndexes.get(map.elements);
+  if (index === undefined) {
+    index = new KeyIndex(
+      map.key,
+      map.elements.map((element) => ({ key: element.key, value: element })),
+    );
+    mapIndexes.set(map.elements, index);
+  }
+  return index;
+}
+
+function prepareRule(table: PreparedTable, chain: PreparedChain, rule: Rule): PreparedRule {
+  const context: RuleContext = { table, element: chain.element, origin: rule.origin };
+  return {
+    tests: rule.matches.map((match) => prepareMatch(table, match)),
+    acts: rule.statements.flatMap((statement) => prepareStatement(context, statement) ?? []),
+  };
+}
+
+type RuleContext = { readonly table: PreparedTable; readonly element: string; readonly origin: Origin };
+
+function prepareMatch(table: PreparedTable, match: Match): Test {
+  if (match.kind === "value") {
+    const read = readerOf(match.field);
+    const equal = match.op === "==";
+    const [only, second] = match.values;
+    // The commonest form without a second call.
+    if (typeof only === "number" && second === undefined && match.mask === undefined && match.field !== "ct status") {
+      return equal ? (packet) => read(packet) === only : (packet) => differs(read(packet), only);
+    }
+    const compare = comparison(match.field, match.values, match.mask);
+    return (packet) => {
+      const value = read(packet);
+      return value !== undefined && compare(value) === equal;
+    };
+  }
+  const set = table.set(match.set);
+  const equal = match.op === "==";
+  const find = set.elements.length === 0 && set.dynamicTimeoutSeconds !== undefined ? undefined : indexSet(set).finder(match.fields);
+  const fields = match.fields.map(readerOf);
+  return (packet) => {
+    packet.lacked = false;
+    const found = find?.(packet) !== undefined || inDynamicSet(set, fields, packet);
+    return !packet.lacked && found === equal;
+  };
+}
+
+function differs(value: number | string | undefined, other: number): boolean {
+  return value !== undefined && value !== other;
+}
+
+function inDynamicSet(set: NamedSet, fields: readonly Reader[], packet: Packet): boolean {
+  if (set.dynamicTimeoutSeconds === undefined || packet.lacked) return false;
+  const key = dynamicKey(fields, packet);
+  if (key === undefined) {
+    packet.lacked = true;
+    return false;
+  }
+  const ends = packet.dynamicSets?.get(set)?.get(key);
+  return ends !== undefined && ends > packet.now;
+}
+
+function prepareStatement(context: RuleContext, statement: Statement): Act | undefined {
+  switch (statement.kind) {
+    case "counter":
+      return undefined;
+    case "verdict": {
+      const decision = decide(context, statement, context.origin, statement.disposition);
+      return () => decision;
+    }
+    case "reject": {
+      const step: Step = { kind: "reject", what: `rejected with ${statement.with}`, element: context.element, origin: context.origin };
+      const decision: Decision = { kind: "reject", disposition: "rejected", element: context.element, origin: context.origin, step };
+      return () => decision;
+    }
+    case "vmap": {
+      const map = context.table.map(statement.map);
+      const find = indexMap(map).finder(statement.fields);
+      const decisions = new Map<MapElement, Decision>();
+      return (packet) => {
+        const element = find(packet);
+        if (element === undefined) return broken;
+        let decision = decisions.get(element);
+        if (decision === undefined) {
+          const verdict = element.value;
+          if (!("verdict" in verdict)) throw new Error(`${context.element} takes a verdict from the map ${map.name}, which holds values`);
+          decision = decide(context, verdict, element.origin ?? context.origin, undefined, `${map.name} has ${keyText(element)}`);
+          decisions.set(element, decision);
+        }
+        return decision;
+      };
+    }
+    case "random-vmap": {
+      const count = statement.verdicts.length;
+      const decisions = statement.verdicts.map((verdict, at) =>
+        decide(context, verdict, context.origin, undefined, `chance picks ${at + 1} of ${count}`, "choose"),
+      );
+      return (packet) => decisions[packet.chance.pick(count)];
+    }
+    case "set-mark":
+      return prepareMark(context, statement.target, statement.value);
+    case "dnat":
+      return prepareDnat(context, statement.to);
+    case "snat": {
+      const decision: Decision = {
+        ...translation(context, "snat", context.origin),
+        address: ipOf(statement.address),
+        ...(statement.ports === undefined ? {} : { ports: statement.ports }),
+      };
+      return () => decision;
+    }
+    case "masquerade": {
+      const decision = translation(context, "masquerade", context.origin);
+      return () => decision;
+    }
+    case "update-set": {
+      const set = context.table.set(statement.set);
+      const fields = statement.fields.map(readerOf);
+      return (packet) => {
+        const key = dynamicKey(fields, packet);
+        if (key === undefined) return broken;
+        remember(packet, set, key);
+        return undefined;
+      };
+    }
+    case "notrack":
+      return (packet) => {
+        if (packet.connection === undefined && packet.state === state.none) packet.state = state.untracked;
+        return undefined;
+      };
+    default:
+      return unsupported(statement);
+  }
+}
+
+function unsupported(statement: never): never {
+  throw new Error(`the tracer does not know the statement ${JSON.stringify(statement)}`);
+}
+
+function remember(packet: Packet, set: NamedSet, key: string): void {
+  if (packet.dynamicSets === undefined) return;
+  let keys = packet.dynamicSets.get(set);
+  if (keys === undefined) {
+    keys = new Map();
+    packet.dynamicSets.set(set, keys);
+  }
+  if (!keys.has(key)) packet.changes++;
+  keys.set(key, packet.now + (set.dynamicTimeoutSeconds ?? Number.POSITIVE_INFINITY));
+}
+
+function prepareMark(context: RuleContext, target: "meta" | "ct", value: MarkValue): Act {
+  const compute = markValue(context, target, value);
+  const name = target === "meta" ? "packet mark" : "connection mark";
+  const chosen = value.kind === "random" ? "chance" : value.kind === "hash" ? `the hash of ${value.fields.join(" . ")}` : undefined;
+  const range = value.kind === "random" || value.kind === "hash" ? ` of ${value.offset} to ${value.offset + value.modulus - 1}` : "";
+  const steps = new Map<number, Step>();
+  return (packet) => {
+    const mark = compute(packet);
+    if (mark === undefined) return broken;
+    if (target === "meta") packet.mark = mark;
+    else if (packet.connection !== undefined) {
+      if (packet.connection.mark !== mark) packet.changes++;
+      packet.connection.mark = mark;
+    }
+    if (packet.steps !== undefined) {
+      let step = steps.get(mark);
+      if (step === undefined) {
+        const what = chosen === undefined ? `${name} := 0x${mark.toString(16)}` : `${chosen} picks ${mark}${range} for the ${name}`;
+        step = { kind: chosen === undefined ? "mark" : "choose", what, element: context.element, origin: context.origin };
+        if (steps.size > 4096) steps.clear();
+        steps.set(mark, step);
+      }
+      packet.steps.push(step);
+    }
+    return undefined;
+  };
+}
+
+/** `undefined` from the function ends the rule. */
+function markValue(context: RuleContext, target: "meta" | "ct", value: MarkValue): (packet: Packet) => number | undefined {
+  switch (value.kind) {
+    case "constant":
+      return () => value.value >>> 0;
+    case "or":
+      return target === "meta"
+        ? (packet) => (packet.mark | value.value) >>> 0
+        : (packet) => (packet.connection === undefined ? undefined : (packet.connection.mark | value.value) >>> 0);
+    case "random":
+      return (packet) => (value.offset + packet.chance.pick(value.modulus)) >>> 0;
+    case "copy":
+      return value.from === "meta" ? (packet) => packet.mark : (packet) => packet.connection?.mark;
+    case "hash": {
+      const fields = value.fields.map((field) => ({ field, read: readerOf(field) }));
+      const words: number[] = [];
+      const [only] = value.fields;
+      const alone = value.fields.length === 1 && only !== undefined ? bytesOf(only) : undefined;
+      return (packet) => {
+        words.length = 0;
+        for (const { field, read } of fields) {
+          const part = read(packet);
+          if (part === undefined) return undefined;
+          appendWords(words, field, part);
+        }
+        return (value.offset + jhashSlot(words, alone ?? words.length * 4, value.seed, value.modulus)) >>> 0;
+      };
+    }
+    case "map": {
+      const find = indexMap(context.table.map(value.map)).finder(value.fields);
+      return (packet) => {
+        const found = find(packet)?.value;
+        return Array.isArray(found) && typeof found[0] === "number" ? found[0] : undefined;
+      };
+    }
+    default:
+      return unsupportedMark(value);
+  }
+}
+
+function unsupportedMark(value: never): never {
+  throw new Error(`the tracer does not know the mark value ${JSON.stringify(value)}`);
+}
+
+function prepareDnat(context: RuleContext, to: Extract<Statement, { kind: "dnat" }>["to"]): Act {
+  if ("address" in to) {
+    const decision: Decision = {
+      ...translation(context, "dnat", context.origin),
+      address: ipOf(to.address),
+      ...(to.port === undefined ? {} : { port: to.port }),
+    };
+    return () => decision;
+  }
+  const map = context.table.map(to.map);
+  const find = indexMap(map).finder(to.fields);
+  const decisions = new Map<MapElement, Decision>();
+  return (packet) => {
+    const element = find(packet);
+    if (element === undefined) return broken;
+    let decision = decisions.get(element);
+    if (decision === undefined) {
+      decision = { ...translation(context, "dnat", element.origin ?? context.origin), ...target(map.value, element) };
+      decisions.set(element, decision);
+    }
+    return decision;
+  };
+}
+
+/** Address and port from an element of a map. */
+function target(types: NamedMap["value"], element: MapElement): { address: Ip; port?: number } {
+  const value = Array.isArray(element.value) ? element.value : [];
+  let address: Address | undefined;
+  let port: number | undefined;
+  for (const [at, datum] of value.entries()) {
+    const type: DatumType | undefined = types === "verdict" ? undefined : types[at];
+    if ((type === "ipv4_addr" || type === "ipv6_addr") && typeof datum === "string") address = parseAddress(datum);
+    else if (type === "inet_service" && typeof datum === "number") port = datum;
+  }
+  if (address === undefined) throw new Error(`an element of a map for destination NAT holds no address: ${JSON.stringify(element)}`);
+  return port === undefined ? { address: ipOf(address) } : { address: ipOf(address), port };
+}
+
+function translation(context: RuleContext, kind: "dnat" | "snat" | "masquerade", origin: Origin): Decision {
+  return { kind, disposition: "delivered", element: context.element, origin };
+}
+
+const broken: Decision = { kind: "break", disposition: "delivered", element: "", origin: undefined };
+
+function decide(
+  context: RuleContext,
+  verdict: Verdict,
+  origin: Origin,
+  disposition: Disposition | undefined,
+  because?: string,
+  kind: "match" | "choose" = "match",
+): Decision {
+  const { element } = context;
+  const decided = { disposition: disposition ?? "dropped", element, origin };
+  const text = (what: string) => (because === undefined ? what : `${because}: ${what}`);
+  switch (verdict.verdict) {
+    case "accept":
+      return { kind: "accept", ...decided, step: { kind, what: text("accepted"), element, origin } };
+    case "drop":
+      return {
+        kind: "drop",
+        ...decided,
+        step: { kind: "drop", what: text(disposition === undefined ? "dropped" : `dropped: ${disposition}`), element, origin },
+      };
+    case "return":
+      return { kind: "return", ...decided, step: { kind, what: text("back"), element, origin } };
+    default:
+      return {
+        kind: verdict.verdict,
+        ...decided,
+        chain: context.table.chain(verdict.chain),
+        step: { kind, what: text(`on to chain ${verdict.chain}`), element, origin },
+      };
+  }
+}
+
+function keyText(element: MapElement): string {
+  return element.key.map((part) => (typeof part === "object" ? `${part.first}-${part.last}` : part)).join(" . ");
+}

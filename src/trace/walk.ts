@@ -1,0 +1,562 @@
+/**
+ * One packet's way through the network, hook by hook, and its reply's way back.
+ *
+ *     receive ─> prerouting ─> (route) ─┬─> forward ─> postrouting ─> (neighbour) ─> next host
+ *                                       └─> input ─> listener
+ *     send ─> (route) ─> output ─> postrouting ─> (neighbour) ─> next host
+ *
+ * Whatever is up to chance is asked of {@link Chance}, so that the same answers give the same way.
+ */
+
+import type { HostName, Origin } from "../ir/network.ts";
+import type { Hook } from "../ir/ruleset.ts";
+import { Connection, ConnectionTable, isOriginal, state, status, translateDestination, translateSource } from "./connections.ts";
+import type { PreparedHost, PreparedInterface } from "./host.ts";
+import { type Ip, isLoopback, textOf } from "./ip.ts";
+import type { Crossing, Links } from "./links.ts";
+import { type Chance, type DynamicSet, Packet } from "./packet.ts";
+import type { Disposition, Hop, Path, PortRange, Step, Tuple } from "./result.ts";
+import type { FoundRoute, Refusal } from "./routing.ts";
+import { type Decision, evaluate, type PreparedChain } from "./rules.ts";
+
+/** What hosts remember between packets. */
+export class Memory {
+  /** Seconds since the memory began. */
+  now = 0;
+  readonly #hosts = new Map<HostName, HostMemory>();
+
+  of(host: HostName): HostMemory {
+    let memory = this.#hosts.get(host);
+    if (memory === undefined) {
+      memory = { connections: new ConnectionTable(), sets: new Map() };
+      this.#hosts.set(host, memory);
+    }
+    return memory;
+  }
+}
+
+type HostMemory = { readonly connections: ConnectionTable; readonly sets: Map<object, DynamicSet> };
+
+export type WalkContext = {
+  readonly links: Links;
+  readonly memory: Memory;
+  readonly chance: Chance;
+  /** Write the steps down. */
+  readonly steps: boolean;
+  /** Follow the reply too. */
+  readonly back: boolean;
+};
+
+/** How a journey in one direction ended. */
+type Ending = {
+  readonly outcome: Disposition;
+  readonly host: PreparedHost;
+  readonly decidedBy: NonNullable<Path["decidedBy"]> | undefined;
+  readonly received: NonNullable<Path["received"]> | undefined;
+};
+
+/**
+ * Follows a packet from `host` and, when it is delivered, its reply. Without `hasSource` the source is chosen as Linux does, and the one in
+ * `tuple` means nothing.
+ */
+export function walk(context: WalkContext, host: PreparedHost, tuple: Tuple, hasSource: boolean): Omit<Path, "weight"> {
+  const packet = new Packet(tuple, context.chance);
+  packet.now = context.memory.now;
+  const forth = new Journey(context, host, packet, undefined);
+  const ending = forth.run(hasSource);
+  if (ending.outcome !== "delivered" || !context.back) return result(ending, forth.hops);
+  packet.turnAround();
+  const back = new Journey(context, ending.host, packet, { host, tuple: forth.sent });
+  const returned = back.run(true);
+  const way = result(returned, back.hops);
+  if (returned.outcome === "delivered") return { ...result(ending, forth.hops), return: way };
+  return { ...result({ ...ending, outcome: "asymmetric", decidedBy: returned.decidedBy }, forth.hops), return: way };
+}
+
+function result({ outcome, decidedBy, received }: Ending, hops: readonly Hop[]): Omit<Path, "weight"> {
+  if (decidedBy === undefined) return received === undefined ? { outcome, hops } : { outcome, hops, received };
+  return received === undefined ? { outcome, hops, decidedBy } : { outcome, hops, decidedBy, received };
+}
+
+const noSteps: readonly Step[] = [];
+const udp = 17;
+
+/** A packet's way in one direction. */
+class Journey {
+  readonly hops: Hop[] = [];
+  /** The packet as its sender sent it, source chosen. */
+  sent: Tuple;
+  readonly #context: WalkContext;
+  readonly #packet: Packet;
+  /** For a reply: where it must arrive, and the packet that it must be the exact reverse of. */
+  readonly #awaited: { readonly host: PreparedHost; readonly tuple: Tuple } | undefined;
+  readonly #visits: { readonly device: PreparedInterface; readonly tuple: Tuple; readonly changes: number }[] = [];
+
+  #host: PreparedHost;
+  #memory: HostMemory | undefined;
+  #in: PreparedInterface | undefined;
+  #before: Tuple;
+  /** The route taken last, and where. */
+  #route: FoundRoute | undefined;
+  #routeHost: PreparedHost;
+  #ending: Ending | undefined;
+
+  constructor(
+    context: WalkContext,
+    host: PreparedHost,
+    packet: Packet,
+    awaited: { readonly host: PreparedHost; readonly tuple: Tuple } | undefined,
+  ) {
+    this.#context = context;
+    this.#packet = packet;
+    this.#awaited = awaited;
+    this.#host = host;
+    this.#routeHost = host;
+    this.#before = packet.tuple;
+    this.sent = packet.tuple;
+  }
+
+  run(hasSource: boolean): Ending {
+    let device = this.#send(hasSource);
+    while (device !== undefined) device = device === this.#host.loopback ? this.#receiveOwn(device) : this.#receive(device);
+    if (this.#ending === undefined) throw new Error(`a packet from ${this.#host.name} ended nowhere`);
+    return this.#ending;
+  }
+
+  /** The host sends the packet itself. Returns the interface that receives it. */
+  #send(hasSource: boolean): PreparedInterface | undefined {
+    const packet = this.#packet;
+    const { routing } = this.#host;
+    this.#enter(this.#host, undefined);
+    packet.inInterface = "";
+    let route = this.#usable(routing.lookup(packet.destination, hasSource ? packet.source : undefined, "lo", packet.mark));
+    if (route === undefined) return undefined;
+    if (!hasSource) {
+      const source = routing.sourceFor(route, packet.destination);
+      if (source === undefined)
+        return this.#end("no-route", route.element, route.origin, `no source address for ${textOf(packet.destination)}`);
+      packet.setSource(source, packet.sourcePort, undefined);
+      this.#before = packet.tuple;
+      this.sent = packet.tuple;
+      // As connect() does: the route is looked up again with the source that the first look chose.
+      route = this.#usable(routing.lookup(packet.destination, source, "lo", packet.mark));
+      if (route === undefined) return undefined;
+    }
+    packet.steps?.push(this.#host.send);
+    if (!this.#take(route)) return undefined;
+    packet.outInterface = this.#outDevice(route).name;
+    if (!this.#hook("output")) return undefined;
+    return this.#leave();
+  }
+
+  /** The packet comes in by an interface from outside. */
+  #receive(device: PreparedInterface): PreparedInterface | undefined {
+    const packet = this.#packet;
+    this.#enter(device.host, device);
+    packet.steps?.push(device.received);
+    packet.inInterface = device.name;
+    packet.outInterface = "";
+    if (this.#isRepeated(device)) return this.#endOfLoop();
+    if (!this.#hook("prerouting")) return undefined;
+    const { routing } = this.#host;
+    const found = routing.lookupInput(device, packet.destination, packet.source, packet.mark);
+    if ("refused" in found) return this.#refuse(found);
+    if (found.kind === "local") {
+      packet.steps?.push(found.step);
+      return this.#deliver();
+    }
+    const route = this.#usable(found);
+    if (route === undefined) return undefined;
+    if (packet.ttl <= 1) return this.#endOfLoop();
+    packet.ttl--;
+    if (!this.#take(route)) return undefined;
+    packet.outInterface = route.device.name;
+    if (!this.#hook("forward")) return undefined;
+    return this.#leave();
+  }
+
+  /** The packet comes back in by the loopback interface: it keeps its connection and is not routed again. */
+  #receiveOwn(device: PreparedInterface): undefined {
+    const packet = this.#packet;
+    this.#in = device;
+    packet.inInterface = device.name;
+    packet.outInterface = "";
+    packet.steps?.push(device.received);
+    if (this.#hook("prerouting")) this.#deliver();
+    return undefined;
+  }
+
+  /** Postrouting, and over the link. */
+  #leave(): PreparedInterface | undefined {
+    const packet = this.#packet;
+    const route = this.#route;
+    if (route === undefined) throw new Error(`a packet leaves ${this.#host.name} without a route`);
+    const out = this.#outDevice(route);
+    packet.outInterface = out.name;
+    if (!this.#hook("postrouting")) return undefined;
+    if (out === this.#host.loopback) {
+      if (route.kind === "local") return out;
+      return this.#end("black-hole", route.element, route.origin, "nothing is behind the loopback interface");
+    }
+    if (out.kind === "discard") return this.#end("black-hole", route.element, route.origin, `${out.name} discards everything`);
+    const resolution = this.#context.links.resolve(out, route.via ?? packet.destination, packet.source);
+    packet.steps?.push(resolution.step);
+    if (resolution.to === undefined) return this.#end("no-neighbour", resolution.element, resolution.origin, undefined);
+    this.#closeHop(out);
+    for (const crossing of resolution.crossings) this.#cross(crossing);
+    packet.leaveHost();
+    return resolution.to;
+  }
+
+  #deliver(): undefined {
+    const packet = this.#packet;
+    packet.outInterface = "";
+    if (!this.#hook("input")) return undefined;
+    const host = this.#host;
+    const { tuple, protocol, destinationPort: port } = packet;
+    if (this.#awaited !== undefined) {
+      if (host === this.#awaited.host && isReverse(tuple, this.#awaited.tuple)) {
+        packet.steps?.push(answered);
+        this.#closeHop(undefined);
+        this.#ending = { outcome: "delivered", host, decidedBy: undefined, received: undefined };
+        return undefined;
+      }
+      const { source, sourcePort, destination, destinationPort } = this.#awaited.tuple;
+      const expected = protocol === "icmp" ? `${destination} to ${source}` : `${destination}:${destinationPort} to ${source}:${sourcePort}`;
+      const what = host === this.#awaited.host ? `the sender awaits a reply from ${expected}` : "nobody here awaits this reply";
+      return this.#end("refused", "socket", host.host.origin, what, "refuse");
+    }
+    const received = { ...tuple, host: host.name, ...(packet.sourcePorts === undefined ? {} : { sourcePorts: packet.sourcePorts }) };
+    const listener = protocol === "icmp" ? undefined : host.listener(protocol, packet.destination, port);
+    if (listener === undefined && protocol !== "icmp") {
+      this.#end("refused", "listeners", host.host.origin, `nothing listens on ${port}/${protocol}`, "refuse", received);
+      return undefined;
+    }
+    if (packet.steps !== undefined) {
+      const what = listener === undefined ? "the host answers the echo request" : `${port}/${protocol} has a listener`;
+      packet.steps.push({ kind: "deliver", what, element: "listeners", origin: listener?.origin ?? host.host.origin });
+    }
+    this.#closeHop(undefined);
+    this.#ending = { outcome: "delivered", host, decidedBy: undefined, received };
+    return undefined;
+  }
+
+  /** False when the packet ended. */
+  #hook(hook: Hook): boolean {
+    const packet = this.#packet;
+    const stages = (packet.family === 4 ? this.#host.stages4 : this.#host.stages6)[hook];
+    for (const stage of stages) {
+      switch (stage.kind) {
+        case "track":
+          this.#track();
+          break;
+        case "confirm":
+          this.#confirm();
+          break;
+        case "translate":
+          if (!this.#translate(stage.what, stage.chains, hook)) return false;
+          break;
+        default:
+          if (!this.#filter(stage.chain, hook)) return false;
+      }
+    }
+    return true;
+  }
+
+  #filter(chain: PreparedChain, hook: Hook): boolean {
+    const packet = this.#packet;
+    const { mark, source, destination } = packet;
+    const decision = evaluate(chain, packet);
+    if (this.#stops(decision, chain)) return false;
+    const reroutes = hook === "output" && chain.chain.base?.type === "route";
+    if (!reroutes || (packet.mark === mark && packet.source === source && packet.destination === destination)) return true;
+    return this.#reroute();
+  }
+
+  /** Ends the packet when a base chain's verdict or policy says so. */
+  #stops(decision: Decision | undefined, chain: PreparedChain): boolean {
+    if (decision === undefined) {
+      if (chain.chain.base?.policy !== "drop") return false;
+      this.#end("dropped", chain.element, this.#host.host.origin, "dropped: no rule accepts it", "drop");
+      return true;
+    }
+    if (decision.kind !== "drop" && decision.kind !== "reject") return false;
+    this.#end(decision.disposition, decision.element, decision.origin, undefined);
+    return true;
+  }
+
+  /** nf_conntrack_in. */
+  #track(): void {
+    const packet = this.#packet;
+    if (packet.connection !== undefined || packet.state === state.untracked || this.#memory === undefined) return;
+    const { number, source, sourcePort, destination, destinationPort } = packet;
+    const known = this.#memory.connections.find(number, source, sourcePort, destination, destinationPort);
+    if (known === undefined) {
+      // A reply opens no connection of its own: TCP's SYN+ACK and ICMP's echo reply are invalid then, but UDP knows no difference.
+      if (packet.isReply && number !== udp) {
+        packet.state = state.invalid;
+        return;
+      }
+      packet.connection = new Connection(number, source, sourcePort, destination, destinationPort);
+      packet.inReplyDirection = false;
+      packet.state = state.new;
+      return;
+    }
+    packet.connection = known;
+    packet.inReplyDirection = !isOriginal(known, source, sourcePort, destination, destinationPort);
+    if (packet.inReplyDirection) {
+      if ((known.status & status.seenReply) === 0) packet.changes++;
+      known.status |= status.seenReply;
+      packet.state = state.established;
+    } else packet.state = (known.status & status.seenReply) === 0 ? state.new : state.established;
+  }
+
+  #confirm(): void {
+    const { connection } = this.#packet;
+    if (connection === undefined || (connection.status & status.confirmed) !== 0) return;
+    this.#memory?.connections.add(connection);
+    this.#packet.changes++;
+  }
+
+  /** nf_nat_inet_fn: rules for the first packet of a connection, then what the connection says for every packet. */
+  #translate(what: "source" | "destination", chains: readonly PreparedChain[], hook: Hook): boolean {
+    const packet = this.#packet;
+    const { connection } = packet;
+    if (connection === undefined) return true;
+    let now: Decision | undefined;
+    if (packet.state === state.new && !(what === "source" ? connection.sourceDone : connection.destinationDone)) {
+      for (const chain of chains) {
+        const decision = evaluate(chain, packet);
+        if (this.#stops(decision, chain)) return false;
+        if (decision === undefined || decision.kind === "accept") continue;
+        if (!this.#setUp(connection, decision)) return false;
+        now = decision;
+        break;
+      }
+      if (what === "destination") connection.destinationDone = true;
+      else if (!connection.sourceDone && !this.#translateSource(connection, connection.replyDestination, undefined, undefined))
+        return false;
+    }
+    return this.#rewrite(what, connection, now, hook);
+  }
+
+  /** False when the packet ended. */
+  #setUp(connection: Connection, decision: Decision): boolean {
+    if (decision.kind === "dnat") {
+      translateDestination(connection, decision.address ?? connection.replySource, decision.port);
+      connection.destinationBy = decision;
+      return true;
+    }
+    connection.sourceBy = decision;
+    if (decision.kind === "snat") {
+      return this.#translateSource(connection, decision.address ?? connection.replyDestination, decision.ports, decision);
+    }
+    const route = this.#route;
+    const { routing, loopback } = this.#host;
+    const packet = this.#packet;
+    const out = route === undefined ? loopback : this.#outDevice(route);
+    const address = routing.selectAddress(out, route?.via ?? packet.destination, packet.family);
+    if (address === undefined) {
+      this.#end("dropped", decision.element, decision.origin, `no address on ${out.name} to masquerade with`, "drop");
+      return false;
+    }
+    return this.#translateSource(connection, address, undefined, decision);
+  }
+
+  #translateSource(connection: Connection, address: Ip, ports: PortRange | undefined, decision: Decision | undefined): boolean {
+    if (this.#memory === undefined || translateSource(this.#memory.connections, connection, address, ports)) return true;
+    const range = ports === undefined ? "" : ` from ${ports.first} to ${ports.last}`;
+    this.#end(
+      "exhausted",
+      decision?.element ?? "connection tracking",
+      decision?.origin ?? this.#host.host.origin,
+      `no port of ${textOf(address)} is left${range}`,
+      "drop",
+    );
+    return false;
+  }
+
+  /** nf_nat_packet. */
+  #rewrite(what: "source" | "destination", connection: Connection, now: Decision | undefined, hook: Hook): boolean {
+    const packet = this.#packet;
+    const reply = packet.inReplyDirection;
+    const bit = (what === "source") === reply ? status.destinationNat : status.sourceNat;
+    if ((connection.status & bit) === 0) return true;
+    const before = packet.tuple;
+    const { source, sourcePort, destination, destinationPort } = packet;
+    if (what === "source") {
+      if (reply) packet.setSource(connection.destination, connection.destinationPort, undefined);
+      else {
+        const { replyDestination, replyDestinationPort, drawnPorts } = connection;
+        packet.setSource(
+          replyDestination,
+          replyDestinationPort,
+          drawnPorts ?? (replyDestinationPort === sourcePort ? packet.sourcePorts : undefined),
+        );
+      }
+      if (packet.source === source && packet.sourcePort === sourcePort) return true;
+    } else {
+      if (reply) packet.setDestination(connection.source, connection.sourcePort);
+      else packet.setDestination(connection.replySource, connection.replySourcePort);
+      if (packet.destination === destination && packet.destinationPort === destinationPort) return true;
+    }
+    if (packet.steps !== undefined) packet.steps.push(this.#rewriteStep(what, connection, now, before));
+    return hook !== "output" || packet.destination === destination || this.#reroute();
+  }
+
+  #rewriteStep(what: "source" | "destination", connection: Connection, now: Decision | undefined, before: Tuple): Step {
+    const after = this.#packet.tuple;
+    const reply = this.#packet.inReplyDirection;
+    const by = (what === "source") === reply ? connection.destinationBy : connection.sourceBy;
+    const element = now?.element ?? "connection tracking";
+    const origin = by?.origin ?? this.#host.host.origin;
+    if (reply) {
+      const text = what === "source" ? `source back to ${after.source}` : `destination back to ${after.destination}`;
+      return { kind: "reverse-nat", what: text, element, before, after, origin };
+    }
+    const again = now === undefined && by !== undefined ? ", as for the first packet" : "";
+    if (what === "destination") {
+      return {
+        kind: "destination-nat",
+        what: `destination NAT to ${after.destination}${port(after.destinationPort)}${again}`,
+        element,
+        before,
+        after,
+        origin,
+      };
+    }
+    const ports = connection.drawnPorts;
+    if (ports === undefined) return { kind: "source-nat", what: `source NAT to ${after.source}${again}`, element, before, after, origin };
+    const text = `source NAT to ${after.source}, a port from ${ports.first} to ${ports.last}${again}`;
+    return { kind: "source-nat", what: text, element, before, after, ports, origin };
+  }
+
+  /** ip_route_me_harder: a packet of our own got another destination or mark. */
+  #reroute(): boolean {
+    const packet = this.#packet;
+    const route = this.#usable(this.#host.routing.lookup(packet.destination, packet.source, "lo", packet.mark));
+    return route !== undefined && this.#take(route);
+  }
+
+  /** The route, if packets can go by it; else the packet ends. */
+  #usable(route: FoundRoute | undefined): FoundRoute | undefined {
+    if (route === undefined)
+      return this.#end("no-route", "routes", this.#host.host.origin, `no route to ${textOf(this.#packet.destination)}`);
+    if (route.kind === "unicast" || route.kind === "local") return route;
+    this.#packet.steps?.push(route.step);
+    if (route.kind === "unreachable") return this.#end("no-route", route.element, route.origin, undefined);
+    return this.#end("black-hole", route.element, route.origin, undefined);
+  }
+
+  #take(route: FoundRoute): boolean {
+    const packet = this.#packet;
+    this.#route = route;
+    this.#routeHost = this.#host;
+    packet.steps?.push(route.step);
+    // __mkroute_output: loopback addresses stay inside.
+    if (this.#in !== undefined || typeof packet.source !== "number" || !isLoopback(packet.source)) return true;
+    if (this.#outDevice(route) === this.#host.loopback) return true;
+    this.#end("dropped", "loopback", this.#host.host.origin, `${textOf(packet.source)} does not leave the host`, "drop");
+    return false;
+  }
+
+  #outDevice(route: FoundRoute): PreparedInterface {
+    return route.kind === "local" ? this.#host.loopback : route.device;
+  }
+
+  #refuse({ refused, why }: Refusal): undefined {
+    const { origin } = this.#host.host;
+    switch (refused) {
+      case "no-route":
+        return this.#end("no-route", "routes", origin, `no route to ${textOf(this.#packet.destination)}`);
+      case "broadcast":
+        return this.#end("black-hole", "routes", origin, why);
+      case "not-forwarding":
+        return this.#end("dropped", "forwarding", origin, why, "drop");
+      default:
+        return this.#end("dropped", "source check", origin, why, "drop");
+    }
+  }
+
+  /** The packet has been here before, with the same addresses, and nothing has changed since. */
+  #isRepeated(device: PreparedInterface): boolean {
+    const { tuple, chance } = this.#packet;
+    const changes = this.#packet.changes + chance.taken;
+    for (const visit of this.#visits) if (visit.device === device && visit.tuple === tuple && visit.changes === changes) return true;
+    this.#visits.push({ device, tuple, changes });
+    return false;
+  }
+
+  #endOfLoop(): undefined {
+    const route = this.#route;
+    const origin = route?.origin ?? this.#routeHost.host.origin;
+    return this.#end("loop", route?.element ?? "routes", origin, "the packet goes round in a circle", "drop", undefined, this.#routeHost);
+  }
+
+  #end(
+    outcome: Disposition,
+    element: string,
+    origin: Origin | undefined,
+    what: string | undefined,
+    kind: Step["kind"] = "route",
+    received?: NonNullable<Path["received"]>,
+    at: PreparedHost = this.#host,
+  ): undefined {
+    if (what !== undefined) this.#packet.steps?.push(origin === undefined ? { kind, what, element } : { kind, what, element, origin });
+    this.#closeHop(undefined);
+    const decidedBy = origin === undefined ? { host: at.name, element } : { host: at.name, element, origin };
+    this.#ending = { outcome, host: this.#host, decidedBy, received };
+    return undefined;
+  }
+
+  #enter(host: PreparedHost, device: PreparedInterface | undefined): void {
+    const packet = this.#packet;
+    this.#host = host;
+    this.#in = device;
+    this.#before = packet.tuple;
+    packet.surroundings = host;
+    packet.steps = this.#context.steps ? [] : undefined;
+    this.#memory = host.host.ruleSet.length === 0 ? undefined : this.#context.memory.of(host.name);
+    packet.dynamicSets = this.#memory?.sets;
+  }
+
+  #closeHop(out: PreparedInterface | undefined): void {
+    const packet = this.#packet;
+    const host = this.#host.name;
+    const before = this.#before;
+    const after = packet.tuple;
+    const steps = packet.steps ?? noSteps;
+    const inInterface = this.#in?.name;
+    if (inInterface === undefined) {
+      this.hops.push(out === undefined ? { host, before, after, steps } : { host, outInterface: out.name, before, after, steps });
+    } else if (out === undefined) this.hops.push({ host, inInterface, before, after, steps });
+    else this.hops.push({ host, inInterface, outInterface: out.name, before, after, steps });
+  }
+
+  #cross({ host, inPort, outPort, steps }: Crossing): void {
+    const { tuple } = this.#packet;
+    this.hops.push({
+      host,
+      inInterface: inPort,
+      outInterface: outPort,
+      before: tuple,
+      after: tuple,
+      steps: this.#context.steps ? steps : noSteps,
+    });
+  }
+}
+
+const answered: Step = { kind: "deliver", what: "the sender gets its reply", element: "socket" };
+
+function port(number: number | undefined): string {
+  return number === undefined ? "" : `:${number}`;
+}
+
+function isReverse(reply: Tuple, sent: Tuple): boolean {
+  return (
+    reply.source === sent.destination &&
+    reply.destination === sent.source &&
+    reply.sourcePort === sent.destinationPort &&
+    reply.destinationPort === sent.sourcePort
+  );
+}
