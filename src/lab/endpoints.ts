@@ -1,0 +1,148 @@
+/** Everything that can send a packet or be sent one: pods, nodes, machines, on-premises machines, Internet hosts; and the addresses of Services. */
+
+import { listenTag } from "../arm/resources.ts";
+import { podListeners } from "../compile/listeners.ts";
+import type { ClusterInfo, Topology } from "../compile/topology.ts";
+import { hostNames } from "../compile/wiring.ts";
+import type { HostName } from "../ir/network.ts";
+import type { Pod, Service, ServicePort } from "../kube/objects.ts";
+import { type Address, parseAddress } from "../net/address.ts";
+import { type PortSpec, parsePortSpec } from "../net/ports.ts";
+
+export type EndpointKind = "pod" | "node" | "vm" | "site" | "internet";
+
+export type Endpoint = {
+  readonly kind: EndpointKind;
+  /** In one word, as a journey's end is written: `shop-kubenet:shop/pod/web-0`, `vm/db`. */
+  readonly label: string;
+  /** The last part of it. */
+  readonly name: string;
+  readonly cluster?: string;
+  readonly namespace?: string;
+  /** Where its sockets are. A pod of the node's network has the node's. */
+  readonly host: HostName;
+  readonly address: Address;
+  readonly listens: readonly PortSpec[];
+  /** Of a pod. */
+  readonly pod?: Pod;
+  readonly node?: string;
+};
+
+export function podLabel(cluster: string, namespace: string, name: string): string {
+  return `${cluster}:${namespace}/pod/${name}`;
+}
+
+/** Sorted by label. Pods without an address are not among them. */
+export function endpointsOf(topology: Topology): readonly Endpoint[] {
+  const found: Endpoint[] = [];
+  for (const cluster of topology.clusters.values()) addCluster(found, cluster);
+  for (const { resource, nic } of topology.machines) {
+    found.push({
+      kind: "vm",
+      label: `vm/${resource.name}`,
+      name: resource.name,
+      host: nic.host,
+      address: nic.primary,
+      listens: portsOf((resource.tags?.[listenTag] ?? "").split(/\s+/)),
+    });
+  }
+  for (const { resource: site } of topology.vnets.flatMap((vnet) => vnet.sites)) {
+    for (const machine of site.properties.machines) {
+      const address = parseAddress(machine.address);
+      if (address === undefined) continue;
+      const host = hostNames.siteMachine(site.name, machine.name);
+      found.push({ kind: "site", label: host, name: machine.name, host, address, listens: portsOf(machine.listen) });
+    }
+  }
+  for (const machine of topology.internetHosts) {
+    const address = parseAddress(machine.properties.address);
+    if (address === undefined) continue;
+    const host = hostNames.internetMachine(machine.name);
+    found.push({ kind: "internet", label: host, name: machine.name, host, address, listens: portsOf(machine.properties.listen) });
+  }
+  return found.sort((a, b) => (a.label < b.label ? -1 : a.label > b.label ? 1 : 0));
+}
+
+function addCluster(found: Endpoint[], cluster: ClusterInfo): void {
+  for (const [name, node] of cluster.nodes) {
+    found.push({
+      kind: "node",
+      label: `${cluster.name}:node/${name}`,
+      name,
+      cluster: cluster.name,
+      host: node.host,
+      address: node.nic.primary,
+      listens: [],
+    });
+    const add = (pod: Pod, host: HostName, address: Address) => {
+      const { name: podName, namespace = "default" } = pod.metadata;
+      found.push({
+        kind: "pod",
+        label: podLabel(cluster.name, namespace, podName),
+        name: podName,
+        cluster: cluster.name,
+        namespace,
+        host,
+        address,
+        listens: podListeners(pod, host, noOrigin).map(({ port, protocol }) => ({
+          port,
+          protocol,
+        })),
+        pod,
+        node: name,
+      });
+    };
+    for (const { pod, host, address } of cluster.podsByNode.get(name) ?? []) add(pod, host, address);
+    for (const pod of cluster.hostNetworkPodsByNode.get(name) ?? []) add(pod, node.host, node.nic.primary);
+  }
+}
+
+const noOrigin = { resource: "", reason: "" };
+
+function portsOf(texts: readonly string[]): PortSpec[] {
+  return texts.flatMap((text) => (text === "" ? [] : (parsePortSpec(text) ?? [])));
+}
+
+/** By which of its addresses a Service is reached. */
+export const vias = ["clusterip", "nodeport", "loadbalancer"] as const;
+export type Via = (typeof vias)[number];
+
+export type ServiceTarget = {
+  readonly via: Via;
+  /** `shop-kubenet:shop/svc/web:80`. */
+  readonly label: string;
+  readonly cluster: string;
+  readonly service: Service;
+  readonly servicePort: ServicePort;
+  readonly address: Address;
+  readonly port: number;
+  readonly protocol: "tcp" | "udp";
+};
+
+/** Every address and port at which a Service of `cluster` is reached; a node port at the first node only. A headless Service has none. */
+export function serviceTargets(cluster: ClusterInfo, services: readonly Service[] = cluster.services): ServiceTarget[] {
+  const firstNode = cluster.nodes.values().next().value;
+  return services.flatMap((service) =>
+    (service.spec.ports ?? []).flatMap((servicePort): ServiceTarget[] => {
+      if (servicePort.protocol === "SCTP") return [];
+      const base = {
+        label: `${cluster.name}:${service.metadata.namespace ?? "default"}/svc/${service.metadata.name}:${servicePort.port}`,
+        cluster: cluster.name,
+        service,
+        servicePort,
+        protocol: servicePort.protocol === "UDP" ? ("udp" as const) : ("tcp" as const),
+      };
+      const targets: ServiceTarget[] = [];
+      const clusterIp = service.spec.clusterIP === undefined ? undefined : parseAddress(service.spec.clusterIP);
+      if (clusterIp !== undefined) targets.push({ ...base, via: "clusterip", address: clusterIp, port: servicePort.port });
+      if (servicePort.nodePort !== undefined && firstNode !== undefined) {
+        targets.push({ ...base, via: "nodeport", address: firstNode.nic.primary, port: servicePort.nodePort });
+      }
+      for (const { ip } of service.status?.loadBalancer?.ingress ?? []) {
+        const address = ip === undefined ? undefined : parseAddress(ip);
+        if (address !== undefined) targets.push({ ...base, via: "loadbalancer", address, port: servicePort.port });
+      }
+      return targets;
+    }),
+  );
+}

@@ -1,0 +1,75 @@
+/** Who has an address: for lists, and to say names beside the addresses of a trace. */
+
+import { frontendAddresses } from "../compile/load-balancer/frontends.ts";
+import type { Topology } from "../compile/topology.ts";
+import { azureHostAddress } from "../compile/wiring.ts";
+import { type Address, compareAddresses, parseAddress } from "../net/address.ts";
+import { addressAt } from "../net/prefix.ts";
+import type { Endpoint } from "./endpoints.ts";
+
+export type Owner = {
+  readonly address: Address;
+  /** As a journey's end is written where it is one: `shop-kubenet:shop/pod/web-0`; else in words: `Azure`. */
+  readonly owner: string;
+  /** What the address is to its owner: "pod", "node, primary", "reserved for a pod", "frontend", …. */
+  readonly role: string;
+  /** Where the address comes from: a subnet, a pod address range, the Internet. */
+  readonly from: string;
+};
+
+/** By address, in order of address. Where several share an address (pods of a node's network), the machine is its owner. */
+export function ownersOf(lab: { readonly topology: Topology; readonly endpoints: readonly Endpoint[] }): ReadonlyMap<string, Owner> {
+  const { topology, endpoints } = lab;
+  const owners: Owner[] = [];
+  const add = (address: Address | undefined, owner: string, role: string, from: string) => {
+    if (address !== undefined) owners.push({ address, owner, role, from });
+  };
+  add(azureHostAddress, "Azure", "health probes", "Azure's host address");
+  const subnetOf = new Map<string, string>();
+  for (const vnet of topology.vnets) {
+    for (const subnet of vnet.subnets) {
+      const name = `subnet ${vnet.name}/${subnet.resource.name}`;
+      subnetOf.set(subnet.key, name);
+      add(subnet.gateway, `vnet/${vnet.name}`, "gateway of the subnet", name);
+    }
+    for (const { address, isPublic, origin } of frontendAddresses(topology, vnet)) {
+      add(address, `vnet/${vnet.name}`, origin.reason, isPublic ? "public" : `VNet ${vnet.name}`);
+    }
+  }
+  for (const machine of topology.machines) {
+    add(machine.nic.primary, `vm/${machine.resource.name}`, "VM", subnetOf.get(machine.nic.subnet.key) ?? "");
+    for (const address of machine.nic.secondary) {
+      add(address, `vm/${machine.resource.name}`, "VM, secondary", subnetOf.get(machine.nic.subnet.key) ?? "");
+    }
+  }
+  for (const cluster of topology.clusters.values()) {
+    for (const [name, node] of cluster.nodes) {
+      const label = `${cluster.name}:node/${name}`;
+      const subnet = subnetOf.get(node.nic.subnet.key) ?? "";
+      add(node.nic.primary, label, "node", subnet);
+      const used = new Set((cluster.podsByNode.get(name) ?? []).map((pod) => pod.address));
+      for (const address of node.nic.secondary) if (!used.has(address)) add(address, label, "reserved for a pod", subnet);
+      if (node.podCidr !== undefined) add(addressAt(node.podCidr, 1), label, "bridge of the node's pods", `pod range ${node.podCidr}`);
+    }
+    for (const service of cluster.services) {
+      const label = `${cluster.name}:${service.metadata.namespace ?? "default"}/svc/${service.metadata.name}`;
+      const clusterIp = service.spec.clusterIP === undefined ? undefined : parseAddress(service.spec.clusterIP);
+      add(clusterIp, label, "cluster address", `service range ${cluster.serviceCidr ?? ""}`.trim());
+      for (const { ip } of service.status?.loadBalancer?.ingress ?? []) {
+        add(ip === undefined ? undefined : parseAddress(ip), label, "load balancer", "load balancer frontend");
+      }
+    }
+  }
+  for (const endpoint of endpoints) {
+    if (endpoint.kind === "pod") {
+      if (endpoint.pod?.spec.hostNetwork === true) continue;
+      const node = topology.clusters.get(endpoint.cluster ?? "")?.nodes.get(endpoint.node ?? "");
+      const from = node?.nic.secondary.includes(endpoint.address) === true ? subnetOf.get(node.nic.subnet.key) : undefined;
+      add(endpoint.address, endpoint.label, "pod", from ?? `pod range ${node?.podCidr ?? ""}`.trim());
+    } else if (endpoint.kind === "site") add(endpoint.address, endpoint.label, "on-premises machine", "on-premises");
+    else if (endpoint.kind === "internet") add(endpoint.address, endpoint.label, "Internet host", "Internet");
+  }
+  // Later ones know better: a Service's load balancer address is also a frontend.
+  const byAddress = new Map(owners.map((owner) => [owner.address, owner]));
+  return new Map([...byAddress].sort(([a], [b]) => compareAddresses(a, b)));
+}

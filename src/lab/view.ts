@@ -1,0 +1,48 @@
+/** A lab at one moment, however it came to be: its resources and the network that they compile to, with what is derived from them on demand. */
+
+import { compile } from "../compile/index.ts";
+import { type Topology, topologyOf } from "../compile/topology.ts";
+import type { Network } from "../ir/network.ts";
+import type { Resources } from "../resources/resources.ts";
+import { Tracer } from "../trace/index.ts";
+import { type Endpoint, endpointsOf } from "./endpoints.ts";
+import { type Owner, ownersOf } from "./owners.ts";
+
+/** Everything is computed when first asked for, once. The resources must not change meanwhile. */
+export class LabView {
+  readonly name: string;
+  readonly resources: Resources;
+  readonly network: Network;
+  #topology: Topology | undefined;
+  #endpoints: readonly Endpoint[] | undefined;
+  #owners: ReadonlyMap<string, Owner> | undefined;
+  #tracer: Tracer | undefined;
+
+  constructor(name: string, resources: Resources, network: Network = compile(resources)) {
+    this.name = name;
+    this.resources = resources;
+    this.network = network;
+  }
+
+  get topology(): Topology {
+    this.#topology ??= topologyOf(this.resources);
+    return this.#topology;
+  }
+
+  /** What may send a packet or receive one, sorted by name. */
+  get endpoints(): readonly Endpoint[] {
+    this.#endpoints ??= endpointsOf(this.topology);
+    return this.#endpoints;
+  }
+
+  /** Who has an address. */
+  get owners(): ReadonlyMap<string, Owner> {
+    this.#owners ??= ownersOf(this);
+    return this.#owners;
+  }
+
+  get tracer(): Tracer {
+    this.#tracer ??= new Tracer(this.network);
+    return this.#tracer;
+  }
+}
