@@ -371,31 +371,39 @@ function prepareMark(context: RuleContext, target: "meta" | "ct", value: MarkVal
   const name = target === "meta" ? "packet mark" : "connection mark";
   const chosen = value.kind === "random" ? "chance" : value.kind === "hash" ? `the hash of ${value.fields.join(" . ")}` : undefined;
   const range = value.kind === "random" || value.kind === "hash" ? ` of ${value.offset} to ${value.offset + value.modulus - 1}` : "";
-  const steps = new Map<number, Step>();
+  const steps = new Map<number | Origin, Step>();
+  const stepOf = (mark: number, origin: Origin | undefined): Step => {
+    const known = steps.get(origin ?? mark);
+    if (known !== undefined) return known;
+    const what = chosen === undefined ? `${name} := 0x${mark.toString(16)}` : `${chosen} picks ${mark}${range} for the ${name}`;
+    const step: Step = { kind: chosen === undefined ? "mark" : "choose", what, element: context.element, origin: origin ?? context.origin };
+    if (steps.size >= rememberedSteps) steps.clear();
+    steps.set(origin ?? mark, step);
+    return step;
+  };
   return (packet) => {
-    const mark = compute(packet);
-    if (mark === undefined) return broken;
+    const found = compute(packet);
+    if (found === undefined) return broken;
+    const mark = typeof found === "number" ? found : found.mark;
     if (target === "meta") packet.mark = mark;
     else if (packet.connection !== undefined) {
       if (packet.connection.mark !== mark) packet.changes++;
       packet.connection.mark = mark;
     }
-    if (packet.steps !== undefined) {
-      let step = steps.get(mark);
-      if (step === undefined) {
-        const what = chosen === undefined ? `${name} := 0x${mark.toString(16)}` : `${chosen} picks ${mark}${range} for the ${name}`;
-        step = { kind: chosen === undefined ? "mark" : "choose", what, element: context.element, origin: context.origin };
-        if (steps.size > 4096) steps.clear();
-        steps.set(mark, step);
-      }
-      packet.steps.push(step);
-    }
+    packet.steps?.push(stepOf(mark, typeof found === "number" ? undefined : found.origin));
     return undefined;
   };
 }
 
-/** `undefined` from the function ends the rule. */
-function markValue(context: RuleContext, target: "meta" | "ct", value: MarkValue): (packet: Packet) => number | undefined {
+/** Texts kept per rule that sets a mark. */
+const rememberedSteps = 4096;
+
+/** A mark from a map brings its element's origin. `undefined` from the function ends the rule. */
+function markValue(
+  context: RuleContext,
+  target: "meta" | "ct",
+  value: MarkValue,
+): (packet: Packet) => number | { readonly mark: number; readonly origin: Origin } | undefined {
   switch (value.kind) {
     case "constant":
       return () => value.value >>> 0;
@@ -424,9 +432,18 @@ function markValue(context: RuleContext, target: "meta" | "ct", value: MarkValue
     }
     case "map": {
       const find = indexMap(context.table.map(value.map)).finder(value.fields);
+      const marks = new Map<MapElement, { readonly mark: number; readonly origin: Origin }>();
       return (packet) => {
-        const found = find(packet)?.value;
-        return Array.isArray(found) && typeof found[0] === "number" ? found[0] : undefined;
+        const element = find(packet);
+        const mark = Array.isArray(element?.value) ? element.value[0] : undefined;
+        if (element === undefined || typeof mark !== "number") return undefined;
+        if (element.origin === undefined) return mark;
+        let found = marks.get(element);
+        if (found === undefined) {
+          found = { mark, origin: element.origin };
+          marks.set(element, found);
+        }
+        return found;
       };
     }
     default:
