@@ -69,6 +69,18 @@ export function renderChange(before: RuleSet, after: RuleSet): NftScript {
   return script.finish();
 }
 
+/** Puts `after` in the place of whatever tables of these names hold, in one transaction. */
+export function renderReplacement(before: RuleSet, after: RuleSet): NftScript {
+  const script = new Script();
+  for (const name of [...new Set([...before, ...after].map(tableName))].sort()) {
+    script.line(`table ${name} {`);
+    script.line("}");
+    script.line(`delete table ${name}`);
+  }
+  for (const table of sortedTables(after)) addTable(script, table);
+  return script.finish();
+}
+
 /** Limit of `nft` for a rule's comment, in bytes: NFTNL_UDATA_COMMENT_MAXLEN of libnftnl. */
 const longestComment = 128;
 
@@ -295,7 +307,10 @@ function isVerdict(value: Verdict | readonly Datum[]): value is Verdict {
 }
 
 /** Element changes are worked out once per pair of lists, however many hosts share them. */
-const changes = new WeakMap<readonly object[], { readonly before: readonly object[]; readonly removed: readonly Entry[]; readonly added: readonly Entry[] }>();
+const changes = new WeakMap<
+  readonly object[],
+  { readonly before: readonly object[]; readonly removed: readonly Entry[]; readonly added: readonly Entry[] }
+>();
 
 function elementChange(before: Collection, after: Collection): { readonly removed: readonly Entry[]; readonly added: readonly Entry[] } {
   const known = changes.get(after.elements);
@@ -344,10 +359,31 @@ function changeElements(script: Script, table: string, before: Collection, after
 }
 
 function ruleText(rule: Rule, table: Table): string {
-  const parts = rule.matches.map(matchText);
-  const protocolKnown = rule.matches.some((match) => match.kind === "value" && match.field === "meta l4proto" && match.op === "==");
-  for (const statement of rule.statements) parts.push(statementText(statement, table, protocolKnown));
+  const parts: string[] = [];
+  let protocolKnown = false;
+  const needProtocol = (): void => {
+    if (!protocolKnown) parts.push(protocolsWithPorts);
+    protocolKnown = true;
+  };
+  for (const match of rule.matches) {
+    if (match.kind === "value" && match.field === "meta l4proto" && match.op === "==") protocolKnown = true;
+    if (match.kind === "value" ? match.field === originalPort : match.fields.includes(originalPort)) needProtocol();
+    parts.push(matchText(match));
+  }
+  for (const statement of rule.statements) {
+    if (translatesPort(statement)) needProtocol();
+    parts.push(statementText(statement, table));
+  }
   return parts.join(" ");
+}
+
+/** `nft` takes ports in a translation, and the original port, only after a match on the protocol. Here: every protocol that has ports or ids. */
+const protocolsWithPorts = "meta l4proto { tcp, udp, sctp, dccp, udplite, icmp, icmpv6 }";
+const originalPort = "ct original proto-dst";
+
+function translatesPort(statement: Statement): boolean {
+  if (statement.kind === "snat") return statement.ports !== undefined;
+  return statement.kind === "dnat" && "address" in statement.to && statement.to.port !== undefined;
 }
 
 function matchText(match: Match): string {
@@ -389,7 +425,8 @@ function tupleText(values: readonly Datum[], types: readonly DatumType[], name: 
 
 /** Linux takes more characters, but no interface of ours needs them. */
 function interfaceText(value: Datum | string): string {
-  if (typeof value !== "string" || !/^[A-Za-z0-9_.@-]{1,15}$/.test(value)) throw new Error(`nft: not an interface name: ${JSON.stringify(value)}`);
+  if (typeof value !== "string" || !/^[A-Za-z0-9_.@-]{1,15}$/.test(value))
+    throw new Error(`nft: not an interface name: ${JSON.stringify(value)}`);
   return `"${value}"`;
 }
 
@@ -409,7 +446,7 @@ function verdictText(verdict: Verdict): string {
   return "chain" in verdict ? `${verdict.verdict} ${nftName(verdict.chain)}` : verdict.verdict;
 }
 
-function statementText(statement: Statement, table: Table, protocolKnown: boolean): string {
+function statementText(statement: Statement, table: Table): string {
   switch (statement.kind) {
     case "verdict":
       return verdictText(statement);
@@ -429,7 +466,7 @@ function statementText(statement: Statement, table: Table, protocolKnown: boolea
         const family = address.includes(":") ? "ip6" : "ip";
         if (port === undefined) return `dnat ${family} to ${datumText(address, "dnat")}`;
         const host = family === "ip6" ? `[${datumText(address, "dnat")}]` : datumText(address, "dnat");
-        return `${anyProtocol(protocolKnown)}dnat ${family} to ${host}:${wordText(port)}`;
+        return `dnat ${family} to ${host}:${wordText(port)}`;
       }
       const { fields, map: name } = statement.to;
       const map = table.maps.find((candidate) => candidate.name === name);
@@ -442,7 +479,7 @@ function statementText(statement: Statement, table: Table, protocolKnown: boolea
       const address = datumText(statement.address, "snat");
       if (statement.ports === undefined) return `snat ${family} to ${address}`;
       const host = family === "ip6" ? `[${address}]` : address;
-      return `${anyProtocol(protocolKnown)}snat ${family} to ${host}:${wordText(statement.ports.first)}-${wordText(statement.ports.last)}`;
+      return `snat ${family} to ${host}:${wordText(statement.ports.first)}-${wordText(statement.ports.last)}`;
     }
     case "masquerade":
     case "notrack":
@@ -451,11 +488,6 @@ function statementText(statement: Statement, table: Table, protocolKnown: boolea
     case "update-set":
       return `update @${nftName(statement.set)} { ${fieldsText(statement.fields)} }`;
   }
-}
-
-/** `nft` takes ports in a translation only after a match on the protocol; this one lets all of them through. */
-function anyProtocol(known: boolean): string {
-  return known ? "" : "meta l4proto 0-255 ";
 }
 
 function rejectText(how: "tcp reset" | "icmp port-unreachable" | "icmp admin-prohibited", family: Table["family"]): string {

@@ -1,0 +1,106 @@
+/**
+ * libnftables in process (libnftables(3)): whole transactions as text, and listings.
+ *
+ * A context belongs to the namespace in which it was made, and costs 30 µs, so each use has its own. Only text goes in that `render` made:
+ * the library aborts the process on some odd input.
+ */
+
+import { closeSync, writeFileSync } from "node:fs";
+import koffi from "koffi";
+import { checked, libc } from "./libc.ts";
+
+const libraryName = "libnftables.so.1";
+
+type Library = {
+  readonly create: (flags: number) => unknown;
+  readonly free: (context: unknown) => void;
+  readonly bufferOutput: (context: unknown) => number;
+  readonly bufferErrors: (context: unknown) => number;
+  readonly run: (context: unknown, text: string) => number;
+  readonly runFile: (context: unknown, path: string) => number;
+  readonly output: (context: unknown) => string;
+  readonly errors: (context: unknown) => string;
+  readonly setFlags: (context: unknown, flags: number) => void;
+};
+
+let bound: Library | undefined;
+
+/** Throws when the library is not there: then `doctor` says what to install. */
+export function nftLibrary(): Library {
+  if (bound !== undefined) return bound;
+  const library = koffi.load(libraryName);
+  bound = {
+    create: library.func("void *nft_ctx_new(uint32_t flags)"),
+    free: library.func("void nft_ctx_free(void *context)"),
+    bufferOutput: library.func("int nft_ctx_buffer_output(void *context)"),
+    bufferErrors: library.func("int nft_ctx_buffer_error(void *context)"),
+    run: library.func("int nft_run_cmd_from_buffer(void *context, str text)"),
+    runFile: library.func("int nft_run_cmd_from_filename(void *context, str path)"),
+    output: library.func("str nft_ctx_get_output_buffer(void *context)"),
+    errors: library.func("str nft_ctx_get_error_buffer(void *context)"),
+    setFlags: library.func("void nft_ctx_output_set_flags(void *context, uint32_t flags)"),
+  };
+  return bound;
+}
+
+/** `line` counts from 1 in the text that was given; absent when the library names none. */
+export type NftProblem = { readonly line?: number; readonly text: string };
+
+/** Runs text as one transaction in the current namespace: all of it or nothing. Returns what was wrong. */
+export function runNft(text: string): readonly NftProblem[] {
+  return inContext((library, context) => {
+    if (library.run(context, text) === 0) return [];
+    return located(text) ?? [{ text: library.errors(context).split("\n")[0] ?? "" }];
+  });
+}
+
+/** For text in a buffer the library names no lines, for a file it does: so what was refused is tried again as a file in memory. */
+function located(text: string): readonly NftProblem[] | undefined {
+  return inContext((library, context) => {
+    const fd = checked("memfd_create", libc().memfd_create("nft", 1 /* MFD_CLOEXEC */));
+    try {
+      writeFileSync(fd, text);
+      if (library.runFile(context, `/proc/self/fd/${fd}`) === 0) return [];
+      const problems = problemsOf(library.errors(context));
+      return problems.length > 0 ? problems : undefined;
+    } finally {
+      closeSync(fd);
+    }
+  });
+}
+
+/** Counters and time left (NFT_CTX_OUTPUT_STATELESS) stay out of listings. */
+const stateless = 4;
+
+/** The current namespace's ruleset as `nft -s list ruleset` prints it. */
+export function listNft(command = "list ruleset"): string {
+  return inContext((library, context) => {
+    library.setFlags(context, stateless);
+    if (library.run(context, command) !== 0) throw new Error(`nft ${command}: ${library.errors(context)}`);
+    return library.output(context);
+  });
+}
+
+function inContext<T>(fn: (library: Library, context: unknown) => T): T {
+  const library = nftLibrary();
+  const context = library.create(0);
+  if (context === null) throw new Error(`${libraryName}: no context (out of memory)`);
+  try {
+    library.bufferOutput(context);
+    library.bufferErrors(context);
+    return fn(library, context);
+  } finally {
+    library.free(context);
+  }
+}
+
+/** Messages look so, each followed by the line in question and a line of marks: `/proc/self/fd/9:4:180-247: Error: datatype mismatch: …` */
+function problemsOf(output: string): readonly NftProblem[] {
+  const problems: NftProblem[] = [];
+  for (const line of output.split("\n")) {
+    const found = /^[^:\s]*:(\d+):\d+-\d+: (?:Error: )?(.*)$/.exec(line);
+    if (found !== null) problems.push({ line: Number(found[1]), text: found[2] ?? "" });
+    else if (line.includes("Error: ")) problems.push({ text: line.slice(line.indexOf("Error: ") + "Error: ".length) });
+  }
+  return problems;
+}
