@@ -297,6 +297,10 @@ export class NetlinkSocket {
 
   /** Joins a multicast group. */
   join(group: number): void {
+    // Broadcasts leave out their sender, which is 0 for the kernel as for a socket that has no number yet.
+    const own = Buffer.alloc(12);
+    own.writeUInt16LE(linux.AF_NETLINK);
+    checked("bind(AF_NETLINK)", libc().bind(this.fd, own, own.length));
     const bytes = Buffer.alloc(4);
     bytes.writeUInt32LE(group);
     checked("setsockopt(NETLINK_ADD_MEMBERSHIP)", libc().setsockopt(this.fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, bytes, 4));
