@@ -7,12 +7,15 @@
 import { assumptions, controllers, settle } from "../controllers/index.ts";
 import { type DocumentFile, type Kept, loadLab, type Problem } from "../documents/index.ts";
 import { MemoryResources } from "../resources/memory.ts";
+import type { Key, Resource } from "../resources/resources.ts";
 import { LabView } from "./view.ts";
 
 export type OpenedLab = {
   /** Absent when the documents have errors. */
   readonly view?: LabView;
   readonly name: string;
+  /** What the documents say, before anybody has done anything about it. */
+  readonly documents: readonly { readonly key: Key; readonly value: Resource }[];
   readonly problems: readonly Problem[];
   readonly kept: readonly Kept[];
   /** Rounds until the controllers came to rest. */
@@ -25,9 +28,9 @@ export type OpenedLab = {
  */
 export function openLab(files: readonly DocumentFile[], read: (path: string) => DocumentFile | undefined): OpenedLab {
   const { name, resources: desired, problems, kept } = loadLab(files, read);
-  if (problems.some((problem) => problem.severity === "error")) return { name, problems, kept, rounds: 0 };
+  if (problems.some((problem) => problem.severity === "error")) return { name, documents: desired, problems, kept, rounds: 0 };
   const resources = new MemoryResources();
   resources.apply(desired);
   const rounds = settle(resources, [...controllers, ...assumptions], (writes) => resources.apply(writes));
-  return { view: new LabView(name, resources), name, problems, kept, rounds };
+  return { view: new LabView(name, resources), name, documents: desired, problems, kept, rounds };
 }

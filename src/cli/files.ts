@@ -1,0 +1,109 @@
+/** Documents from files. */
+
+import { readFileSync, type Stats, statSync } from "node:fs";
+import { resolve } from "node:path";
+import { formatProblem, type Kept, type Problem } from "../documents/problem.ts";
+import { type OpenedLab, openLab } from "../lab/index.ts";
+import type { Style } from "../render/style.ts";
+import type { Context } from "./context.ts";
+import { Failure } from "./failure.ts";
+
+/** No document is near this; reading one would only take the memory of the machine. */
+const largestFileBytes = 64 * 1024 * 1024;
+
+export type File = { readonly path: string; readonly text: string };
+
+/** Does an argument look like a file rather than like an end or a host? */
+export function isFile(context: Context, argument: string): boolean {
+  if (/\.(ya?ml|json)$/i.test(argument)) return true;
+  if (!argument.includes("/") && !argument.includes(".")) return false;
+  try {
+    return statSync(resolve(context.cwd, argument)).isFile();
+  } catch (error) {
+    if (isSystemError(error)) return false;
+    throw error;
+  }
+}
+
+export function readDocument(context: Context, path: string): File {
+  const absolute = resolve(context.cwd, path);
+  let stats: Stats;
+  try {
+    stats = statSync(absolute);
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+  if (stats.isDirectory()) throw new Failure("usage", `${path} is a folder`, { fix: "name the lab file in it" });
+  // A pipe is fine (`<(helm template …)`); a device may never end.
+  if (stats.isCharacterDevice() || stats.isBlockDevice()) throw new Failure("usage", `${path} is a device, not a document`);
+  if (stats.size > largestFileBytes) {
+    throw new Failure("documents", `${path} has ${Math.ceil(stats.size / 1024 / 1024)} MiB`, {
+      why: `a document has at most ${largestFileBytes / 1024 / 1024} MiB`,
+    });
+  }
+  try {
+    return { path, text: readFileSync(absolute, "utf8") };
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+function unreadable(path: string, error: unknown): Failure {
+  if (!isSystemError(error)) throw error;
+  const why = { ENOENT: "there is no such file", EACCES: "you may not read it", ELOOP: "its symbolic links go round in a circle" }[
+    error.code
+  ];
+  return new Failure("usage", `cannot read ${path}`, { why: why ?? error.message, cause: error });
+}
+
+function isSystemError(error: unknown): error is Error & { readonly code: string } {
+  return error instanceof Error && "code" in error && typeof error.code === "string";
+}
+
+/** Manifests named in a lab file: `undefined` when there is none. */
+function readManifest(context: Context, path: string): File | undefined {
+  try {
+    return readDocument(context, path);
+  } catch (error) {
+    if (error instanceof Failure && isSystemError(error.cause) && error.cause.code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** Reads and opens documents. Problems that are only warnings go to standard error; errors are a {@link Failure} with all of them. */
+export function openFiles(context: Context, paths: readonly string[]): OpenedLab & { readonly view: NonNullable<OpenedLab["view"]> } {
+  const opened = openLab(
+    paths.map((path) => readDocument(context, path)),
+    (path) => readManifest(context, path),
+  );
+  const { view } = opened;
+  if (view === undefined) throw documentFailure(paths, opened.problems, context.errorStyle);
+  warn(context, opened.problems);
+  return { ...opened, view };
+}
+
+export function warn(context: Context, problems: readonly Problem[]): void {
+  for (const problem of problems) context.stderr.write(`${renderProblem(problem, context.errorStyle).join("\n")}\n`);
+}
+
+/** All the errors, and before them the warnings. */
+export function documentFailure(paths: readonly string[], problems: readonly Problem[], style: Style): Failure {
+  const errors = problems.filter((problem) => problem.severity === "error").length;
+  const what = `${paths.join(", ")}: ${errors === 1 ? "1 error" : `${errors} errors`}; nothing was changed`;
+  return new Failure("documents", what, { details: problems.flatMap((problem) => [...renderProblem(problem, style), ""]).slice(0, -1) });
+}
+
+/** {@link formatProblem}'s lines, with colour. */
+export function renderProblem(problem: Problem, style: Style): string[] {
+  const word = problem.severity === "error" ? style.red("error") : style.yellow("warning");
+  return formatProblem(problem).replace(`: ${problem.severity}: `, `: ${word}: `).split("\n");
+}
+
+/** One line for what documents say and the network does not need. */
+export function renderKept(kept: readonly Kept[], style: Style): string {
+  if (kept.length === 0) return "";
+  const byKind = new Map<string, number>();
+  for (const { kind } of kept) byKind.set(kind, (byKind.get(kind) ?? 0) + 1);
+  const list = [...byKind].map(([kind, count]) => (count === 1 ? kind : `${count} ${kind}`)).join(", ");
+  return style.dim(`kept, no effect on the network: ${list}\n`);
+}

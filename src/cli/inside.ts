@@ -1,0 +1,60 @@
+/** Programs that run inside a lab: `nsenter` into the daemon's namespaces, then `ip netns exec` into the host's. */
+
+import { type SpawnOptions, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { constants } from "node:os";
+import { delimiter, join } from "node:path";
+import type { HostName } from "../ir/network.ts";
+import { namespaceName } from "../kernel/namespaces.ts";
+import type { Context } from "./context.ts";
+import { Failure } from "./failure.ts";
+import type { Live } from "./live.ts";
+
+/** Debian keeps network tools where ordinary users do not look. */
+const systemFolders = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+
+/** Where a program is, or a Failure that says how to get it. */
+export function findProgram(context: Context, name: string, debianPackage: string): string {
+  const folders = [...(context.env.PATH ?? "").split(delimiter), ...systemFolders].filter((folder) => folder !== "");
+  const found = folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
+  if (found === undefined) throw new Failure("environment", `${name} is not installed`, { fix: `sudo apt-get install ${debianPackage}` });
+  return found;
+}
+
+/** The command line that runs `words` on a host of the lab. An argument array: no shell sees it. */
+export function insideCommand(context: Context, live: Live, host: HostName, words: readonly string[]): readonly string[] {
+  // A lab of root's has no user namespace of its own, and entering one's own is refused.
+  const user = context.isRoot && !live.hasUserNamespace ? [] : ["--user", "--preserve-credentials"];
+  return [
+    findProgram(context, "nsenter", "util-linux"),
+    "--target",
+    String(live.pid),
+    ...user,
+    "--mount",
+    "--net",
+    "--pid",
+    "--",
+    findProgram(context, "ip", "iproute2"),
+    "netns",
+    "exec",
+    namespaceName(host),
+    ...words,
+  ];
+}
+
+/** Runs it with this process's own streams, and returns its exit status (128 + the signal that ended it, as shells do). */
+export async function runInside(context: Context, command: readonly string[], stdio: SpawnOptions["stdio"] = "inherit"): Promise<number> {
+  const [program = "", ...args] = command;
+  // Ctrl-C goes to the whole foreground process group: it is the program's to decide what it means.
+  context.graceful = true;
+  return await new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio });
+    const stop = () => child.kill("SIGTERM");
+    context.terminate.addEventListener("abort", stop);
+    child.once("error", reject);
+    child.once("close", (code, signal) => {
+      context.terminate.removeEventListener("abort", stop);
+      resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
+    });
+  });
+}

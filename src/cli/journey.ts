@@ -1,0 +1,61 @@
+/** FROM and TO of a command, resolved: what trace and probe share. */
+
+import type { Command } from "commander";
+import type { Via } from "../lab/endpoints.ts";
+import { type Found, findSender, findTarget, type Sender, type Target } from "../lab/ends.ts";
+import type { LabView } from "../lab/view.ts";
+import type { Protocol } from "../net/ports.ts";
+import type { Path, TracePacket } from "../trace/index.ts";
+import { clusterOption, namespaceOption, type PlaceOptions, protocolOption, viaOption } from "./command.ts";
+import { endFailure } from "./ends.ts";
+import { Failure } from "./failure.ts";
+
+export type JourneyOptions = PlaceOptions & { readonly via?: Via; readonly protocol?: Protocol; readonly sourcePort?: number };
+
+export type Journey = { readonly sender: Sender; readonly target: Target; readonly packet: TracePacket };
+
+export function addJourney(made: Command): Command {
+  return made
+    .argument("<from>", "who sends: pod/NAME, deploy/NAME, node/NAME, vm/NAME, site/SITE/NAME, internet/NAME or an address")
+    .argument("<to>", "where to: the same, svc/NAME, or any address; with :PORT")
+    .addOption(protocolOption())
+    .option("--source-port <port>", "the port to send from (default: any)", parsePort)
+    .addOption(viaOption())
+    .addOption(clusterOption())
+    .addOption(namespaceOption());
+}
+
+export function findJourney(view: LabView, from: string, to: string, options: JourneyOptions): Journey {
+  const { cluster, namespace, protocol, via, sourcePort } = options;
+  const sender = must(findSender(view, from, { cluster, namespace }));
+  const target = must(findTarget(view, to, { cluster, namespace, protocol, via, sender }));
+  return { sender, target, packet: packetTo(target, sourcePort) };
+}
+
+/** Without a source address: the sending host chooses as Linux does. */
+export function packetTo(target: Target, sourcePort?: number): TracePacket {
+  const { protocol, address, port } = target;
+  if (protocol === "icmp") return { protocol, destination: address };
+  return {
+    protocol,
+    destination: address,
+    ...(port === undefined ? {} : { destinationPort: port }),
+    ...(sourcePort === undefined ? {} : { sourcePort }),
+  };
+}
+
+function must<T>(result: Found<T>): T {
+  if ("problem" in result) throw endFailure(result.problem);
+  return result.found;
+}
+
+export function parsePort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (port < 1 || port > 65535) throw new Failure("usage", `${text} is no port`, { fix: "a port is a number from 1 to 65535" });
+  return port;
+}
+
+/** The likeliest way first, the others in the order that they have. */
+export function heaviestFirst(paths: readonly Path[]): readonly Path[] {
+  return paths.slice().sort((a, b) => Number(a.representative === true) - Number(b.representative === true) || b.weight - a.weight);
+}

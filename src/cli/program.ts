@@ -1,0 +1,101 @@
+/** The whole command line: every command, and how it is run. */
+
+import { Command, CommanderError } from "commander";
+import { checkCommand } from "./commands/check.ts";
+import { completeCommand, completionCommand } from "./commands/completion.ts";
+import { doctorCommand } from "./commands/doctor.ts";
+import { downCommand } from "./commands/down.ts";
+import { captureCommand, execCommand } from "./commands/exec.ts";
+import { probeCommand } from "./commands/probe.ts";
+import { scaleCommand } from "./commands/scale.ts";
+import { showCommand } from "./commands/show.ts";
+import { statusCommand } from "./commands/status.ts";
+import { traceCommand } from "./commands/trace.ts";
+import { applyCommand, upCommand } from "./commands/up.ts";
+import { version, versionCommand } from "./commands/version.ts";
+import { type Context, columnsOf } from "./context.ts";
+import { exitStatuses, Failure, renderCrash, renderFailure } from "./failure.ts";
+
+/** In the order of help. A new command is a line here. */
+const commands: readonly ((context: Context) => Command)[] = [
+  upCommand,
+  downCommand,
+  statusCommand,
+  applyCommand,
+  scaleCommand,
+  showCommand,
+  traceCommand,
+  probeCommand,
+  execCommand,
+  captureCommand,
+  checkCommand,
+  doctorCommand,
+  versionCommand,
+  completionCommand,
+];
+
+export function makeProgram(context: Context): Command {
+  const program = new Command("drydock")
+    .description("Prove an AKS cluster network before it exists: run it with real packets, trace packets through it, check it.")
+    .version(version, "-V, --version", "print the version")
+    .enablePositionalOptions()
+    .showHelpAfterError("run it with --help for how it is used")
+    .addHelpText(
+      "after",
+      `
+Start here:
+  drydock demo                                    two clusters, six journeys, and the comparison of the network options
+  drydock up examples/two-options/lab.yaml        run a lab
+  drydock trace internet/partner SVC examples/…   trace a packet without running anything
+
+Exit status: 0 done; 1 the answer is no (not reachable, a disagreement); 2 wrong words or documents; 3 this machine cannot
+(see 'drydock doctor'); 4 no such lab is running, or it is already; 70 a defect of Drydock; 130 interrupted.
+`,
+    );
+  for (const make of commands) program.addCommand(make(context));
+  program.addCommand(
+    completeCommand(context, () => program),
+    { hidden: true },
+  );
+  configure(program, context);
+  return program;
+}
+
+/** Output through the context, and no exits: {@link run} ends the process. */
+function configure(command: Command, context: Context): void {
+  command.exitOverride();
+  command.configureOutput({
+    writeOut: (text) => context.stdout.write(text),
+    writeErr: (text) => context.stderr.write(text),
+    outputError: (text, write) => write(text.replace(/^error: /, `${context.errorStyle.red("drydock:")} `)),
+    getOutHelpWidth: () => columnsOf(context.stdout),
+    getErrHelpWidth: () => columnsOf(context.stderr),
+    getOutHasColors: () => false,
+    getErrHasColors: () => false,
+  });
+  for (const child of command.commands) configure(child, context);
+}
+
+/** Runs a command line and returns the exit status. Never throws. */
+export async function run(context: Context, words: readonly string[]): Promise<number> {
+  try {
+    await makeProgram(context).parseAsync(words, { from: "user" });
+    return context.exitStatus;
+  } catch (error) {
+    return report(context, error);
+  }
+}
+
+function report(context: Context, error: unknown): number {
+  if (context.signal.aborted) return exitStatuses.interrupted;
+  // Commander has printed its own message, and help is no error.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitStatuses.usage;
+  const debug = context.env.DRYDOCK_DEBUG !== undefined && context.env.DRYDOCK_DEBUG !== "";
+  if (error instanceof Failure) {
+    context.stderr.write(renderFailure(error, context.errorStyle));
+    if (debug) context.stderr.write(`${error.stack ?? ""}\n`);
+    return exitStatuses[error.code];
+  }
+  context.stderr.write(renderCrash(error, debug, context.errorStyle));
+  return exitStatuses.internal;
+}

@@ -1,0 +1,241 @@
+/**
+ * Asks the model and reality the same questions: which packets to send, what of the model must always hold, and whether what was observed is one
+ * of the ways that the model predicts.
+ */
+
+import type { HostName, Network } from "../ir/network.ts";
+import type { Address } from "../net/address.ts";
+import { dispositions, type Path, type TracePacket } from "../trace/index.ts";
+import { serviceTargets } from "./endpoints.ts";
+import type { LabView } from "./view.ts";
+
+/** One packet to send. */
+export type Question = {
+  /** As ends of a journey are written, so that the question can be typed again. */
+  readonly from: string;
+  readonly to: string;
+  readonly host: HostName;
+  readonly packet: TracePacket;
+  /** Options that `to` needs to mean the same again: `--via nodeport`. */
+  readonly options: readonly string[];
+};
+
+type Target = {
+  readonly label: string;
+  readonly address: Address;
+  readonly protocol: "tcp" | "udp" | "icmp";
+  readonly port?: number;
+  readonly host?: HostName;
+  readonly options: readonly string[];
+};
+
+export type Questions = {
+  /** Of all pairs. */
+  readonly total: number;
+  readonly asked: Iterable<Question>;
+  readonly count: number;
+};
+
+/**
+ * Every pair of endpoints, and every endpoint with every Service by each of its addresses; or `sample` of them, chosen by `seed`. A target is asked on
+ * each port that it listens on, and by ICMP when it listens on none. Source ports follow from `seed` too: a load balancer's choice
+ * depends on them.
+ */
+export function questionsFor(lab: LabView, seed: number, sample: number | undefined): Questions {
+  // Pods of the node's network send as their node does.
+  const senders = lab.endpoints.filter((endpoint) => endpoint.pod?.spec.hostNetwork !== true);
+  const targets: Target[] = lab.endpoints.flatMap((endpoint): Target[] => {
+    const { label, address, host } = endpoint;
+    if (endpoint.listens.length === 0) return [{ label, address, protocol: "icmp", host, options: ["--protocol", "icmp"] }];
+    return endpoint.listens.map(({ port, protocol }) => ({
+      label: `${label}:${port}${protocol === "udp" ? "/udp" : ""}`,
+      address,
+      protocol,
+      port,
+      host,
+      options: [],
+    }));
+  });
+  for (const cluster of lab.topology.clusters.values()) {
+    for (const { label, address, port, protocol, via } of serviceTargets(cluster)) {
+      targets.push({ label: protocol === "udp" ? `${label}/udp` : label, address, protocol, port, options: ["--via", via] });
+    }
+  }
+  const total = senders.length * targets.length;
+  const chance = new Chance(seed);
+  const firstPort = 33_000 + chance.below(20_000);
+  const numbers = sample === undefined || sample >= total ? range(total) : chance.sample(total, sample);
+  function* ask(): Generator<Question> {
+    let asked = 0;
+    for (const number of numbers) {
+      const sender = senders[Math.floor(number / targets.length)];
+      const target = targets[number % targets.length];
+      if (sender === undefined || target === undefined || sender.host === target.host) continue;
+      // Ports are all different for as long as there are any, so that no connection meets another one's translation.
+      const sourcePort = 33_000 + ((firstPort - 33_000 + asked++) % 27_000);
+      const { address: destination, protocol, port } = target;
+      yield {
+        from: sender.label,
+        to: target.label,
+        host: sender.host,
+        packet:
+          protocol === "icmp" || port === undefined
+            ? { protocol: "icmp", destination }
+            : { protocol, destination, destinationPort: port, sourcePort },
+        options: [...target.options, ...(protocol === "icmp" ? [] : ["--source-port", String(sourcePort)])],
+      };
+    }
+  }
+  return { total, asked: { [Symbol.iterator]: ask }, count: numbers.length };
+}
+
+function range(count: number): { readonly length: number } & Iterable<number> {
+  return {
+    length: count,
+    *[Symbol.iterator]() {
+      for (let number = 0; number < count; number++) yield number;
+    },
+  };
+}
+
+/** Reproducible chance: mulberry32. */
+export class Chance {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed >>> 0;
+  }
+
+  /** 0 … limit - 1. */
+  below(limit: number): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let mixed = this.#state;
+    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * limit);
+  }
+
+  /** `count` different numbers of 0 … total - 1, ascending (Floyd's algorithm). */
+  sample(total: number, count: number): readonly number[] {
+    const chosen = new Set<number>();
+    for (let last = total - count; last < total; last++) {
+      const number = this.below(last + 1);
+      chosen.add(chosen.has(number) ? last : number);
+    }
+    return [...chosen].sort((a, b) => a - b);
+  }
+}
+
+/** What must hold for every packet, whatever the lab. Returns what does not. */
+export function brokenInvariants(question: Question, paths: readonly Path[]): string[] {
+  const broken: string[] = [];
+  const weight = paths.reduce((sum, path) => sum + path.weight, 0);
+  if (Math.abs(weight - 1) > 1e-9) broken.push(`the weights of its ${paths.length} ways add up to ${weight}, not 1`);
+  for (const path of paths) {
+    if (!dispositions.includes(path.outcome)) broken.push(`it ends as ${path.outcome}, which is no outcome`);
+    if (path.hops[0]?.host !== question.host) broken.push(`its first hop is ${path.hops[0]?.host}, not its sender ${question.host}`);
+    if (path.outcome === "delivered") {
+      if (path.return === undefined) broken.push("it is delivered, and nothing is said about the reply");
+      else if (path.return.outcome !== "delivered") broken.push(`it is delivered, but the reply ends as ${path.return.outcome}`);
+      else if (path.return.hops.at(-1)?.host !== question.host)
+        broken.push(`the reply ends at ${path.return.hops.at(-1)?.host}, not at its sender`);
+    } else if (path.decidedBy === undefined && path.return?.decidedBy === undefined) {
+      broken.push(`it ends as ${path.outcome}, and nothing is said to have decided that`);
+    }
+  }
+  return broken;
+}
+
+/** What a probe says. */
+export type Observation = {
+  readonly outcome: "answered" | "refused" | "timeout" | "unreachable";
+  /** As the receiver saw it. */
+  readonly source?: { readonly address: string; readonly port?: number };
+  /** Who answered: what its stand-in calls itself. */
+  readonly receiver?: string;
+};
+
+/** One of the ways that the model allows, in the words of an observation. */
+export type Expectation = {
+  readonly weight: number;
+  readonly path: Path;
+  /** Any of them: whether a lost packet is reported to its sender is up to routers and their limits. */
+  readonly outcomes: readonly Observation["outcome"][];
+  readonly receiver?: string;
+  readonly source?: Address;
+  readonly sourcePort?: number;
+  readonly sourcePorts?: { readonly first: number; readonly last: number };
+};
+
+export function expectationOf(network: Network, path: Path): Expectation {
+  const base = { weight: path.weight, path };
+  switch (path.outcome) {
+    case "delivered": {
+      const { received } = path;
+      if (received === undefined) return { ...base, outcomes: ["answered"] };
+      const receiver = answererOf(network, received);
+      return {
+        ...base,
+        outcomes: ["answered"],
+        ...(receiver === undefined ? {} : { receiver, source: received.source }),
+        ...(receiver === undefined || received.sourcePorts !== undefined || received.sourcePort === undefined
+          ? {}
+          : { sourcePort: received.sourcePort }),
+        ...(receiver === undefined || received.sourcePorts === undefined ? {} : { sourcePorts: received.sourcePorts }),
+      };
+    }
+    case "refused":
+      return { ...base, outcomes: ["refused"] };
+    case "rejected":
+      return { ...base, outcomes: ["refused", "unreachable"] };
+    case "dropped":
+    case "no-route":
+    case "black-hole":
+    case "spoofed":
+    case "no-neighbour":
+    case "loop":
+    case "exhausted":
+    case "asymmetric":
+      return { ...base, outcomes: ["timeout", "unreachable"] };
+    default:
+      throw new Error(`unknown outcome ${String(path.outcome satisfies never)}`);
+  }
+}
+
+/** What the listener that a packet reached calls itself; `undefined` for one that only answers fixed pages, and for ICMP. */
+function answererOf(network: Network, received: NonNullable<Path["received"]>): string | undefined {
+  const { host, protocol, destination, destinationPort } = received;
+  const listeners = network.host(host)?.listeners.filter((one) => one.protocol === protocol && one.port === destinationPort) ?? [];
+  const listener = listeners.find((one) => one.address === destination) ?? listeners.find((one) => one.address === undefined);
+  return listener?.answer.kind === "identity" ? listener.answer.as : undefined;
+}
+
+/** Is it one of the ways that were predicted? */
+export function agrees(observed: Observation, expected: readonly Expectation[]): boolean {
+  return expected.some((one) => {
+    if (!one.outcomes.includes(observed.outcome)) return false;
+    if (observed.outcome !== "answered" || one.receiver === undefined) return true;
+    if (observed.receiver !== one.receiver || observed.source?.address !== one.source) return false;
+    const port = observed.source?.port;
+    if (port === undefined) return true;
+    if (one.sourcePorts !== undefined) return port >= one.sourcePorts.first && port <= one.sourcePorts.last;
+    return one.sourcePort === undefined || port === one.sourcePort;
+  });
+}
+
+/** "answered by vm/db, which saw 10.240.0.4:1024-2047 (50 %)". */
+export function expectationText(one: Expectation): string {
+  const share = one.weight > 0.9999 ? "" : ` (${Number((one.weight * 100).toPrecision(3))} %)`;
+  if (one.outcomes[0] !== "answered") return `${one.path.outcome}, seen as ${one.outcomes.join(" or ")}${share}`;
+  if (one.receiver === undefined) return `answered${share}`;
+  const port = one.sourcePorts === undefined ? one.sourcePort : `${one.sourcePorts.first}-${one.sourcePorts.last}`;
+  return `answered by ${one.receiver}, which saw ${one.source}${port === undefined ? "" : `:${port}`}${share}`;
+}
+
+export function observationText(observed: Observation): string {
+  if (observed.outcome !== "answered") return observed.outcome;
+  const { source, receiver } = observed;
+  if (receiver === undefined) return "answered";
+  const port = source?.port === undefined ? "" : `:${source.port}`;
+  return `answered by ${receiver}, which saw ${source?.address ?? "nobody"}${port}`;
+}
