@@ -70,7 +70,7 @@ const abilitiesTried = ["veth", "bridge", "nat", "policy routing", "conntrack"] 
 function tryWorld(): World {
   const script = [
     "ip link add d0 type veth peer name d1 && echo veth",
-    "ip link add d2 type bridge && ip link set d1 master d2 type bridge_slave isolated on && echo bridge",
+    "ip link add d2 type bridge && ip link set d1 master d2 && ip link set d1 type bridge_slave isolated on && echo bridge",
     "nft 'add table ip d; add chain ip d c { type nat hook postrouting priority 100; }; add rule ip d c masquerade' && echo nat",
     "ip rule add priority 100 fwmark 1 table 4294967295 && echo 'policy routing'",
     "nft 'add chain ip d f { type filter hook forward priority 0; }; add rule ip d f ct mark set ct mark' && echo conntrack",

@@ -2,6 +2,7 @@
 
 export { type Connection, type ConnectionTuple, connections, forgetConnections } from "./conntrack.ts";
 export { type Check, diagnose } from "./doctor.ts";
+export { prepareHome } from "./home.ts";
 export { Kernel } from "./kernel.ts";
 export { SystemError } from "./libc.ts";
 export { namespaceName, namespacePath, within } from "./namespaces.ts";

@@ -52,7 +52,7 @@ import {
 import { runNft } from "./nftables.ts";
 import { type ObservedHost, observeHost } from "./observe.ts";
 import { type ApplyError, type ApplyReport, applyError } from "./report.ts";
-import { hostSettings, ipv6Interfaces, readSettings, type Settings, writeSetting } from "./settings.ts";
+import { hostSettings, ipv6Interfaces, prepareSettings, readSettings, releaseSettings, type Settings, writeSetting } from "./settings.ts";
 
 type Veth = Interface & { readonly kind: "veth" };
 
@@ -294,6 +294,7 @@ export class Kernel {
         this.#states.set(host.name, state);
         run.made.add(host.name);
         run.operations++;
+        prepareSettings();
         this.#applySettings(run, state, host);
         const batch = this.#batch;
         batch.clear();
@@ -461,6 +462,7 @@ class Run {
   close(): void {
     for (const fd of this.#namespaces.values()) closeSync(fd);
     this.#namespaces.clear();
+    releaseSettings();
   }
 }
 

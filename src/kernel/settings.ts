@@ -5,13 +5,40 @@
  * everything that decides about a packet is said here, and what a fresh namespace has already is not written again.
  */
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import type { Host, InterfaceName } from "../ir/network.ts";
+import { libc, linux } from "./libc.ts";
 
 /** Path below /proc/sys/net, and value. */
 export type Settings = ReadonlyMap<string, string>;
 
-const base = "/proc/sys/net/";
+/**
+ * A proc file system of our own, mounted anew after so many namespaces.
+ *
+ * The kernel keeps an entry per namespace and file under one and the same name, and finds it by walking all of them: with 1,000 namespaces an
+ * open takes 0.2 ms instead of 20 µs, and 5,000 take five times that. A mount of our own has a list of its own, which ends with it.
+ */
+const procFolder = "/run/drydock-proc";
+const namespacesPerMount = 100;
+
+const commonBase = "/proc/sys/net/";
+let base = commonBase;
+let opened = 0;
+
+/** Call once in each namespace that was made, before its settings are touched. */
+export function prepareSettings(): void {
+  if (base !== commonBase && ++opened % namespacesPerMount !== 0) return;
+  releaseSettings();
+  mkdirSync(procFolder, { recursive: true });
+  // Refused where /proc itself is covered in part, as in some containers: then the common one serves, only slower.
+  if (libc().mount("proc", procFolder, "proc", 0, null) === 0) base = `${procFolder}/sys/net/`;
+}
+
+/** Unmounts what {@link prepareSettings} mounted. */
+export function releaseSettings(): void {
+  if (base !== commonBase) libc().umount2(procFolder, linux.MNT_DETACH);
+  base = commonBase;
+}
 
 /** Everywhere. `all` and `default`, since some settings are the larger of `all` and the interface's own. */
 const everywhere: readonly (readonly [string, string])[] = [
