@@ -9,4 +9,16 @@ export { namespaceName, namespacePath, within } from "./namespaces.ts";
 export { NftTrace, type PacketTuple, type TraceEvent, type TraceMatch } from "./nft-trace.ts";
 export type { ObservedHost, ObservedLink, ObservedNeighbour, ObservedRoute, ObservedRule } from "./observe.ts";
 export type { ApplyError, ApplyReport } from "./report.ts";
-export { type Local, type Target, tcpConnect, tcpListen, udpBind } from "./sockets.ts";
+export {
+  bindUdp,
+  connectEcho,
+  connectTcp,
+  connectUdp,
+  type Listening,
+  type Local,
+  listenTcp,
+  type Target,
+  tcpConnect,
+  tcpListen,
+  udpBind,
+} from "./sockets.ts";

@@ -4,26 +4,39 @@
  *     net.createServer(serve).listen({ fd: tcpListen(host, { port: 80 }) })
  *     new net.Socket({ fd: tcpConnect(host, { destination, port: 80 }), readable: true, writable: true })
  *     dgram.createSocket("udp4").bind({ fd: udpBind(host, { port: 53 }) })
+ *
+ * `listenTcp` and its kin do the same in the current namespace, for several sockets in one visit by `within`.
  */
 
 import { type Address, type Family, familyOf } from "../net/address.ts";
 import { checked, lastErrno, libc, linux, SystemError } from "./libc.ts";
 import { within } from "./namespaces.ts";
 import { addressBytes } from "./netlink.ts";
+import { writeSetting } from "./settings.ts";
 
 /** Where a socket listens. No address: every IPv4 address of the host, or with `family` 6 every IPv6 one. Port 0: any free one. */
 export type Local = { readonly address?: Address; readonly family?: Family; readonly port: number };
 
-export function tcpListen(host: string, local: Local & { /** Default 512. */ readonly backlog?: number }): number {
-  return openSocket(host, familyOfLocal(local), linux.SOCK_STREAM, (fd) => {
-    option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    bindTo(fd, local);
-    checked(`listen(${host})`, libc().listen(fd, local.backlog ?? 512));
-  });
+export function tcpListen(host: string, local: Listening): number {
+  return within(host, () => listenTcp(local));
 }
 
 export function udpBind(host: string, local: Local): number {
-  return openSocket(host, familyOfLocal(local), linux.SOCK_DGRAM, (fd) => bindTo(fd, local));
+  return within(host, () => bindUdp(local));
+}
+
+export type Listening = Local & { /** Default 512. */ readonly backlog?: number };
+
+export function listenTcp(local: Listening): number {
+  return openSocket(familyOfLocal(local), linux.SOCK_STREAM, 0, (fd) => {
+    option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    bindTo(fd, local);
+    checked("listen", libc().listen(fd, local.backlog ?? 512));
+  });
+}
+
+export function bindUdp(local: Local): number {
+  return openSocket(familyOfLocal(local), linux.SOCK_DGRAM, 0, (fd) => bindTo(fd, local));
 }
 
 /** What a connection goes to, and what it shows of its sender. */
@@ -41,32 +54,62 @@ export type Target = {
  * A connection under way. Its end is known when it can be written to or an error is read; errors that are known at once (no route) are thrown.
  */
 export function tcpConnect(host: string, target: Target): number {
+  return within(host, () => connectTcp(target));
+}
+
+export function connectTcp(target: Target): number {
   const family = familyOf(target.destination);
-  return openSocket(host, family, linux.SOCK_STREAM, (fd) => {
-    if (target.tos !== undefined) {
-      if (family === 4) option(fd, IPPROTO_IP, IP_TOS, target.tos);
-      else option(fd, IPPROTO_IPV6, IPV6_TCLASS, target.tos);
-    }
+  return openSocket(family, linux.SOCK_STREAM, 0, (fd) => {
+    setTos(fd, family, target.tos);
     if (target.source !== undefined || target.sourcePort !== undefined) {
       option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
       // The port is chosen when the destination is known: else one socket would hold it for all destinations.
       if (target.sourcePort === undefined && family === 4) option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
       bindTo(fd, { port: target.sourcePort ?? 0, family, ...(target.source === undefined ? {} : { address: target.source }) });
     }
-    const address = socketAddress(family, target.destination, target.port);
-    if (libc().connect(fd, address, address.length) < 0) {
-      const errno = lastErrno();
-      if (errno !== linux.EINPROGRESS) throw new SystemError(`connect(${host} to ${target.destination} port ${target.port})`, errno);
-    }
+    connectTo(fd, family, target);
+  });
+}
+
+/**
+ * A UDP socket that sends to one address and port, and hears from nobody else. What routers and the destination say against a datagram (ICMP) is
+ * the error of a later call. Errors that are known at once (no route) are thrown.
+ */
+export function connectUdp(target: Target): number {
+  return datagrams(target, 0, { port: target.sourcePort ?? 0 });
+}
+
+/**
+ * A socket for ICMP echo (ping sockets: net/ipv4/ping.c), of IPv4 only. It sends ICMP messages and receives their replies, without the IP header.
+ * The kernel fills in checksum and identifier; the latter is the local port of the socket. Node takes it for a UDP socket, which it behaves like.
+ */
+export function connectEcho(target: Pick<Target, "destination" | "source" | "tos">): number {
+  // Groups that may use such sockets: none in a fresh namespace, not even root's.
+  writeSetting("ipv4/ping_group_range", "0 0");
+  return datagrams({ ...target, port: 0 }, IPPROTO_ICMP, { port: 0 });
+}
+
+function datagrams(target: Target, protocol: number, local: Local): number {
+  const family = familyOf(target.destination);
+  return openSocket(family, linux.SOCK_DGRAM, protocol, (fd) => {
+    setTos(fd, family, target.tos);
+    // Without it only "port unreachable" is told.
+    if (family === 4) option(fd, IPPROTO_IP, IP_RECVERR, 1);
+    else option(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
+    bindTo(fd, { ...local, family, ...(target.source === undefined ? {} : { address: target.source }) });
+    connectTo(fd, family, target);
   });
 }
 
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const IPPROTO_IP = 0;
+const IPPROTO_ICMP = 1;
 const IP_TOS = 1;
+const IP_RECVERR = 11;
 const IP_BIND_ADDRESS_NO_PORT = 24;
 const IPPROTO_IPV6 = 41;
+const IPV6_RECVERR = 25;
 const IPV6_V6ONLY = 26;
 const IPV6_TCLASS = 67;
 
@@ -74,19 +117,31 @@ function familyOfLocal(local: Local): Family {
   return local.address === undefined ? (local.family ?? 4) : familyOf(local.address);
 }
 
-function openSocket(host: string, family: Family, type: number, prepare: (fd: number) => void): number {
-  return within(host, () => {
-    const domain = family === 4 ? linux.AF_INET : linux.AF_INET6;
-    const fd = checked(`socket(${host})`, libc().socket(domain, type | linux.SOCK_NONBLOCK | linux.SOCK_CLOEXEC, 0));
-    try {
-      if (family === 6) option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-      prepare(fd);
-      return fd;
-    } catch (error) {
-      libc().close(fd);
-      throw error;
-    }
-  });
+/** In the current namespace. */
+function openSocket(family: Family, type: number, protocol: number, prepare: (fd: number) => void): number {
+  const domain = family === 4 ? linux.AF_INET : linux.AF_INET6;
+  const fd = checked("socket", libc().socket(domain, type | linux.SOCK_NONBLOCK | linux.SOCK_CLOEXEC, protocol));
+  try {
+    if (family === 6) option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    prepare(fd);
+    return fd;
+  } catch (error) {
+    libc().close(fd);
+    throw error;
+  }
+}
+
+function setTos(fd: number, family: Family, tos: number | undefined): void {
+  if (tos === undefined) return;
+  if (family === 4) option(fd, IPPROTO_IP, IP_TOS, tos);
+  else option(fd, IPPROTO_IPV6, IPV6_TCLASS, tos);
+}
+
+function connectTo(fd: number, family: Family, target: Target): void {
+  const address = socketAddress(family, target.destination, target.port);
+  if (libc().connect(fd, address, address.length) >= 0) return;
+  const errno = lastErrno();
+  if (errno !== linux.EINPROGRESS) throw new SystemError(`connect(${target.destination} port ${target.port})`, errno);
 }
 
 function option(fd: number, level: number, name: number, value: number): void {
