@@ -16,6 +16,9 @@ import { childKey, frontendAddress, frontendAddresses, nicKeyOf } from "./fronte
 
 const source = "Azure docs: load-balancer/load-balancer-outbound-connections";
 
+/** The edge's routes for what comes out of the VNet: without the VNet's own public addresses. */
+const outgoingTable = 1;
+
 /** One backend of an outbound rule and the share of ports that it may use. */
 export type OutboundShare = {
   readonly backend: Address;
@@ -67,9 +70,9 @@ export function outboundShares(topology: Topology, vnet: VnetInfo): readonly Out
 export function edge(topology: Topology, vnet: VnetInfo): Part {
   const origin: Origin = { resource: vnet.resource.id, reason: `edge of VNet ${vnet.name}` };
   const publicAddresses = publicAddressesOf(topology, vnet);
-  const toFabric = (dst: Prefix, reason: string): Route => ({
+  const toFabric = (table: number, dst: Prefix, reason: string): Route => ({
     type: "unicast",
-    table: mainTable,
+    table,
     dst,
     dev: links.edgeToFabric,
     via: routerAddress.fabric,
@@ -89,16 +92,27 @@ export function edge(topology: Topology, vnet: VnetInfo): Part {
       { kind: "veth", name: links.edgeToInternet, addresses: [], peer: { host: internetHost, name: internetLink(vnet) }, origin },
     ],
     routes: [
-      ...vnet.prefixes.map((prefix) => toFabric(prefix, `into VNet ${vnet.name}`)),
-      ...publicAddresses.map((address) => toFabric(hostPrefix(address.address), `into VNet ${vnet.name}: ${address.reason}`)),
+      ...[mainTable, outgoingTable].flatMap((table) => vnet.prefixes.map((prefix) => toFabric(table, prefix, `into VNet ${vnet.name}`))),
+      ...publicAddresses.map((address) => toFabric(mainTable, hostPrefix(address.address), `into VNet ${vnet.name}: ${address.reason}`)),
+      ...[mainTable, outgoingTable].map(
+        (table): Route => ({
+          type: "unicast",
+          table,
+          dst: mustPrefix("0.0.0.0/0"),
+          dev: links.edgeToInternet,
+          via: routerAddress.internet,
+          onlink: true,
+          origin: { ...origin, reason: "to the Internet" },
+        }),
+      ),
+    ],
+    rules: [
       {
-        type: "unicast",
-        table: mainTable,
-        dst: mustPrefix("0.0.0.0/0"),
-        dev: links.edgeToInternet,
-        via: routerAddress.internet,
-        onlink: true,
-        origin: { ...origin, reason: "to the Internet" },
+        priority: 1000,
+        family: 4,
+        iif: links.edgeToFabric,
+        table: outgoingTable,
+        origin: { ...origin, reason: "what the VNet sends to a public address goes out first, even when the address is the VNet's own" },
       },
     ],
     tables: [outboundTable(topology, vnet, origin)],
