@@ -20,7 +20,6 @@ export type Context = {
   readonly terminate: AbortSignal;
   /** Set by a command that watches the signals and ends by itself; others end at once. */
   graceful: boolean;
-  readonly isRoot: boolean;
   /** Of standard output and standard error. */
   readonly style: Style;
   readonly errorStyle: Style;
@@ -45,7 +44,6 @@ export function processContext(signal: AbortSignal, terminate: AbortSignal): Con
     signal,
     terminate,
     graceful: false,
-    isRoot: process.getuid?.() === 0,
     style: styleFor(stdout, env),
     errorStyle: styleFor(stderr, env),
     exitStatus: 0,

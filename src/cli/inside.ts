@@ -1,7 +1,7 @@
 /** Programs that run inside a lab: `nsenter` into the daemon's namespaces, then `ip netns exec` into the host's. */
 
 import { type SpawnOptions, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readlinkSync } from "node:fs";
 import { constants } from "node:os";
 import { delimiter, join } from "node:path";
 import type { HostName } from "../ir/network.ts";
@@ -23,8 +23,8 @@ export function findProgram(context: Context, name: string, debianPackage: strin
 
 /** The command line that runs `words` on a host of the lab. An argument array: no shell sees it. */
 export function insideCommand(context: Context, live: Live, host: HostName, words: readonly string[]): readonly string[] {
-  // A lab of root's has no user namespace of its own, and entering one's own is refused.
-  const user = context.isRoot && !live.hasUserNamespace ? [] : ["--user", "--preserve-credentials"];
+  // Where user namespaces are refused, root's labs do without; and entering the one that one is in is refused.
+  const user = sameUserNamespace(live.pid) ? [] : ["--user", "--preserve-credentials"];
   return [
     findProgram(context, "nsenter", "util-linux"),
     "--target",
@@ -40,6 +40,18 @@ export function insideCommand(context: Context, live: Live, host: HostName, word
     namespaceName(host),
     ...words,
   ];
+}
+
+function sameUserNamespace(pid: number): boolean {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/user`) === readlinkSync("/proc/self/ns/user");
+  } catch (error) {
+    throw new Failure("lab", `the lab's daemon (process ${pid}) cannot be entered`, {
+      why: error instanceof Error ? error.message : String(error),
+      fix: "run the command as the user who started the lab",
+      cause: error,
+    });
+  }
 }
 
 /** Runs it with this process's own streams, and returns its exit status (128 + the signal that ended it, as shells do). */

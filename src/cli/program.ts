@@ -12,9 +12,10 @@ import { showCommand } from "./commands/show.ts";
 import { statusCommand } from "./commands/status.ts";
 import { traceCommand } from "./commands/trace.ts";
 import { applyCommand, upCommand } from "./commands/up.ts";
-import { version, versionCommand } from "./commands/version.ts";
+import { versionCommand } from "./commands/version.ts";
 import { type Context, columnsOf } from "./context.ts";
 import { exitStatuses, Failure, renderCrash, renderFailure } from "./failure.ts";
+import { version } from "./version.ts";
 
 /** In the order of help. A new command is a line here. */
 const commands: readonly ((context: Context) => Command)[] = [
@@ -87,7 +88,10 @@ export async function run(context: Context, words: readonly string[]): Promise<n
 }
 
 function report(context: Context, error: unknown): number {
-  if (context.signal.aborted) return exitStatuses.interrupted;
+  if (context.signal.aborted) {
+    context.stderr.write(`${context.errorStyle.dim("interrupted")}\n`);
+    return exitStatuses.interrupted;
+  }
   // Commander has printed its own message, and help is no error.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitStatuses.usage;
   const debug = context.env.DRYDOCK_DEBUG !== undefined && context.env.DRYDOCK_DEBUG !== "";

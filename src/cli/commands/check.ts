@@ -184,7 +184,6 @@ async function checkLive(
           });
         }
       },
-      context.signal,
     );
   };
   let batch: Question[] = [];
@@ -192,7 +191,6 @@ async function checkLive(
     batch.push(question);
     if (batch.length < batchSize) continue;
     await send(batch);
-    context.signal.throwIfAborted();
     batch = [];
   }
   if (batch.length > 0) await send(batch);

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { command, type LabOptions, labOption } from "../command.ts";
-import { connect, purge, runningLabs } from "../connect.ts";
+import { connect, purgeLab, runningLabs } from "../connect.ts";
 import type { Context } from "../context.ts";
 import { Failure } from "../failure.ts";
 
@@ -23,7 +23,7 @@ export function downCommand(context: Context): Command {
       for (const name of names) {
         const isRunning = running.some((lab) => lab.name === name);
         if (isRunning) await (await connect(context, name)).stop();
-        const purged = options.purge === true && (await purge(context, name));
+        const purged = options.purge === true && (await purgeLab(context, name));
         if (!isRunning && !purged) {
           throw new Failure("lab", `lab ${name} is not running`, {
             fix: running.length === 0 ? "no lab is" : `running: ${running.map((lab) => lab.name).join(", ")}`,

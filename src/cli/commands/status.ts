@@ -4,7 +4,7 @@ import { renderTable } from "../../render/table.ts";
 import { command, type LabOptions, labOption } from "../command.ts";
 import { connect, runningLabs } from "../connect.ts";
 import type { Context } from "../context.ts";
-import type { LabStatus } from "../live.ts";
+import type { Status } from "../live.ts";
 import { type OutputOptions, outputOption, print } from "../output.ts";
 
 export function statusCommand(context: Context): Command {
@@ -28,21 +28,43 @@ export function statusCommand(context: Context): Command {
     });
 }
 
-export function statusText(status: LabStatus, style: Style): string {
-  const head = `${style.bold(`lab ${status.lab}`)}  process ${status.pid}\n`;
+export function statusText(status: Status, style: Style): string {
   const full = (ready: number, total: number) => {
     const text = `${ready}/${total}`;
     return ready === total ? style.green(text) : style.yellow(text);
   };
+  const megabytes = Math.round(status.memoryBytes / 1024 / 1024);
+  const facts = [
+    `process ${status.pid}`,
+    `since ${status.since}`,
+    `${megabytes} MB`,
+    ...(status.settled ? [] : [style.yellow("changing")]),
+  ];
   const clusters = renderTable(
-    ["CLUSTER", "NODES READY", "PODS RUNNING"],
-    status.clusters.map(({ name, nodes, pods }) => [name, full(nodes.ready, nodes.total), full(pods.running, pods.total)]),
+    ["CLUSTER", "NETWORK", "NODES READY", "PODS READY"],
+    status.clusters.map(({ name, networkPlugin, nodes, pods }) => [
+      name,
+      networkPlugin,
+      full(nodes.ready, nodes.wanted),
+      full(pods.ready, pods.total),
+    ]),
+    style,
+  );
+  const probes = renderTable(
+    ["HEALTH PROBE", "ANSWERED BY"],
+    status.probes.map(({ probe, healthy, backends }) => [probe, full(healthy, backends)]),
     style,
   );
   const waiting = renderTable(
     ["WAITS", "REASON", "FOR"],
-    status.waiting.map(({ cluster, object, reason, message }) => [`${cluster}:${object}`, reason, message]),
+    status.waiting.map(({ cluster, kind, name, reason, message }) => [
+      `${cluster === undefined ? "" : `${cluster}:`}${kind.toLowerCase()}/${name}`,
+      reason,
+      message,
+    ]),
     style,
   );
-  return [head + clusters, waiting].filter((part) => part !== "").join("\n");
+  const refused = status.kernelErrors.map((error) => `${style.red("the kernel refuses:")} ${error}\n`).join("");
+  const head = `${style.bold(`lab ${status.lab}`)}  ${style.dim(facts.join(", "))}\n`;
+  return [head + clusters, probes, waiting, refused].filter((part) => part !== "").join("\n");
 }

@@ -1,9 +1,10 @@
 import type { Command } from "commander";
 import { command } from "../command.ts";
-import { connect, launch, runningLabs } from "../connect.ts";
+import { connect, launchLab, runningLabs, stateOf } from "../connect.ts";
 import type { Context } from "../context.ts";
 import { Failure } from "../failure.ts";
 import { openFiles, renderKept } from "../files.ts";
+import type { Live } from "../live.ts";
 import { Progress } from "../progress.ts";
 import { statusText } from "./status.ts";
 
@@ -34,17 +35,32 @@ export function upCommand(context: Context): Command {
       const began = performance.now();
       const foreground = options.foreground === true;
       try {
-        const live = await launch(context, { name, documents, foreground }, (text) => progress.update(text));
+        const { live, ended } = await launchLab(context, { name, documents, foreground }, (text) => progress.update(text));
         progress.clear();
-        if (foreground) return;
         const seconds = ((performance.now() - began) / 1000).toFixed(1);
         context.stderr.write(renderKept(kept, context.errorStyle));
         context.stdout.write(statusText(await live.status(), context.style));
-        context.stdout.write(`${context.style.green(`lab ${name} is up`)} after ${seconds} s; 'drydock down --lab ${name}' ends it\n`);
+        const end = foreground ? "Ctrl-C" : `'drydock down --lab ${name}'`;
+        context.stdout.write(`${context.style.green(`lab ${name} is up`)} after ${seconds} s; ${end} ends it\n`);
+        if (foreground) await untilEnd(context, live, ended);
       } finally {
         progress.clear();
       }
     });
+}
+
+/** Stays until the user ends it or the daemon ends by itself. */
+async function untilEnd(context: Context, live: Live, ended: Promise<void>): Promise<void> {
+  const interrupted = new Promise<"interrupted">((resolve) => {
+    if (context.signal.aborted) resolve("interrupted");
+    context.signal.addEventListener("abort", () => resolve("interrupted"), { once: true });
+  });
+  if ((await Promise.race([ended, interrupted])) !== "interrupted") {
+    throw new Failure("lab", `lab ${live.name} has ended`, { fix: `what its daemon said is in ${stateOf(context, live.name).log}` });
+  }
+  await live.stop();
+  // Ending it so is what the foreground is for.
+  context.stdout.write(`lab ${live.name} is down\n`);
 }
 
 export function applyCommand(context: Context): Command {

@@ -1,10 +1,8 @@
 import type { Command } from "commander";
-import manifest from "../../../package.json" with { type: "json" };
 import { command } from "../command.ts";
 import type { Context } from "../context.ts";
 import { type OutputOptions, outputOption, print } from "../output.ts";
-
-export const version: string = manifest.version;
+import { version } from "../version.ts";
 
 export function versionCommand(context: Context): Command {
   const made = command("version", "print the version of Drydock and of Node.js", [

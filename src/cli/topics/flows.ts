@@ -1,5 +1,6 @@
+import type { ConnectionTuple } from "../../kernel/index.ts";
+import { protocolNumbers } from "../../net/ports.ts";
 import { Failure } from "../failure.ts";
-import type { Flow, FlowTuple } from "../live.ts";
 import type { Topic } from "../show-topic.ts";
 import { hostOf } from "./host.ts";
 import { rows } from "./rows.ts";
@@ -16,28 +17,38 @@ export const flows: Topic = {
   show: async (input) => {
     const { live, view } = input;
     if (live === undefined) throw new Failure("lab", "flows are in the kernel of a running lab", { fix: "start it: drydock up FILE" });
-    const list = await live.flows(input.argument === undefined ? undefined : hostOf(input).name);
-    const ends = (tuple: FlowTuple) => `${side(tuple.source, tuple.sourcePort)} > ${side(tuple.destination, tuple.destinationPort)}`;
-    const isTranslated = ({ original, reply }: Flow) =>
-      original.source !== reply.destination ||
-      original.destination !== reply.source ||
-      original.sourcePort !== reply.destinationPort ||
-      original.destinationPort !== reply.sourcePort;
+    const found = await live.flows(input.argument === undefined ? undefined : hostOf(input).name);
+    const list = found.flatMap(({ host, connections }) => connections.map((connection) => ({ host, ...connection })));
     return rows(
       list,
       {
         HOST: ({ host }) => host,
-        PROTOCOL: ({ protocol }) => protocol,
+        PROTOCOL: ({ original }) => protocolNames.get(original.protocol) ?? original.protocol,
         FLOW: ({ original }) => ends(original),
         FROM: ({ original }) => view.owners.get(original.source)?.owner,
-        "REPLIES COME AS": (flow) => (isTranslated(flow) ? ends(flow.reply) : "not translated"),
-        STATE: ({ state }) => state,
+        "REPLIES COME AS": ({ original, reply }) => (isTranslated(original, reply) ? ends(reply) : "not translated"),
+        STATE: ({ status, tcpState }) => tcpState ?? (status.includes("seenReply") ? "answered" : "unanswered"),
         "ENDS IN": ({ timeoutSeconds }) => (timeoutSeconds === undefined ? undefined : `${timeoutSeconds} s`),
       },
       "no connections",
     );
   },
 };
+
+const protocolNames = new Map(Object.entries(protocolNumbers).map(([name, number]) => [number, name]));
+
+function isTranslated(original: ConnectionTuple, reply: ConnectionTuple): boolean {
+  return (
+    original.source !== reply.destination ||
+    original.destination !== reply.source ||
+    original.sourcePort !== reply.destinationPort ||
+    original.destinationPort !== reply.sourcePort
+  );
+}
+
+function ends(tuple: ConnectionTuple): string {
+  return `${side(tuple.source, tuple.sourcePort)} > ${side(tuple.destination, tuple.destinationPort)}`;
+}
 
 function side(address: string, port: number | undefined): string {
   return port === undefined ? address : `${address}:${port}`;
