@@ -75,6 +75,10 @@ export class Links {
     const answers = known.get(nextHop);
     if (answers !== undefined) for (const answer of answers) if (answer.asker === asker) return answer.resolution;
     const resolution = this.#resolve(out, nextHop, asker);
+    // The kernel keeps the answer that it got first.
+    if (answers?.some((answer) => answer.resolution.to !== resolution.to)) {
+      this.ambiguities.add(`${out.host.name} ${out.name}: who answers for ${textOf(nextHop)} depends on who asks first`);
+    }
     if (answers === undefined) known.set(nextHop, [{ asker, resolution }]);
     else answers.push({ asker, resolution });
     return resolution;

@@ -74,6 +74,7 @@ export class Routing {
   readonly #alike = new Map<string, Selection>();
   readonly #routes = new Map<number, FoundSource[]>();
   readonly #tables = new Map<number, Table>();
+  /** Asked before any rule. */
   readonly #local: Table;
   /** Linux checks sources against all that the rules call local, once there are rules or local routes of our own; else against its addresses. */
   readonly #customRules: boolean;
@@ -101,7 +102,9 @@ export class Routing {
     this.#ownAddresses.add(0x7f000001);
     this.#connect();
     for (const route of host.host.routes) this.#addRoute(route);
-    this.#local = this.#table(localTable);
+    // Without rules of its own, Linux keeps both tables in one, and the longest prefix of either wins (fib_trie_table, fib_unmerge).
+    const merged = host.host.rules.length > 0 ? [] : (this.#routes.get(mainTable) ?? []).filter((route) => prefixFamily(route.prefix) === 4);
+    this.#local = new Table([...(this.#routes.get(localTable) ?? []), ...merged]);
   }
 
   /** The route of a packet; `undefined` when no table has one. `inInterface` is "lo" for packets that the host itself sends. */
@@ -143,8 +146,7 @@ export class Routing {
     const found = this.lookup(destination, source, device.name, mark);
     const forwarding = this.#host.forwarding;
     if (found === undefined) return forwarding ? noRoute : notForwarding;
-    if (found.kind === "broadcast") return broadcast;
-    if (found.kind === "local") return this.#isMartian(source, destination, this.#host.loopback) ? ownSource : found;
+    if (found.kind === "local" || found.kind === "broadcast") return this.#isMartian(source, destination, this.#host.loopback) ? ownSource : found;
     if (!forwarding) return notForwarding;
     if (found.kind === "unicast" && this.#isMartian(source, destination, found.device)) return ownSource;
     return found;
@@ -158,11 +160,17 @@ export class Routing {
     return back !== undefined && (back.kind === "local" || back.kind === "broadcast");
   }
 
-  /** Source of a packet that this host sends by a route without one asked for. */
-  sourceFor(route: FoundRoute, destination: Ip): Ip | undefined {
+  /** Source of a packet that this host sends by a route without one asked for. Zero when the host has no address at all. */
+  sourceFor(route: FoundRoute, destination: Ip): Ip {
     if (route.source !== undefined) return route.source;
     if (route.kind === "local") return destination;
-    return this.selectAddress(route.device, route.via, typeof destination === "number" ? 4 : 6);
+    const family = typeof destination === "number" ? 4 : 6;
+    return this.selectAddress(route.device, route.via, family) ?? (family === 4 ? 0 : unspecified);
+  }
+
+  /** What __ip_dev_find and ip_route_output_key ask of a source. */
+  maySendFrom(source: Ip): boolean {
+    return source === 0 || source === unspecified || this.#ownAddresses.has(source) || this.isLocal(source);
   }
 
   /**

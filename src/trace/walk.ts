@@ -79,6 +79,7 @@ function result({ outcome, decidedBy, received }: Ending, hops: readonly Hop[]):
 }
 
 const noSteps: readonly Step[] = [];
+const noBroadcast: Refusal = { refused: "broadcast", why: "the destination is a broadcast address" };
 const udp = 17;
 
 /** A packet's way in one direction. */
@@ -132,15 +133,16 @@ class Journey {
     let route = this.#usable(routing.lookup(packet.destination, hasSource ? packet.source : undefined, "lo", packet.mark));
     if (route === undefined) return undefined;
     if (!hasSource) {
-      const source = routing.sourceFor(route, packet.destination);
-      if (source === undefined)
-        return this.#end("no-route", route.element, route.origin, `no source address for ${textOf(packet.destination)}`);
-      packet.setSource(source, packet.sourcePort, undefined);
+      packet.setSource(routing.sourceFor(route, packet.destination), packet.sourcePort, undefined);
       this.#before = packet.tuple;
       this.sent = packet.tuple;
       // As connect() does: the route is looked up again with the source that the first look chose.
-      route = this.#usable(routing.lookup(packet.destination, source, "lo", packet.mark));
+      route = this.#usable(routing.lookup(packet.destination, packet.source, "lo", packet.mark));
       if (route === undefined) return undefined;
+    }
+    // A socket sends from addresses of its host only. A source that the caller asked for is sent as from a raw socket.
+    if ((!hasSource || this.#awaited !== undefined) && !routing.maySendFrom(packet.source)) {
+      return this.#end("no-route", "routes", this.#host.host.origin, `${textOf(packet.source)} is no address that the host may send from`);
     }
     packet.steps?.push(this.#host.send);
     if (!this.#take(route)) return undefined;
@@ -161,8 +163,10 @@ class Journey {
     const { routing } = this.#host;
     const found = routing.lookupInput(device, packet.destination, packet.source, packet.mark);
     if ("refused" in found) return this.#refuse(found);
-    if (found.kind === "local") {
+    if (found.kind === "local" || found.kind === "broadcast") {
       packet.steps?.push(found.step);
+      // Of what goes to a broadcast address, only UDP is taken in.
+      if (found.kind === "broadcast" && packet.number !== udp) return this.#refuse(noBroadcast);
       return this.#deliver();
     }
     const route = this.#usable(found);
