@@ -106,7 +106,10 @@ export class Batch {
   text(type: number, value: string): void {
     const length = Buffer.byteLength(value) + 1;
     this.#attribute(type, length);
-    this.#bytes.write(value, this.#length - aligned(length));
+    const start = this.#length - aligned(length);
+    this.#bytes.write(value, start);
+    // The buffer is used again and again: what ends the text may be a letter of another message.
+    this.#bytes[start + length - 1] = 0;
   }
 
   bytes(type: number, value: Uint8Array): void {
