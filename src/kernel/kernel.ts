@@ -53,6 +53,7 @@ import { runNft } from "./nftables.ts";
 import { type ObservedHost, observeHost } from "./observe.ts";
 import { type ApplyError, type ApplyReport, applyError } from "./report.ts";
 import { hostSettings, ipv6Interfaces, prepareSettings, readSettings, releaseSettings, type Settings, writeSetting } from "./settings.ts";
+import { automaticNeighbours, interfaceOf } from "./stations.ts";
 
 type Veth = Interface & { readonly kind: "veth" };
 
@@ -63,7 +64,7 @@ type Link = {
   /** The other end, of a veth. */
   readonly peer?: { readonly host: HostName; readonly name: InterfaceName };
   up: boolean;
-  /** `undefined`: as the kernel chose it. */
+  /** `undefined`: not known, or not of interest. */
   mac: string | undefined;
   mtuBytes: number | undefined;
   bridge: InterfaceName | undefined;
@@ -595,8 +596,8 @@ class HostVisit {
       const index = this.#newIndex();
       const link = newLink(wanted.kind, index);
       link.mtuBytes = wanted.mtuBytes;
-      // A bridge without an address of its own takes the lowest of its ports', which changes when ports come and go.
-      link.mac = wanted.mac ?? (wanted.kind === "bridge" ? (macOf(wanted) ?? macFrom(`${this.#host.name} ${wanted.name}`)) : undefined);
+      // A bridge that is not told takes the lowest of its ports', which changes when ports come and go.
+      link.mac = macOf(this.#host, wanted);
       const made = { name: wanted.name, index, mac: link.mac, mtuBytes: wanted.mtuBytes };
       const note: Note = { kind: "interface", element: wanted.name, origin: wanted.origin, failed: () => links.delete(wanted.name) };
       if (wanted.kind === "discard") {
@@ -628,11 +629,11 @@ class HostVisit {
     }
     const own = newLink("veth", this.#newIndex(), wanted.peer);
     const other = newLink("veth", this.#newIndex(), { host: this.#host.name, name: wanted.name });
-    for (const [link, spec] of [
-      [own, wanted],
-      [other, peer.link],
+    for (const [link, spec, owner] of [
+      [own, wanted, this.#host],
+      [other, peer.link, peer.host],
     ] as const) {
-      link.mac = spec.mac ?? macOf(spec);
+      link.mac = macOf(owner, spec);
       link.mtuBytes = spec.mtuBytes;
     }
     other.up = false;
@@ -682,6 +683,7 @@ class HostVisit {
     if (wanted.mac !== undefined && wanted.mac !== link.mac) {
       const { mac } = wanted;
       link.mac = mac;
+      this.#tellNeighbours(wanted);
       this.#message(
         note(`address ${mac}`, () => {
           link.mac = undefined;
@@ -785,6 +787,7 @@ class HostVisit {
     const link = this.#state.links.get(wanted.name);
     if (link === undefined || link.addresses === wanted.addresses) return;
     const { removed, added } = addressChange(link.addresses, wanted.addresses);
+    if (removed.length > 0 || added.length > 0) this.#tellNeighbours(wanted);
     const note = (address: InterfaceAddress, failed: () => void): Note => ({
       kind: "address",
       element: `${address.address}/${address.prefixLength} dev ${wanted.name}`,
@@ -811,6 +814,15 @@ class HostVisit {
       this.#message(note(address, failed), (batch) => changeAddress(batch, "add", link.index, address));
     }
     link.addresses = wanted.addresses;
+  }
+
+  /** Hosts that have entries for what changed here are to look again. */
+  #tellNeighbours(changed: Interface): void {
+    for (const link of changed.kind === "veth" ? [changed] : this.#host.interfaces) {
+      if (link.kind !== "veth" || this.#states.get(link.peer.host)?.settled === undefined) continue;
+      const peer = this.#run.network.host(link.peer.host);
+      if (peer !== undefined) this.#visits.add(peer);
+    }
   }
 
   /**
@@ -884,16 +896,22 @@ class HostVisit {
   }
 
   #changeNeighbours(): () => void {
+    const automatic = automaticNeighbours(
+      this.#run.network,
+      this.#host,
+      (host, name) => this.#states.get(host)?.links.get(name)?.mac,
+    ).filter((neighbour) => this.#state.links.has(neighbour.dev));
+    const own = new Set(this.#host.neighbours);
     const index = (neighbour: Neighbour): number => this.#state.links.get(neighbour.dev)?.index ?? 0;
     return this.#changeList({
       kind: "neighbour",
       before: this.#state.neighbours,
-      wanted: this.#host.neighbours,
+      wanted: automatic.length === 0 ? this.#host.neighbours : [...this.#host.neighbours, ...automatic],
       text: (neighbour) => `${neighbour.address} lladdr ${neighbour.mac} dev ${neighbour.dev}`,
       identity: (neighbour) => `${neighbour.address} ${neighbour.dev}`,
       device: (neighbour) => neighbour.dev,
-      put: (batch, neighbour) => changeNeighbour(batch, "put", neighbour, index(neighbour)),
-      remove: (batch, neighbour) => changeNeighbour(batch, "delete", neighbour, index(neighbour)),
+      put: (batch, neighbour) => changeNeighbour(batch, "put", neighbour, index(neighbour), !own.has(neighbour)),
+      remove: (batch, neighbour) => changeNeighbour(batch, "delete", neighbour, index(neighbour), false),
       settle: (neighbours) => {
         this.#state.neighbours = neighbours;
       },
@@ -976,30 +994,16 @@ function samePeer(a: Link["peer"], b: Link["peer"]): boolean {
   return a !== undefined && b !== undefined && a.host === b.host && a.name === b.name;
 }
 
-const interfacesByName = new WeakMap<readonly Interface[], ReadonlyMap<InterfaceName, Interface>>();
-
-function interfaceOf(host: Host, name: InterfaceName): Interface | undefined {
-  let found = interfacesByName.get(host.interfaces);
-  if (found === undefined) {
-    found = new Map(host.interfaces.map((link) => [link.name, link]));
-    interfacesByName.set(host.interfaces, found);
-  }
-  return found.get(name);
-}
-
 /**
- * The link-layer address of an interface whose host names none: 0a:58 and its first IPv4 address, as kubenet makes them. So an address that moves
- * to a new pod is at the same place for neighbours that remember it. `undefined`, the kernel's choice, without an IPv4 address.
+ * The link-layer address of an interface. Whose host names none gets 0a:58 and its first IPv4 address, as kubenet makes them: so an address that
+ * moves to a new pod is at the same place for neighbours that remember it. Without an address, 0a:59 and a hash of its name.
  */
-function macOf(link: Interface): string | undefined {
+function macOf(host: Host, link: Interface): string {
+  if (link.mac !== undefined) return link.mac;
   const value = link.addresses.map(({ address }) => ipv4Number(address)).find((number) => number !== undefined);
-  if (value === undefined) return undefined;
-  return `0a:58:${[24, 16, 8, 0].map((shift) => ((value >>> shift) & 255).toString(16).padStart(2, "0")).join(":")}`;
-}
-
-/** Locally administered, from a hash. */
-function macFrom(text: string): string {
-  return `0a:59:${hashDigits(text, 8).replace(/..(?!$)/g, "$&:")}`;
+  const [prefix, digits] =
+    value === undefined ? ["59", hashDigits(`${host.name} ${link.name}`, 8)] : ["58", value.toString(16).padStart(8, "0")];
+  return `0a:${prefix}:${digits.replace(/..(?!$)/g, "$&:")}`;
 }
 
 /**

@@ -257,12 +257,18 @@ export function changeRule(batch: Batch, verb: "add" | "delete", rule: PolicyRul
   batch.end();
 }
 
-export function changeNeighbour(batch: Batch, verb: "put" | "delete", neighbour: Neighbour, index: number): void {
+/** In NDA_PROTOCOL, which the kernel only keeps: entries that no host lists. Beyond the numbers of /etc/iproute2/rt_protos. */
+export const automaticProtocol = 0xd0;
+
+export function changeNeighbour(batch: Batch, verb: "put" | "delete", neighbour: Neighbour, index: number, automatic: boolean): void {
   batch.begin(verb === "put" ? RTM.NEWNEIGH : RTM.DELNEIGH, verb === "put" ? NLM_F_CREATE | NLM_F_REPLACE : 0, 12);
   batch.fixed8(0, familyNumber(neighbour.address));
   batch.fixed32(4, index);
   batch.fixed16(8, 0x80 /* NUD_PERMANENT */);
   batch.address(1 /* NDA_DST */, neighbour.address);
-  if (verb === "put") batch.mac(2 /* NDA_LLADDR */, neighbour.mac);
+  if (verb === "put") {
+    batch.mac(2 /* NDA_LLADDR */, neighbour.mac);
+    if (automatic) batch.u8(12 /* NDA_PROTOCOL */, automaticProtocol);
+  }
   batch.end();
 }

@@ -9,7 +9,7 @@ import { type Prefix, prefixOf } from "../net/prefix.ts";
 import { linux } from "./libc.ts";
 import { within } from "./namespaces.ts";
 import { attributes, Batch, NETLINK_ROUTE, NetlinkSocket, NLM_F_DUMP, textOf } from "./netlink.ts";
-import { devconf } from "./netlink-route.ts";
+import { automaticProtocol, devconf } from "./netlink-route.ts";
 import { listNft } from "./nftables.ts";
 import { readSetting } from "./settings.ts";
 
@@ -59,6 +59,8 @@ export type ObservedNeighbour = {
   /** Absent while nobody has answered. */
   readonly mac?: string;
   readonly state: "permanent" | "reachable" | "stale" | "delay" | "probe" | "incomplete" | "failed" | "noarp" | "none";
+  /** The kernel room put it, no host lists it. */
+  readonly automatic: boolean;
 };
 
 export type ObservedHost = {
@@ -261,7 +263,14 @@ function readNeighbours(socket: NetlinkSocket, names: ReadonlyMap<number, Interf
     // Broadcast and multicast, on links that need no resolution.
     if (address === undefined || state === "noarp") return;
     const mac = all.get(2);
-    neighbours.push({ dev: names.get(payload.readInt32LE(4)) ?? "", address, ...(mac === undefined ? {} : { mac: macText(mac) }), state });
+    const automatic = all.get(12)?.[0] === automaticProtocol;
+    neighbours.push({
+      dev: names.get(payload.readInt32LE(4)) ?? "",
+      address,
+      ...(mac === undefined ? {} : { mac: macText(mac) }),
+      state,
+      automatic,
+    });
   });
   return neighbours.sort((a, b) => compare(a.dev, b.dev) || compare(a.address, b.address));
 }
