@@ -7,12 +7,12 @@
  */
 
 import type { Origin, PolicyRule, Route } from "../../ir/network.ts";
-import { type Chain, type Field, type MapElement, priorities, type Rule, type Table } from "../../ir/ruleset.ts";
-import { type Address, compareAddresses } from "../../net/address.ts";
+import { type Chain, type Field, type MapElement, type Match, priorities, type Rule, type Table } from "../../ir/ruleset.ts";
+import { compareAddresses } from "../../net/address.ts";
 import { hostPrefix, mustPrefix } from "../../net/prefix.ts";
 import type { Part } from "../part.ts";
 import type { NicInfo, Topology, VnetInfo } from "../topology.ts";
-import { addressMark, nicTable, rulePriority } from "../wiring.ts";
+import { addressMark, links, nicTable, rulePriority } from "../wiring.ts";
 import { type BalancingRule, balancingRules, type Distribution, frontendAddresses } from "./frontends.ts";
 
 const source = "Azure docs: load-balancer/distribution-mode-concepts";
@@ -67,13 +67,7 @@ export function inboundLoadBalancing(topology: Topology, vnet: VnetInfo): Part {
         origin: { resource: nic.resource.id, reason: `flows balanced to ${nic.machine}` },
       }),
     ),
-    tables: [
-      table(
-        vnet,
-        frontends.map((frontend) => frontend.address),
-        rules,
-      ),
-    ],
+    tables: [table(vnet, frontends, rules)],
   };
 }
 
@@ -83,10 +77,16 @@ function uniqueBackends(rules: readonly BalancingRule[]): readonly NicInfo[] {
   );
 }
 
-function table(vnet: VnetInfo, frontends: readonly Address[], rules: readonly BalancingRule[]): Table {
+function table(vnet: VnetInfo, frontends: ReturnType<typeof frontendAddresses>, rules: readonly BalancingRule[]): Table {
   const origin: Origin = { resource: vnet.resource.id, reason: `load balancing in VNet ${vnet.name}`, source };
   const picks = new Map<string, Chain>();
   for (const rule of rules) if (rule.healthy.length > 0) picks.set(pickName(rule), pickChain(rule, origin));
+  // A public frontend is reached from the Internet side only: the VNet's own packets to it go out and come back, translated.
+  const balanced = (match: Match): Rule => ({
+    matches: [match],
+    statements: [{ kind: "vmap", fields: flow, map: "rules" }],
+    origin: { ...origin, reason: "a load-balancing rule takes the flow" },
+  });
   return {
     family: "ip",
     name: "load-balancer",
@@ -116,16 +116,20 @@ function table(vnet: VnetInfo, frontends: readonly Address[], rules: readonly Ba
             ],
             origin: { ...origin, reason: "a known flow stays with its backend" },
           },
-          {
-            matches: [{ kind: "lookup", fields: ["ip daddr"], op: "==", set: "frontends" }],
-            statements: [{ kind: "vmap", fields: flow, map: "rules" }],
-            origin: { ...origin, reason: "a load-balancing rule takes the flow" },
-          },
+          balanced({ kind: "value", field: "iifname", op: "==", values: [links.fabricToEdge] }),
+          balanced({ kind: "lookup", fields: ["ip daddr"], op: "==", set: "private-frontends" }),
         ],
       },
       ...[...picks.values()].sort((a, b) => (a.name < b.name ? -1 : 1)),
     ],
-    sets: [{ name: "frontends", key: ["ipv4_addr"], elements: frontends.map((address) => ({ key: [address] })) }],
+    sets: [
+      { name: "frontends", key: ["ipv4_addr"], elements: frontends.map(({ address }) => ({ key: [address] })) },
+      {
+        name: "private-frontends",
+        key: ["ipv4_addr"],
+        elements: frontends.filter((frontend) => !frontend.isPublic).map(({ address }) => ({ key: [address] })),
+      },
+    ],
     maps: [
       {
         name: "backends",
