@@ -213,6 +213,12 @@ export type ProbeResult = ArmResource<"Drydock.Lab/probeResults", { readonly pro
 /** Where an allocator stands, so that an address is reused only in its own order. */
 export type IpamState = ArmResource<"Drydock.Lab/ipamStates", { readonly last: string }>;
 
+/** The resources of the last documents that were applied to a running lab. */
+export type LastDocuments = ArmResource<
+  "Drydock.Lab/documents",
+  { readonly documents: readonly { readonly key: string; readonly value: unknown }[] }
+>;
+
 export type AzureResource =
   | VirtualNetwork
   | Subnet
@@ -232,4 +238,5 @@ export type AzureResource =
   | Site
   | InternetHost
   | ProbeResult
-  | IpamState;
+  | IpamState
+  | LastDocuments;

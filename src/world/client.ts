@@ -1,0 +1,214 @@
+/** The commands' side of the control socket. */
+
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { request } from "node:http";
+import { createInterface } from "node:readline";
+import type { Problem } from "../documents/index.ts";
+import type { HostName } from "../ir/network.ts";
+import { MemoryResources } from "../resources/memory.ts";
+import type {
+  ApplyLine,
+  Entry,
+  Flows,
+  Observation,
+  ObservedHost,
+  ObserveRequest,
+  ProbeLine,
+  ProbeRequest,
+  ProbeResult,
+  Progress,
+  SnatUse,
+  Status,
+} from "./protocol.ts";
+import type { LabPaths } from "./state.ts";
+
+/** What `daemon.json` says: written by who started it, as only the outside knows the numbers of processes outside. */
+export type DaemonInfo = { readonly pid: number; readonly unsharePid: number; readonly version: string; readonly since: string };
+
+export class ControlError extends Error {
+  readonly code: "not-running" | "failed" | "not-found";
+
+  constructor(code: ControlError["code"], message: string, cause?: unknown) {
+    super(message, { cause });
+    this.name = "ControlError";
+    this.code = code;
+  }
+}
+
+/** Longest path that fits a Unix socket address (sun_path less its final zero). */
+const longestSocketPath = 107;
+
+export class ControlClient {
+  readonly #lab: string;
+  readonly #paths: LabPaths;
+
+  constructor(lab: string, paths: LabPaths) {
+    this.#lab = lab;
+    this.#paths = paths;
+  }
+
+  async status(): Promise<Status> {
+    const status = await this.#json<Status>("GET", "/v1/status");
+    const info = this.info();
+    return info === undefined ? status : { ...status, pid: info.pid, version: info.version };
+  }
+
+  info(): DaemonInfo | undefined {
+    try {
+      return JSON.parse(readFileSync(this.#paths.info, "utf8")) as DaemonInfo;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** All resources of the lab, as they are now. */
+  async resources(): Promise<MemoryResources> {
+    const resources = new MemoryResources();
+    const entries: Entry[] = [];
+    await this.#lines<Entry>("GET", "/v1/resources", undefined, (entry) => void entries.push(entry));
+    resources.apply(entries);
+    return resources;
+  }
+
+  /** Resolves when the lab is at rest again. Problems with severity error: nothing was changed. */
+  apply(documents: readonly Entry[], onProgress: (progress: Progress) => void = () => undefined): Promise<readonly Problem[]> {
+    return this.#follow("POST", "/v1/apply", documents, onProgress);
+  }
+
+  async scale(
+    change: { readonly pool: string; readonly cluster?: string; readonly count: number },
+    onProgress: (progress: Progress) => void = () => undefined,
+  ): Promise<void> {
+    await this.#follow("POST", "/v1/scale", change, onProgress);
+  }
+
+  /** Resolves when the lab is at rest. */
+  async settled(onProgress: (progress: Progress) => void = () => undefined): Promise<void> {
+    await this.#follow("GET", "/v1/settled", undefined, onProgress);
+  }
+
+  /** Results come in any order. */
+  probe(requests: readonly ProbeRequest[], onResult: (index: number, result: ProbeResult) => void): Promise<void> {
+    return this.#lines<ProbeLine>("POST", "/v1/probe", requests, ({ index, result }) => onResult(index, result));
+  }
+
+  observe(wanted: ObserveRequest): Promise<Observation> {
+    return this.#json("POST", "/v1/observe", wanted);
+  }
+
+  flows(host?: HostName): Promise<readonly Flows[]> {
+    return this.#json("GET", host === undefined ? "/v1/flows" : `/v1/flows?host=${encodeURIComponent(host)}`);
+  }
+
+  snatUse(): Promise<readonly SnatUse[]> {
+    return this.#json("GET", "/v1/snat");
+  }
+
+  /** What the kernel really holds of a host. */
+  observed(host: HostName): Promise<ObservedHost> {
+    return this.#json("GET", `/v1/observed?host=${encodeURIComponent(host)}`);
+  }
+
+  async stop(): Promise<void> {
+    await this.#json("POST", "/v1/stop");
+  }
+
+  async #follow(method: string, path: string, body: unknown, onProgress: (progress: Progress) => void): Promise<readonly Problem[]> {
+    let problems: readonly Problem[] = [];
+    let failure: string | undefined;
+    await this.#lines<ApplyLine>(method, path, body, (line) => {
+      if ("progress" in line) onProgress(line.progress);
+      else if ("problems" in line) problems = line.problems;
+      else failure = line.failure;
+    });
+    if (failure !== undefined) throw new ControlError("failed", failure);
+    return problems;
+  }
+
+  async #json<T>(method: string, path: string, body?: unknown): Promise<T> {
+    let text = "";
+    await this.#exchange(method, path, body, (line) => {
+      text += line;
+    });
+    return JSON.parse(text) as T;
+  }
+
+  #lines<T>(method: string, path: string, body: unknown, take: (value: T) => void): Promise<void> {
+    return this.#exchange(method, path, body, (line) => take(JSON.parse(line) as T));
+  }
+
+  #exchange(method: string, path: string, body: unknown, take: (line: string) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const { socketPath, close } = reachable(this.#paths);
+      const fail = (error: unknown) => {
+        close();
+        const code = error instanceof Error && "code" in error ? String(error.code) : "";
+        const gone = ["ENOENT", "ECONNREFUSED", "ENOTSOCK"].includes(code);
+        reject(
+          error instanceof ControlError
+            ? error
+            : new ControlError(
+                gone ? "not-running" : "failed",
+                gone ? `lab ${this.#lab} is not running` : `lab ${this.#lab}: ${String(error)}`,
+                error,
+              ),
+        );
+      };
+      const outgoing = request(
+        { socketPath, method, path, headers: body === undefined ? {} : { "content-type": "application/json" } },
+        (answer) => {
+          const failed = (answer.statusCode ?? 500) >= 400;
+          let said = "";
+          const lines = createInterface({ input: answer, crlfDelay: Number.POSITIVE_INFINITY });
+          lines.on("line", (line) => {
+            try {
+              if (failed) said += line;
+              else if (line !== "") take(line);
+            } catch (error) {
+              fail(error);
+            }
+          });
+          answer.on("error", fail);
+          answer.on("aborted", () => fail(new ControlError("failed", `lab ${this.#lab} ended while it answered`)));
+          lines.on("close", () => {
+            close();
+            if (failed) reject(new ControlError(answer.statusCode === 404 ? "not-found" : "failed", errorIn(said)));
+            else resolve();
+          });
+        },
+      );
+      outgoing.on("error", fail);
+      outgoing.end(body === undefined ? undefined : JSON.stringify(body));
+    });
+  }
+}
+
+function errorIn(text: string): string {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null && "error" in value) return String(value.error);
+  } catch {
+    return text;
+  }
+  return text;
+}
+
+/** A path short enough for a socket address: a long one is gone to by way of its open folder. */
+function reachable(paths: LabPaths): { readonly socketPath: string; readonly close: () => void } {
+  if (Buffer.byteLength(paths.socket) <= longestSocketPath) return { socketPath: paths.socket, close: () => undefined };
+  let folder: number | undefined;
+  try {
+    folder = openSync(paths.folder, "r");
+  } catch {
+    return { socketPath: "/nonexistent", close: () => undefined };
+  }
+  const opened = folder;
+  let closed = false;
+  return {
+    socketPath: `/proc/self/fd/${opened}/control.sock`,
+    close: () => {
+      if (!closed) closeSync(opened);
+      closed = true;
+    },
+  };
+}

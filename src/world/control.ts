@@ -1,0 +1,248 @@
+/**
+ * The daemon's side of the control socket. Who can reach it: only the user whose lab it is (and root), since the socket is in a folder with mode
+ * 0700; that is the credential. It is never a TCP port.
+ */
+
+import { chmodSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { getRequestListener } from "@hono/node-server";
+import { Hono } from "hono";
+import { stream } from "hono/streaming";
+import type { AgentPool, LoadBalancer } from "../arm/resources.ts";
+import { connections, within } from "../kernel/index.ts";
+import type { Event, Node } from "../kube/objects.ts";
+import { parseAddress } from "../net/address.ts";
+import { armBucket, armKey, type Key, kubeBucket, type Resource } from "../resources/resources.ts";
+import { clusterNames, type Daemon, findPool, isReady, podsOf } from "./daemon.ts";
+import { observe } from "./observe.ts";
+import { probe } from "./probe.ts";
+import type { ApplyLine, Entry, Flows, ObserveRequest, ProbeLine, ProbeRequest, SnatUse, Status } from "./protocol.ts";
+import type { LabPaths } from "./state.ts";
+
+/** Probes under way at once. */
+const probesAtOnce = 256;
+
+export async function serveControl(daemon: Daemon, lab: string, paths: LabPaths, end: () => void): Promise<void> {
+  const app = new Hono();
+  const since = new Date().toISOString();
+
+  app.get("/v1/status", (context) => context.json(statusOf(daemon, lab, since)));
+
+  app.get("/v1/resources", (context) =>
+    stream(context, async (out) => {
+      for (const lines of resourceLines(daemon)) await out.write(lines);
+    }),
+  );
+
+  /** Runs `change`, then tells how it goes until the lab is at rest. */
+  const following = (change: () => ApplyLine | undefined) => async (out: { write(text: string): Promise<unknown> }) => {
+    const line = (value: ApplyLine) => out.write(`${JSON.stringify(value)}\n`);
+    const said = change();
+    if (said !== undefined) await line(said);
+    if (said !== undefined && "problems" in said && said.problems.some((problem) => problem.severity === "error")) return;
+    let lastSent = 0;
+    const stop = daemon.onProgress((progress) => {
+      if (progress.phase !== "done" && performance.now() - lastSent < 50) return;
+      lastSent = performance.now();
+      void line({ progress });
+    });
+    await daemon.settled();
+    stop();
+    await line({ progress: daemon.progress("done") });
+    await line({ done: true, ...(daemon.failure === undefined ? {} : { failure: String(daemon.failure) }) });
+  };
+
+  app.post("/v1/apply", async (context) => {
+    const documents = (await context.req.json()) as Entry[];
+    return stream(
+      context,
+      following(() => {
+        const problems = daemon.applyDocuments(documents);
+        return problems.length > 0 ? { problems } : undefined;
+      }),
+    );
+  });
+
+  app.post("/v1/scale", async (context) => {
+    const { pool, cluster, count } = (await context.req.json()) as { pool: string; cluster?: string; count: number };
+    const found = findPool(daemon.resources, pool, cluster);
+    if (typeof found === "string") return context.json({ error: found }, 404);
+    const scaled: AgentPool = { ...found, properties: { ...found.properties, count } };
+    return stream(
+      context,
+      following(() => void daemon.write([{ key: armKey(found.id), value: scaled }])),
+    );
+  });
+
+  app.get("/v1/settled", (context) =>
+    stream(
+      context,
+      following(() => undefined),
+    ),
+  );
+
+  app.post("/v1/probe", async (context) => {
+    const requests = (await context.req.json()) as ProbeRequest[];
+    return stream(context, async (out) => {
+      let next = 0;
+      const worker = async () => {
+        for (let index = next++; index < requests.length; index = next++) {
+          const request = requests[index];
+          if (request === undefined) return;
+          const line: ProbeLine = { index, result: await probe(within, request) };
+          await out.write(`${JSON.stringify(line)}\n`);
+        }
+      };
+      await Promise.all(Array.from({ length: Math.min(probesAtOnce, requests.length) }, worker));
+    });
+  });
+
+  app.post("/v1/observe", async (context) => context.json(await observe(within, (await context.req.json()) as ObserveRequest)));
+
+  app.get("/v1/flows", (context) => {
+    const wanted = context.req.query("host");
+    const hosts = (daemon.network?.names() ?? []).filter(
+      (name) => (wanted === undefined || name === wanted) && (daemon.network?.host(name)?.ruleSet.length ?? 0) > 0,
+    );
+    return context.json(hosts.map((host): Flows => ({ host, connections: connections(host) })));
+  });
+
+  app.get("/v1/snat", (context) => context.json(snatUse(daemon)));
+
+  app.get("/v1/observed", (context) => {
+    const host = context.req.query("host") ?? "";
+    if (daemon.network?.host(host) === undefined) return context.json({ error: `no host ${host}` }, 404);
+    return context.json(daemon.observed(host));
+  });
+
+  app.post("/v1/stop", (context) => {
+    setImmediate(end);
+    return context.json({ stopping: true });
+  });
+
+  app.onError((error, context) => {
+    process.stderr.write(`drydock: ${error.stack ?? error.message}\n`);
+    return context.json({ error: error.message }, 500);
+  });
+
+  const server = createServer({ requestTimeout: 0, headersTimeout: 10_000 }, getRequestListener(app.fetch));
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(paths.socket, resolve);
+  });
+  chmodSync(paths.socket, 0o600);
+  writeFileSync(paths.log, "", { flag: "a", mode: 0o600 });
+  daemon.wake();
+}
+
+function* resourceLines(daemon: Daemon): Generator<string> {
+  for (const bucket of daemon.resources.buckets()) {
+    const lines = daemon.resources.list(bucket).map((value) => JSON.stringify({ key: keyOf(bucket, value), value } satisfies Entry));
+    if (lines.length > 0) yield `${lines.join("\n")}\n`;
+  }
+}
+
+function keyOf(bucket: string, value: Resource): Key {
+  if ("id" in value) return armKey(value.id);
+  return `${bucket}/${value.metadata.namespace ?? ""}/${value.metadata.name}`;
+}
+
+function statusOf(daemon: Daemon, lab: string, since: string): Status {
+  const { resources } = daemon;
+  const clusters = clusterNames(resources).map((name) => {
+    const nodes = resources.list(kubeBucket(name, "Node")) as unknown as readonly Node[];
+    const pods = podsOf(resources, name);
+    const pools = (
+      resources.list(armBucket("Microsoft.ContainerService/managedClusters/agentPools")) as unknown as readonly AgentPool[]
+    ).filter((pool) => pool.id.toLowerCase().includes(`/managedclusters/${name.toLowerCase()}/`));
+    const cluster = resources
+      .list(armBucket("Microsoft.ContainerService/managedClusters"))
+      .find((candidate) => "name" in candidate && candidate.name === name);
+    const profile =
+      cluster !== undefined && "type" in cluster && cluster.type === "Microsoft.ContainerService/managedClusters"
+        ? cluster.properties.networkProfile
+        : undefined;
+    return {
+      name,
+      networkPlugin: profile?.networkPlugin ?? "",
+      nodes,
+      pods,
+      wanted: pools.reduce((sum, pool) => sum + pool.properties.count, 0),
+    };
+  });
+  const balancers = resources.list(armBucket("Microsoft.Network/loadBalancers")) as unknown as readonly LoadBalancer[];
+  return {
+    lab,
+    // Inside its own process namespace the daemon cannot see its number outside; the client fills it in.
+    pid: process.pid,
+    since,
+    version: "",
+    settled: daemon.atRest,
+    clusters: clusters.map(({ name, networkPlugin, nodes, pods, wanted }) => ({
+      name,
+      networkPlugin,
+      nodes: { wanted, ready: nodes.filter(isNodeReady).length },
+      pods: { total: pods.length, ready: pods.filter(isReady).length },
+    })),
+    nodes: clusters.flatMap(({ name: cluster, nodes }) =>
+      nodes.map((node) => {
+        const address = node.status.addresses.find((candidate) => candidate.type === "InternalIP")?.address;
+        return { cluster, name: node.metadata.name, ready: isNodeReady(node), ...(address === undefined ? {} : { address }) };
+      }),
+    ),
+    pods: clusters.flatMap(({ name: cluster, pods }) =>
+      pods.map((pod) => ({
+        cluster,
+        namespace: pod.metadata.namespace ?? "default",
+        name: pod.metadata.name,
+        ready: isReady(pod),
+        ...(pod.spec.nodeName === undefined ? {} : { node: pod.spec.nodeName }),
+        ...(pod.status?.podIP === undefined ? {} : { address: pod.status.podIP }),
+      })),
+    ),
+    waiting: clusters.flatMap(({ name: cluster }) =>
+      (resources.list(kubeBucket(cluster, "Event")) as unknown as readonly Event[])
+        .filter((event) => event.type === "Warning")
+        .map((event) => ({
+          cluster,
+          kind: event.involvedObject.kind,
+          name: event.involvedObject.name,
+          reason: event.reason,
+          message: event.message,
+        })),
+    ),
+    probes: balancers.flatMap((balancer) =>
+      balancer.properties.probes.map((candidate) => ({
+        probe: `${balancer.name}/${candidate.name}`,
+        healthy: daemon.healthyBackends(`${balancer.id}/probes/${candidate.name}`),
+        backends: balancer.properties.backendAddressPools[0]?.properties.backendIPConfigurations.length ?? 0,
+      })),
+    ),
+    kernelErrors: daemon.errors.map((error) => error.message),
+    memoryBytes: process.memoryUsage.rss(),
+  };
+}
+
+function isNodeReady(node: Node): boolean {
+  return node.status.conditions.every((condition) =>
+    condition.type === "Ready" ? condition.status === "True" : condition.status !== "True",
+  );
+}
+
+/** Distinct ports in use at each edge, by backend. A port may serve several destinations at once. */
+function snatUse(daemon: Daemon): readonly SnatUse[] {
+  const used = new Map<string, { backend: string; publicAddress: string; ports: Set<string> }>();
+  for (const edge of (daemon.network?.names() ?? []).filter((name) => name.startsWith("edge/"))) {
+    for (const { original, reply, status } of connections(edge)) {
+      if (!status.includes("snat")) continue;
+      const key = `${original.source} ${reply.destination}`;
+      const entry = used.get(key) ?? { backend: original.source, publicAddress: reply.destination, ports: new Set() };
+      entry.ports.add(`${reply.protocol}/${reply.destinationPort}`);
+      used.set(key, entry);
+    }
+  }
+  return [...used.values()].flatMap(({ backend, publicAddress, ports }) => {
+    const [from, to] = [parseAddress(backend), parseAddress(publicAddress)];
+    return from === undefined || to === undefined ? [] : [{ backend: from, publicAddress: to, used: ports.size }];
+  });
+}

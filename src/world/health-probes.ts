@@ -1,0 +1,193 @@
+/**
+ * The load balancers' health probes, really sent: from Azure's host address in the fabric to every backend, at once when a probe or a backend is new,
+ * then at the probe's interval. Healthy after one success, unhealthy after as many failures in a row as the probe says.
+ * Azure docs: load-balancer-custom-probe-overview.
+ *
+ * One difference, for people who wait: until a backend has answered once, it is asked again sooner (100 ms, doubling up to the interval).
+ */
+
+import { segmentAfter } from "../arm/names.ts";
+import type { LoadBalancer, NetworkInterface, ProbeResult } from "../arm/resources.ts";
+import type { HostName } from "../ir/network.ts";
+import { type Address, mustAddress, parseAddress } from "../net/address.ts";
+import { armBucket, armKey, type Key, type Resources, type Write } from "../resources/resources.ts";
+import { ask } from "./ask.ts";
+import { equal } from "./merge.ts";
+
+/** Docs: what-is-ip-address-168-63-129-16. */
+const probeSource = mustAddress("168.63.129.16");
+const firstRetryMs = 100;
+
+type Target = {
+  readonly probe: Key;
+  /** IP configuration id. */
+  readonly member: string;
+  readonly from: HostName;
+  readonly to: Address;
+  readonly port: number;
+  readonly path: string | undefined;
+  readonly intervalMs: number;
+  readonly threshold: number;
+};
+
+type State = {
+  target: Target;
+  healthy: boolean;
+  asked: boolean;
+  everHealthy: boolean;
+  failures: number;
+  retryMs: number;
+  timer: NodeJS.Timeout | undefined;
+};
+
+export class HealthProbes {
+  readonly #states = new Map<string, State>();
+  readonly #onChange: () => void;
+  #closed = false;
+
+  /** `onChange` is called when an answer changed what {@link results} says. */
+  constructor(onChange: () => void) {
+    this.#onChange = onChange;
+  }
+
+  /** Follows the load balancers of `resources`. */
+  follow(resources: Resources): void {
+    const wanted = new Map(targetsOf(resources).map((target) => [`${target.probe} ${target.member}`, target]));
+    for (const [id, state] of this.#states) {
+      if (wanted.has(id)) continue;
+      clearTimeout(state.timer);
+      this.#states.delete(id);
+    }
+    for (const [id, target] of wanted) {
+      const state = this.#states.get(id);
+      if (state === undefined) {
+        const fresh: State = {
+          target,
+          healthy: false,
+          asked: false,
+          everHealthy: false,
+          failures: 0,
+          retryMs: firstRetryMs,
+          timer: undefined,
+        };
+        this.#states.set(id, fresh);
+        this.#send(fresh);
+      } else if (!equal(state.target, target)) state.target = target;
+    }
+  }
+
+  /** Has every backend been asked at least once, and does somebody answer each probe that somebody `shouldAnswer`? */
+  settled(shouldAnswer: (probe: Key, port: number) => boolean): boolean {
+    const answered = new Set<Key>();
+    for (const { asked, healthy, target } of this.#states.values()) {
+      if (!asked) return false;
+      if (healthy) answered.add(target.probe);
+    }
+    return [...this.#states.values()].every(({ target }) => answered.has(target.probe) || !shouldAnswer(target.probe, target.port));
+  }
+
+  /** What the answers so far say, where `resources` say something else. */
+  results(resources: Resources): readonly Write[] {
+    const healthy = new Map<Key, string[]>();
+    for (const { target, healthy: isHealthy } of this.#states.values()) {
+      const members = healthy.get(target.probe) ?? [];
+      healthy.set(target.probe, members);
+      if (isHealthy) members.push(target.member);
+    }
+    const writes: Write[] = [];
+    for (const result of probeResults(resources))
+      if (!healthy.has(armKey(result.properties.probe.id))) writes.push({ key: armKey(result.id), value: undefined });
+    for (const [probe, members] of healthy) {
+      const value = resultOf(probe, members.sort());
+      if (!equal(resources.get(armKey(value.id)), value)) writes.push({ key: armKey(value.id), value });
+    }
+    return writes;
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const { timer } of this.#states.values()) clearTimeout(timer);
+    this.#states.clear();
+  }
+
+  #send(state: State): void {
+    const { from, to, port, path, intervalMs } = state.target;
+    void ask({ from, source: probeSource, to, port, ...(path === undefined ? {} : { path }), timeoutMs: Math.min(intervalMs, 5000) }).then(
+      (answer) => {
+        if (this.#closed || !this.#states.has(`${state.target.probe} ${state.target.member}`)) return;
+        const before = state.healthy && state.asked;
+        const first = !state.asked;
+        state.asked = true;
+        state.failures = answer ? 0 : state.failures + 1;
+        if (answer) {
+          state.healthy = true;
+          state.everHealthy = true;
+        } else if (state.failures >= state.target.threshold) state.healthy = false;
+        const wait = state.everHealthy ? intervalMs : Math.min(state.retryMs, intervalMs);
+        state.retryMs *= 2;
+        state.timer = setTimeout(() => this.#send(state), wait);
+        if (first || state.healthy !== before) this.#onChange();
+      },
+    );
+  }
+}
+
+function targetsOf(resources: Resources): Target[] {
+  const balancers = resources.list(armBucket("Microsoft.Network/loadBalancers")) as unknown as readonly LoadBalancer[];
+  return balancers.flatMap((balancer) => {
+    const { probes, loadBalancingRules, backendAddressPools } = balancer.properties;
+    return probes.flatMap((probe): Target[] => {
+      const id = armKey(`${balancer.id}/probes/${probe.name}`);
+      const pools = new Set(
+        loadBalancingRules
+          .filter((rule) => rule.properties.probe !== undefined && armKey(rule.properties.probe.id) === id)
+          .map((rule) => armKey(rule.properties.backendAddressPool.id)),
+      );
+      const members = backendAddressPools
+        .filter((pool) => pools.has(armKey(`${balancer.id}/backendAddressPools/${pool.name}`)))
+        .flatMap((pool) => pool.properties.backendIPConfigurations);
+      return members.flatMap((member): Target[] => {
+        const place = placeOf(resources, member.id);
+        if (place === undefined) return [];
+        return [
+          {
+            probe: id,
+            member: member.id,
+            ...place,
+            port: probe.properties.port,
+            path: probe.properties.protocol === "Tcp" ? undefined : (probe.properties.requestPath ?? "/"),
+            intervalMs: probe.properties.intervalInSeconds * 1000,
+            threshold: probe.properties.numberOfProbes,
+          },
+        ];
+      });
+    });
+  });
+}
+
+/** The fabric that a backend is plugged into, and its address. */
+function placeOf(resources: Resources, configuration: string): { readonly from: HostName; readonly to: Address } | undefined {
+  const slash = configuration.toLowerCase().lastIndexOf("/ipconfigurations/");
+  const nic = resources.get(armKey(configuration.slice(0, slash))) as NetworkInterface | undefined;
+  const found = nic?.properties.ipConfigurations.find(
+    (candidate) => candidate.name.toLowerCase() === configuration.slice(slash + 18).toLowerCase(),
+  );
+  const to = found === undefined ? undefined : parseAddress(found.properties.privateIPAddress);
+  if (found === undefined || to === undefined) return undefined;
+  return { from: `vnet/${segmentAfter(found.properties.subnet.id, "virtualNetworks")}`, to };
+}
+
+export function probeResults(resources: Resources): readonly ProbeResult[] {
+  return resources.list(armBucket("Drydock.Lab/probeResults")) as unknown as readonly ProbeResult[];
+}
+
+function resultOf(probe: Key, healthy: readonly string[]): ProbeResult {
+  const group = probe.slice(0, probe.indexOf("/providers/"));
+  const name = `${segmentAfter(probe, "resourceGroups")}-${segmentAfter(probe, "loadBalancers")}-${segmentAfter(probe, "probes")}`;
+  return {
+    id: `${group}/providers/Drydock.Lab/probeResults/${name}`,
+    name,
+    type: "Drydock.Lab/probeResults",
+    properties: { probe: { id: probe }, healthy },
+  };
+}
