@@ -144,7 +144,17 @@ function defaultOutboundAddress(topology: Topology, vnet: VnetInfo): Address | u
 
 function outboundTable(topology: Topology, vnet: VnetInfo, origin: Origin): Table {
   const shares = outboundShares(topology, vnet);
-  const frontends = publicAddressesOf(topology, vnet).map(({ address }) => address);
+  const translated = new Set(shares.map((share) => share.publicAddress));
+  const balanced = frontendAddresses(topology, vnet).filter(({ address, isPublic }) => isPublic && !translated.has(address));
+  // A flow from this VNet to a frontend of its own passes twice: once translated, once balanced. Tracked twice, the two would clash.
+  const untracked = (iifname: string, address: "ip saddr" | "ip daddr"): Rule => ({
+    matches: [
+      { kind: "value", field: "iifname", op: "==", values: [iifname] },
+      { kind: "lookup", fields: [address], op: "==", set: "balanced" },
+    ],
+    statements: [{ kind: "notrack" }],
+    origin: { ...origin, reason: "flows of load-balanced frontends pass as they are" },
+  });
   const byDefault = defaultOutboundAddress(topology, vnet);
   const chainOf = (share: OutboundShare) => `backend-${share.backend}`.replaceAll(".", "-");
   const chains = shares.map(
@@ -187,14 +197,14 @@ function outboundTable(topology: Topology, vnet: VnetInfo, origin: Origin): Tabl
     name: "outbound",
     chains: [
       {
+        name: "track",
+        base: { type: "filter", hook: "prerouting", priority: priorities.raw, policy: "accept" },
+        rules: [untracked(links.edgeToInternet, "ip daddr"), untracked(links.edgeToFabric, "ip saddr")],
+      },
+      {
         name: "postrouting",
         base: { type: "nat", hook: "postrouting", priority: priorities.srcnat, policy: "accept" },
         rules: [
-          {
-            matches: [leaving, { kind: "lookup", fields: ["ip saddr"], op: "==", set: "frontends" }],
-            statements: [{ kind: "verdict", verdict: "accept" }],
-            origin: { ...origin, reason: "a backend answers with the frontend's address" },
-          },
           {
             matches: [leaving],
             statements: [{ kind: "vmap", fields: ["ip saddr"], map: "backends" }],
@@ -205,7 +215,7 @@ function outboundTable(topology: Topology, vnet: VnetInfo, origin: Origin): Tabl
       },
       ...chains.sort((a, b) => (a.name < b.name ? -1 : 1)),
     ],
-    sets: [{ name: "frontends", key: ["ipv4_addr"], elements: [...new Set(frontends)].map((address) => ({ key: [address] })) }],
+    sets: [{ name: "balanced", key: ["ipv4_addr"], elements: balanced.map(({ address }) => ({ key: [address] })) }],
     maps: [
       {
         name: "backends",
