@@ -10,10 +10,10 @@ export { NftTrace, type PacketTuple, type TraceEvent, type TraceMatch } from "./
 export type { ObservedHost, ObservedLink, ObservedNeighbour, ObservedRoute, ObservedRule } from "./observe.ts";
 export type { ApplyError, ApplyReport } from "./report.ts";
 export {
+  bindEcho,
   bindUdp,
-  connectEcho,
   connectTcp,
-  connectUdp,
+  type Datagrams,
   type Listening,
   type Local,
   listenTcp,

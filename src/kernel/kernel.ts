@@ -340,6 +340,7 @@ export class Kernel {
 
   #visit(run: Run, visits: Visits, host: Host): void {
     run.forget(host.name);
+    run.visited.add(host.name);
     const state = this.#ensure(run, host);
     if (state === undefined) return;
     this.#ensurePeers(run, visits, state, host);
@@ -407,6 +408,8 @@ class Run {
   readonly removed: HostName[] = [];
   errors: ApplyError[] = [];
   waiting: { readonly host: HostName; readonly element: string }[] = [];
+  /** Hosts whose entries for their neighbours were worked out from this network. */
+  readonly visited = new Set<HostName>();
   /** Ends of links that the kernel refused in this run: "host name". */
   readonly impossible = new Set<string>();
   #fresh: Map<string, string> | undefined;
@@ -683,7 +686,7 @@ class HostVisit {
     if (wanted.mac !== undefined && wanted.mac !== link.mac) {
       const { mac } = wanted;
       link.mac = mac;
-      this.#tellNeighbours(wanted);
+      this.#tellNeighbours(wanted, () => false);
       this.#message(
         note(`address ${mac}`, () => {
           link.mac = undefined;
@@ -787,7 +790,7 @@ class HostVisit {
     const link = this.#state.links.get(wanted.name);
     if (link === undefined || link.addresses === wanted.addresses) return;
     const { removed, added } = addressChange(link.addresses, wanted.addresses);
-    if (removed.length > 0 || added.length > 0) this.#tellNeighbours(wanted);
+    if (removed.length > 0 || added.length > 0) this.#tellNeighbours(wanted, (peer) => this.#run.visited.has(peer));
     const note = (address: InterfaceAddress, failed: () => void): Note => ({
       kind: "address",
       element: `${address.address}/${address.prefixLength} dev ${wanted.name}`,
@@ -817,9 +820,9 @@ class HostVisit {
   }
 
   /** Hosts that have entries for what changed here are to look again. */
-  #tellNeighbours(changed: Interface): void {
+  #tellNeighbours(changed: Interface, knows: (peer: HostName) => boolean): void {
     for (const link of changed.kind === "veth" ? [changed] : this.#host.interfaces) {
-      if (link.kind !== "veth" || this.#states.get(link.peer.host)?.settled === undefined) continue;
+      if (link.kind !== "veth" || knows(link.peer.host) || !this.#states.has(link.peer.host)) continue;
       const peer = this.#run.network.host(link.peer.host);
       if (peer !== undefined) this.#visits.add(peer);
     }
@@ -899,7 +902,7 @@ class HostVisit {
     const automatic = automaticNeighbours(
       this.#run.network,
       this.#host,
-      (host, name) => this.#states.get(host)?.links.get(name)?.mac,
+      (host, link) => this.#states.get(host.name)?.links.get(link.name)?.mac ?? macOf(host, link),
     ).filter((neighbour) => this.#state.links.has(neighbour.dev));
     const own = new Set(this.#host.neighbours);
     const index = (neighbour: Neighbour): number => this.#state.links.get(neighbour.dev)?.index ?? 0;

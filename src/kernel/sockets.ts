@@ -21,7 +21,7 @@ export function tcpListen(host: string, local: Listening): number {
   return within(host, () => listenTcp(local));
 }
 
-export function udpBind(host: string, local: Local): number {
+export function udpBind(host: string, local: Datagrams): number {
   return within(host, () => bindUdp(local));
 }
 
@@ -35,8 +35,35 @@ export function listenTcp(local: Listening): number {
   });
 }
 
-export function bindUdp(local: Local): number {
-  return openSocket(familyOfLocal(local), linux.SOCK_DGRAM, 0, (fd) => bindTo(fd, local));
+export type Datagrams = Local & {
+  /** Byte of the IP header, 0 to 255, of what is sent. */
+  readonly tos?: number;
+  /** What routers and the destination say against a datagram (ICMP) becomes the error of a later call, once the socket is connected. */
+  readonly errors?: boolean;
+};
+
+export function bindUdp(local: Datagrams): number {
+  return openSocket(familyOfLocal(local), linux.SOCK_DGRAM, 0, (fd) => prepareDatagrams(fd, local));
+}
+
+/**
+ * A socket for ICMP echo (ping sockets: net/ipv4/ping.c), of IPv4 only. It sends ICMP messages and receives their replies, without the IP header.
+ * The kernel fills in checksum and identifier; the latter is the local port of the socket. Node takes it for a UDP socket, as which it behaves.
+ */
+export function bindEcho(local: Datagrams): number {
+  // Groups that may use such sockets: none in a fresh namespace, not even root's.
+  writeSetting("ipv4/ping_group_range", "0 0");
+  return openSocket(familyOfLocal(local), linux.SOCK_DGRAM, IPPROTO_ICMP, (fd) => prepareDatagrams(fd, local));
+}
+
+function prepareDatagrams(fd: number, local: Datagrams): void {
+  const family = familyOfLocal(local);
+  setTos(fd, family, local.tos);
+  if (local.errors === true) {
+    if (family === 4) option(fd, IPPROTO_IP, IP_RECVERR, 1);
+    else option(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
+  }
+  bindTo(fd, local);
 }
 
 /** What a connection goes to, and what it shows of its sender. */
@@ -67,37 +94,11 @@ export function connectTcp(target: Target): number {
       if (target.sourcePort === undefined && family === 4) option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
       bindTo(fd, { port: target.sourcePort ?? 0, family, ...(target.source === undefined ? {} : { address: target.source }) });
     }
-    connectTo(fd, family, target);
-  });
-}
-
-/**
- * A UDP socket that sends to one address and port, and hears from nobody else. What routers and the destination say against a datagram (ICMP) is
- * the error of a later call. Errors that are known at once (no route) are thrown.
- */
-export function connectUdp(target: Target): number {
-  return datagrams(target, 0, { port: target.sourcePort ?? 0 });
-}
-
-/**
- * A socket for ICMP echo (ping sockets: net/ipv4/ping.c), of IPv4 only. It sends ICMP messages and receives their replies, without the IP header.
- * The kernel fills in checksum and identifier; the latter is the local port of the socket. Node takes it for a UDP socket, which it behaves like.
- */
-export function connectEcho(target: Pick<Target, "destination" | "source" | "tos">): number {
-  // Groups that may use such sockets: none in a fresh namespace, not even root's.
-  writeSetting("ipv4/ping_group_range", "0 0");
-  return datagrams({ ...target, port: 0 }, IPPROTO_ICMP, { port: 0 });
-}
-
-function datagrams(target: Target, protocol: number, local: Local): number {
-  const family = familyOf(target.destination);
-  return openSocket(family, linux.SOCK_DGRAM, protocol, (fd) => {
-    setTos(fd, family, target.tos);
-    // Without it only "port unreachable" is told.
-    if (family === 4) option(fd, IPPROTO_IP, IP_RECVERR, 1);
-    else option(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
-    bindTo(fd, { ...local, family, ...(target.source === undefined ? {} : { address: target.source }) });
-    connectTo(fd, family, target);
+    const address = socketAddress(family, target.destination, target.port);
+    if (libc().connect(fd, address, address.length) < 0) {
+      const errno = lastErrno();
+      if (errno !== linux.EINPROGRESS) throw new SystemError(`connect(${target.destination} port ${target.port})`, errno);
+    }
   });
 }
 
@@ -135,13 +136,6 @@ function setTos(fd: number, family: Family, tos: number | undefined): void {
   if (tos === undefined) return;
   if (family === 4) option(fd, IPPROTO_IP, IP_TOS, tos);
   else option(fd, IPPROTO_IPV6, IPV6_TCLASS, tos);
-}
-
-function connectTo(fd: number, family: Family, target: Target): void {
-  const address = socketAddress(family, target.destination, target.port);
-  if (libc().connect(fd, address, address.length) >= 0) return;
-  const errno = lastErrno();
-  if (errno !== linux.EINPROGRESS) throw new SystemError(`connect(${target.destination} port ${target.port})`, errno);
 }
 
 function option(fd: number, level: number, name: number, value: number): void {

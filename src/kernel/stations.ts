@@ -10,7 +10,7 @@
 import type { Host, HostName, Interface, InterfaceName, Neighbour, Network } from "../ir/network.ts";
 import type { Address } from "../net/address.ts";
 
-type MacOf = (host: HostName, name: InterfaceName) => string | undefined;
+type MacOf = (host: Host, link: Interface) => string;
 
 /** Something with a link-layer address on a segment: the interface that answers, which is the bridge where the link ends in a port. */
 type Station = { readonly host: Host; readonly link: Interface; readonly mac: string };
@@ -57,8 +57,7 @@ function stationAt(network: Network, name: HostName, end: InterfaceName, macOf: 
   let link = host === undefined ? undefined : interfaceOf(host, end);
   if (host === undefined || link?.kind !== "veth") return undefined;
   if (link.port !== undefined) link = interfaceOf(host, link.port.bridge);
-  const mac = link === undefined ? undefined : macOf(name, link.name);
-  return link === undefined || mac === undefined ? undefined : { host, link, mac };
+  return link === undefined ? undefined : { host, link, mac: macOf(host, link) };
 }
 
 /** One object for the same entry, so that lists compare by reference. */
