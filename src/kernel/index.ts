@@ -13,8 +13,6 @@ export {
   bindEcho,
   bindUdp,
   connectTcp,
-  type Datagrams,
-  type Listening,
   type Local,
   listenTcp,
   type Target,
