@@ -10,7 +10,7 @@ import { createSocket } from "node:dgram";
 import { get } from "node:http";
 import { Socket } from "node:net";
 import type { HostName } from "../ir/network.ts";
-import { connectTcp, connectUdp } from "../kernel/index.ts";
+import { bindUdp, connectTcp } from "../kernel/index.ts";
 import { type Address, familyOf, parseAddress } from "../net/address.ts";
 import type { Enter } from "./stand-in.ts";
 
@@ -109,8 +109,12 @@ function tryHttp(what: Try, signal: AbortSignal): Promise<string> {
 
 function tryUdp(what: Try, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
-    const socket = createSocket(familyOf(what.address) === 4 ? "udp4" : "udp6");
+    const family = familyOf(what.address);
+    const socket = createSocket(family === 4 ? "udp4" : "udp6");
+    let ended = false;
     const end = (): void => {
+      if (ended) return;
+      ended = true;
       signal.removeEventListener("abort", abort);
       socket.close();
     };
@@ -126,13 +130,17 @@ function tryUdp(what: Try, signal: AbortSignal): Promise<string> {
       resolve(message.toString("utf8", 0, limits.responseBytes));
     });
     try {
-      socket.bind({ fd: what.enter(() => connectUdp({ destination: what.address, port: what.port })) });
+      socket.bind({ fd: what.enter(() => bindUdp({ family, port: 0, errors: true })) });
     } catch (error) {
       fail(error instanceof Error ? error : new Error(String(error)));
       return;
     }
-    socket.send(what.request, what.port, what.address, (error) => {
-      if (error != null) fail(error);
+    // A connected socket hears of refusals, and only from the one it asked.
+    socket.on("connect", () => {
+      socket.send(what.request, (error) => {
+        if (error != null) fail(error);
+      });
     });
+    socket.connect(what.port, what.address);
   });
 }
