@@ -420,7 +420,10 @@ function markValue(
       const words: number[] = [];
       const [only] = value.fields;
       const alone = value.fields.length === 1 && only !== undefined ? bytesOf(only) : undefined;
+      const ofSourcePort = value.fields.includes("th sport");
       return (packet) => {
+        // The hash of a port that a translation draws by chance is chance.
+        if (ofSourcePort && packet.sourcePorts !== undefined) return (value.offset + packet.chance.pick(value.modulus)) >>> 0;
         words.length = 0;
         for (const { field, read } of fields) {
           const part = read(packet);
