@@ -2,12 +2,21 @@
 
 import type { HostName } from "../ir/network.ts";
 import type { LabView } from "../lab/view.ts";
+import { familyOf, mustAddress } from "../net/address.ts";
 import type { Key, Resource } from "../resources/resources.ts";
+import type { TracePacket, Tuple } from "../trace/index.ts";
 import type { Flows, Observation, ObserveRequest, ProbeRequest, ProbeResult, SnatUse, Status } from "../world/protocol.ts";
 
 export type { Flows, Observation, ObserveRequest, ProbeRequest, ProbeResult, SnatUse, Status };
 
 export type Documents = readonly { readonly key: Key; readonly value: Resource }[];
+
+/** A packet for a probe. Where it says no source, the kernel of the sending host chooses: that is what the unspecified address means to it. */
+export function probePacket(packet: TracePacket): Tuple {
+  return { ...packet, source: packet.source ?? (familyOf(packet.destination) === 4 ? unspecified4 : unspecified6) };
+}
+const unspecified4 = mustAddress("0.0.0.0");
+const unspecified6 = mustAddress("::");
 
 /** A line of text that says how far it has come. */
 export type OnProgress = (text: string) => void;

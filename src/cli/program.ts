@@ -3,6 +3,7 @@
 import { Command, CommanderError } from "commander";
 import { checkCommand } from "./commands/check.ts";
 import { completeCommand, completionCommand } from "./commands/completion.ts";
+import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { downCommand } from "./commands/down.ts";
 import { captureCommand, execCommand } from "./commands/exec.ts";
@@ -31,6 +32,7 @@ const commands: readonly ((context: Context) => Command)[] = [
   captureCommand,
   checkCommand,
   doctorCommand,
+  demoCommand,
   versionCommand,
   completionCommand,
 ];

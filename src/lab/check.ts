@@ -148,11 +148,13 @@ export function brokenInvariants(question: Question, paths: readonly Path[]): st
 
 /** What a probe says. */
 export type Observation = {
-  readonly outcome: "answered" | "refused" | "timeout" | "unreachable";
+  /** unsupported: it could not be sent at all; `problem` says why. */
+  readonly outcome: "answered" | "refused" | "timeout" | "unreachable" | "unsupported";
   /** As the receiver saw it. */
   readonly source?: { readonly address: string; readonly port?: number };
   /** Who answered: what its stand-in calls itself. */
   readonly receiver?: string;
+  readonly problem?: string;
 };
 
 /** One of the ways that the model allows, in the words of an observation. */
@@ -233,6 +235,7 @@ export function expectationText(one: Expectation): string {
 }
 
 export function observationText(observed: Observation): string {
+  if (observed.outcome === "unsupported") return `not sent: ${observed.problem ?? "unsupported"}`;
   if (observed.outcome !== "answered") return observed.outcome;
   const { source, receiver } = observed;
   if (receiver === undefined) return "answered";

@@ -16,7 +16,7 @@ import type { Disposition } from "../../trace/index.ts";
 import { command, fileOption, labOption } from "../command.ts";
 import type { Context } from "../context.ts";
 import { Failure } from "../failure.ts";
-import type { Live } from "../live.ts";
+import { type Live, probePacket } from "../live.ts";
 import { type OutputOptions, outputOption, print } from "../output.ts";
 import { Progress } from "../progress.ts";
 import { openSource, type SourceOptions } from "../source.ts";
@@ -166,7 +166,7 @@ async function checkLive(
   let packets = 0;
   const send = async (batch: readonly Question[]) => {
     await live.probe(
-      batch.map(({ host, packet }) => ({ from: host, packet, timeoutMs: options.timeout })),
+      batch.map(({ host, packet }) => ({ from: host, packet: probePacket(packet), timeoutMs: options.timeout })),
       (index, observed) => {
         const question = batch[index];
         if (question === undefined) return;

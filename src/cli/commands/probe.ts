@@ -6,7 +6,7 @@ import { connect } from "../connect.ts";
 import type { Context } from "../context.ts";
 import { Failure } from "../failure.ts";
 import { addJourney, findJourney, type JourneyOptions } from "../journey.ts";
-import type { ProbeResult } from "../live.ts";
+import { type ProbeResult, probePacket } from "../live.ts";
 import { type OutputOptions, outputOption, print } from "../output.ts";
 
 type Options = OutputOptions & LabOptions & JourneyOptions & { readonly timeout: number; readonly count: number };
@@ -33,7 +33,9 @@ export function probeCommand(context: Context): Command {
       const { sender, target, packet } = findJourney(view, from, to, options);
       const answers: ProbeResult[] = [];
       for (let sent = 0; sent < options.count; sent++) {
-        await live.probe([{ from: sender.host, packet, timeoutMs: options.timeout }], (_, answer) => answers.push(answer));
+        await live.probe([{ from: sender.host, packet: probePacket(packet), timeoutMs: options.timeout }], (_, answer) =>
+          answers.push(answer),
+        );
       }
       const shown = answers.map((answer) => ({ ...answer, from: sender.label, to: target.label }));
       print(context, options.output, options.count === 1 ? shown[0] : shown, (style) =>
