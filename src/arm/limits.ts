@@ -1,0 +1,157 @@
+/**
+ * Azure's and AKS's figures, in one place: what, which rule set, and the document that says so.
+ *
+ * Tags of sources: `aks:F` is MicrosoftDocs/azure-aks-docs, articles/aks/F; `azdocs:P` is MicrosoftDocs/azure-docs, path P; `chg:D` is the release
+ * of date D in Azure/AKS, CHANGELOG.md; `sup:F` is MicrosoftDocs/SupportArticles-docs, support/azure/azure-kubernetes/F; `sdk` is npm
+ * `@azure/arm-containerservice` 25.3.0; `cli` is Azure/azure-cli, the acs module. All read as of 2026-08 unless a date stands beside them.
+ *
+ * `lesson` is the service of about 2019, `current` today's: the lab file chooses with `rules`.
+ */
+
+import { mustPrefix, type Prefix } from "../net/prefix.ts";
+
+export type RuleSet = "current" | "lesson";
+
+export type Limit = {
+  readonly value: number;
+  readonly source: string;
+  /** Since when, if it was another figure before. */
+  readonly since?: string;
+};
+
+export type Range = { readonly min: number; readonly max: number; readonly source: string };
+
+/** The first Kubernetes version for which a cluster without a network option gets Azure CNI Overlay. */
+export const overlayDefaultVersion = "1.30";
+
+const planning = "aks:concepts-network-ip-address-planning.md";
+const serviceLimits = "azdocs:includes/container-service-limits.md";
+const networkLimits = "azdocs:includes/azure-virtual-network-limits.md";
+const poolApi = "learn:rest/api/aks/agent-pools/create-or-update";
+
+/** Those that are the same in both rule sets. */
+export const limits = {
+  /** Prefix length. A /29 has three addresses to give. */
+  smallestSubnet: { value: 29, source: "learn:azure/virtual-network/virtual-networks-faq" },
+  largestSubnet: { value: 8, source: "learn:azure/virtual-network/virtual-networks-faq (2019); AKS caps the VNet at /8" },
+  /** Network, gateway, two for DNS, broadcast. */
+  reservedAddresses: { value: 5, source: "learn:azure/virtual-network/virtual-networks-faq" },
+  /** Prefix length that must be exceeded. */
+  largestServiceCidr: { value: 12, source: planning },
+  /** Prefix length of a kubenet node's share of the pod CIDR. */
+  podCidrPerNode: { value: 24, source: "aks:configure-kubenet.md" },
+  podsPerPoolFloor: { value: 30, source: `${planning}; per pool since chg:2019-10-28` },
+  poolsPerCluster: { value: 100, source: serviceLimits },
+  nodesPerPool: { value: 1000, source: `${serviceLimits}; ${poolApi}` },
+  routesPerTable: { value: 400, source: `${networkLimits} (2022-12)` },
+  subnetsPerNetwork: { value: 3000, source: `${networkLimits} (2022-12)` },
+  /** Private addresses in one VNet: about so many mappings. */
+  addressesPerNetwork: { value: 65_536, source: planning },
+  servicesPerLoadBalancer: { value: 300, source: serviceLimits },
+  poolNameLength: { value: 12, source: poolApi },
+  windowsPoolNameLength: { value: 6, source: "aks:windows-faq.yml" },
+  resourceGroupLength: { value: 90, source: "learn:azure/azure-resource-manager/management/resource-name-rules" },
+  outboundPortsPerAddress: { value: 64_000, source: "aks:configure-load-balancer-standard.md" },
+  outboundPortStep: { value: 8, source: "aks:configure-load-balancer-standard.md" },
+} as const satisfies Record<string, Limit>;
+
+export const ranges = {
+  managedOutboundIPs: { min: 1, max: 100, source: "sdk" },
+  allocatedOutboundPorts: { min: 0, max: 64_000, source: "sdk; cli:_validators.py" },
+  /** Minutes. azure-cli's own check stops at 100. */
+  outboundIdleTimeout: { min: 4, max: 120, source: "sdk" },
+  poolCount: { min: 0, max: 1000, source: poolApi },
+} as const satisfies Record<string, Range>;
+
+export const maxPodsRange: Readonly<Record<RuleSet, Readonly<Record<"kubenet" | "azure", Range>>>> = {
+  current: {
+    kubenet: { min: 10, max: 250, source: planning },
+    azure: { min: 10, max: 250, source: planning },
+  },
+  lesson: {
+    kubenet: { min: 10, max: 110, source: "azdocs:articles/aks/configure-azure-cni.md (2019-06)" },
+    azure: { min: 10, max: 250, source: "azdocs:articles/aks/configure-azure-cni.md (2019-06)" },
+  },
+};
+
+/** The same for both rule sets: CLI and ARM template; the portal of 2019 had figures of its own. Overlay's 250 is not here: it is not modelled. */
+export const maxPodsDefault: Readonly<Record<"kubenet" | "azure", Limit>> = {
+  kubenet: { value: 110, source: planning },
+  azure: { value: 30, source: planning },
+};
+
+/** One route per node: a route table's 400 are the ceiling. */
+export const kubenetNodes: Readonly<Record<RuleSet, Limit>> = {
+  current: { value: 400, source: "aks:configure-kubenet.md", since: "checked since chg:2023-06-25" },
+  lesson: { value: 400, source: "aks:configure-kubenet.md" },
+};
+
+export const nodesPerCluster: Readonly<Record<RuleSet, Limit>> = {
+  current: { value: 5000, source: serviceLimits, since: "chg:2024-03-17" },
+  lesson: { value: 100, source: `${serviceLimits}: availability sets and Basic load balancers` },
+};
+
+export const networkModeDefault: Readonly<Record<RuleSet, { readonly value: "bridge" | "transparent"; readonly source: string }>> = {
+  current: { value: "transparent", source: "chg:2021-01-04" },
+  lesson: { value: "bridge", source: "seed; default before chg:2021-01-04" },
+};
+
+/** What a cluster gets that says nothing. */
+export const clusterDefaults = {
+  serviceCidr: "10.0.0.0/16",
+  podCidr: "10.244.0.0/16",
+  /** Position of the DNS Service's address in the service CIDR: `10.0.0.10`. */
+  dnsServiceIndex: 10,
+  nodeCount: 3,
+  poolName: "nodepool1",
+  managedOutboundIPs: 1,
+  allocatedOutboundPorts: 0,
+  outboundIdleTimeoutMinutes: 30,
+  source: "sdk; aks:configure-kubenet.md; cli:_params.py",
+} as const;
+
+/** The VNet that AKS makes for a cluster without a subnet of its own. */
+export const managedNetwork: Readonly<
+  Record<RuleSet, { readonly addressPrefix: string; readonly subnetPrefix: string; readonly source: string }>
+> = {
+  current: { addressPrefix: "10.224.0.0/12", subnetPrefix: "10.224.0.0/16", source: "exported MC_ group of a 1.24.9 cluster" },
+  lesson: { addressPrefix: "10.0.0.0/8", subnetPrefix: "10.240.0.0/16", source: "AKS issue 2727" },
+};
+
+export type Reserved = { readonly prefix: Prefix; readonly what: string };
+
+/** Must not be touched by an AKS cluster's VNet, service CIDR or pod CIDR, not even by a larger range that holds one. */
+export const aksForbidden: { readonly ranges: readonly Reserved[]; readonly source: string } = {
+  ranges: [
+    { prefix: mustPrefix("169.254.0.0/16"), what: "link-local" },
+    { prefix: mustPrefix("172.30.0.0/16"), what: "used inside AKS" },
+    { prefix: mustPrefix("172.31.0.0/16"), what: "used inside AKS" },
+    { prefix: mustPrefix("192.0.2.0/24"), what: "used inside AKS" },
+  ],
+  source: "aks:concepts-network-cni-overview.md; chg:2026-05-29",
+};
+
+/** Cannot be in a VNet's address space. */
+export const networkForbidden: { readonly ranges: readonly Reserved[]; readonly source: string } = {
+  ranges: [
+    { prefix: mustPrefix("224.0.0.0/4"), what: "multicast" },
+    { prefix: mustPrefix("255.255.255.255/32"), what: "broadcast" },
+    { prefix: mustPrefix("127.0.0.0/8"), what: "loopback" },
+    { prefix: mustPrefix("169.254.0.0/16"), what: "link-local" },
+    { prefix: mustPrefix("168.63.129.16/32"), what: "Azure's own DNS, DHCP and health probes" },
+  ],
+  source: "learn:azure/virtual-network/virtual-networks-faq",
+};
+
+/** Never on the internet: a host with such an address cannot be there. */
+export const notOnInternet: { readonly ranges: readonly Reserved[]; readonly source: string } = {
+  ranges: [
+    ...networkForbidden.ranges,
+    { prefix: mustPrefix("0.0.0.0/8"), what: "'this network' (RFC 1122)" },
+    { prefix: mustPrefix("10.0.0.0/8"), what: "private (RFC 1918)" },
+    { prefix: mustPrefix("172.16.0.0/12"), what: "private (RFC 1918)" },
+    { prefix: mustPrefix("192.168.0.0/16"), what: "private (RFC 1918)" },
+    { prefix: mustPrefix("100.64.0.0/10"), what: "shared address space (RFC 6598)" },
+  ],
+  source: "RFC 1918; RFC 6598; learn:azure/virtual-network/virtual-networks-udr-overview",
+};

@@ -1,0 +1,52 @@
+/** Prefixes in resources: parsing with Azure's codes, and the checks that several resources share. */
+
+import { addressOf, lastAddressOf, lengthOf, type Prefix, parseLoosePrefix, prefixesOverlap, prefixFamily } from "../../net/prefix.ts";
+import type { Reserved } from "../limits.ts";
+import type { ArmId } from "../resources.ts";
+import type { PropertyPath, Report } from "./problem.ts";
+
+export type Where = { readonly id: ArmId; readonly property: PropertyPath };
+
+/** The prefix, or `undefined` after reporting why it is none. */
+export function readCidr(report: Report, where: Where, text: string): Prefix | undefined {
+  const prefix = parseLoosePrefix(text);
+  const problem = { ...where, severity: "error", value: text, source: "AKS issue 506; RFC 4632" } as const;
+  if (prefix === undefined) {
+    const fix = "write network address, slash, prefix length, such as 10.240.0.0/16";
+    report({ ...problem, code: "CidrStringParseError", message: `${JSON.stringify(text)} is not a prefix in CIDR notation`, fix });
+    return undefined;
+  }
+  if (prefixFamily(prefix) === 6) {
+    const source = "Azure supports it (aks:configure-dual-stack.md); this lab does not";
+    report({ ...problem, code: "NotModelled", message: "IPv6 is not modelled yet", source, fix: "use an IPv4 prefix" });
+    return undefined;
+  }
+  if (addressOf(prefix) !== text.slice(0, text.indexOf("/"))) {
+    const message = `${text} has bits set after its ${lengthOf(prefix)} bits of network: the prefix that holds this address is ${prefix}`;
+    report({ ...problem, code: "CidrStringParseError", message, fix: `write ${prefix}` });
+    return undefined;
+  }
+  return prefix;
+}
+
+/** `10.240.0.0/24 (10.240.0.0 - 10.240.0.255)`. */
+export function span(prefix: Prefix): string {
+  return `${prefix} (${addressOf(prefix)} - ${lastAddressOf(prefix)})`;
+}
+
+export type Forbidden = { readonly ranges: readonly Reserved[]; readonly source: string };
+
+/** Reports the first forbidden range that `prefix` touches. */
+export function checkForbidden(report: Report, where: Where, prefix: Prefix, what: string, forbidden: Forbidden): void {
+  const touched = forbidden.ranges.find((range) => prefixesOverlap(range.prefix, prefix));
+  if (touched === undefined) return;
+  report({
+    ...where,
+    code: "InvalidParameter",
+    severity: "error",
+    value: prefix,
+    message: `${what} ${prefix} overlaps ${touched.prefix}, which is ${touched.what}`,
+    source: forbidden.source,
+    fix: `choose a range outside ${forbidden.ranges.map((range) => range.prefix).join(", ")}`,
+  });
+}

@@ -1,0 +1,556 @@
+/** Rules of managed clusters and their agent pools: what AKS refuses at creation, with its codes. */
+
+import { parseAddress } from "../../net/address.ts";
+import { addressAt, addressOf, lengthOf, type Prefix, parsePrefix, prefixContains, prefixesOverlap, sizeOf } from "../../net/prefix.ts";
+import {
+  aksForbidden,
+  kubenetNodes,
+  limits,
+  maxPodsRange,
+  networkForbidden,
+  nodesPerCluster,
+  overlayDefaultVersion,
+  type Range,
+  type RuleSet,
+  ranges,
+} from "../limits.ts";
+import type { AgentPool, ManagedCluster, Subnet, VirtualNetwork } from "../resources.ts";
+import { checkForbidden, readCidr, span } from "./cidr.ts";
+import { gatewaySubnet } from "./networks.ts";
+import type { ArmProblem, PropertyPath, Report } from "./problem.ts";
+import { type AzureView, parentOf, poolsOf, sameId, subnetLabel, subnetsOf } from "./view.ts";
+
+const planning = "aks:concepts-network-ip-address-planning.md";
+const kubenetDocs = "aks:configure-kubenet.md";
+
+export function checkClusters(view: AzureView, report: Report): void {
+  const rules = view.labs[0]?.properties.rules ?? "current";
+  for (const cluster of view.clusters) {
+    const context: Context = { view, cluster, rules, pools: poolsOf(view, cluster), report };
+    checkPlugin(context);
+    checkNames(context);
+    checkRanges(context);
+    checkPools(context);
+    checkOutbound(context);
+  }
+  checkSharedSubnets(view, report);
+  checkRoom(view, report);
+}
+
+type Context = {
+  readonly view: AzureView;
+  readonly cluster: ManagedCluster;
+  readonly rules: RuleSet;
+  readonly pools: readonly AgentPool[];
+  readonly report: Report;
+};
+
+type Details = Omit<ArmProblem, "id" | "property" | "severity"> & { readonly severity?: "warning" };
+
+function refuse({ cluster, report }: Context, property: PropertyPath, details: Details): void {
+  report({ severity: "error", ...details, id: cluster.id, property });
+}
+
+function refusePool({ report }: Context, pool: AgentPool, property: PropertyPath, details: Details): void {
+  report({ severity: "error", ...details, id: pool.id, property });
+}
+
+function isKubenet(cluster: ManagedCluster): boolean {
+  return cluster.properties.networkProfile.networkPlugin === "kubenet";
+}
+
+/** The network options that there are, and those of them that are modelled. */
+function checkPlugin(context: Context): void {
+  const { networkPlugin, networkPluginMode, networkMode, networkPolicy } = context.cluster.properties.networkProfile;
+  const notModelled = (property: string, value: string, message: string, source: string, fix: string) =>
+    refuse(context, ["networkProfile", property], { code: "NotModelled", value, message: `${message} is not modelled yet`, source, fix });
+  if (networkPlugin === "none") {
+    notModelled("networkPlugin", networkPlugin, "a network plugin of one's own (none)", "aks:use-byo-cni.md", "use kubenet or azure");
+  }
+  if (networkPluginMode !== undefined) {
+    const fix = "leave networkPluginMode out for Azure CNI with node subnet, or use networkPlugin: kubenet";
+    notModelled("networkPluginMode", networkPluginMode, "Azure CNI Overlay", "aks:azure-cni-overlay.md", fix);
+  }
+  if (networkPolicy !== undefined && networkPolicy !== "none") {
+    const fix = "leave networkPolicy out, or set it to none";
+    notModelled("networkPolicy", networkPolicy, `network policy by ${networkPolicy}`, "aks:use-network-policies.md", fix);
+  }
+  if (networkMode !== undefined && networkPlugin !== "azure") {
+    refuse(context, ["networkProfile", "networkMode"], {
+      code: "InvalidParameter",
+      value: networkMode,
+      message: `networkMode is Azure CNI's; with networkPlugin ${networkPlugin} it has no meaning`,
+      source: "sdk",
+      fix: "leave networkMode out",
+    });
+  }
+}
+
+/** Which plugin a cluster gets that names none (azure-rest-api-specs PR 30845). `undefined`: Azure CNI Overlay. */
+export function defaultNetworkPlugin(kubernetesVersion: string | undefined, rules: RuleSet): "kubenet" | undefined {
+  if (kubernetesVersion === undefined) return rules === "lesson" ? "kubenet" : undefined;
+  return isOlder(kubernetesVersion, overlayDefaultVersion) ? "kubenet" : undefined;
+}
+
+/** Is a version `1.29.4` before `1.30`? Compared by major and minor number. */
+export function isOlder(version: string, than: string): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const [otherMajor = 0, otherMinor = 0] = than.split(".").map(Number);
+  return major < otherMajor || (major === otherMajor && minor < otherMinor);
+}
+
+function checkNames(context: Context): void {
+  const { cluster } = context;
+  if (!/^[a-zA-Z0-9]$|^[a-zA-Z0-9][-_a-zA-Z0-9]{0,61}[a-zA-Z0-9]$/.test(cluster.name)) {
+    refuse(context, ["name"], {
+      code: "InvalidResourceName",
+      value: cluster.name,
+      message: `${JSON.stringify(cluster.name)} is no name for a cluster`,
+      source: limits.poolNameLength.source.replace("agent-pools", "managed-clusters"),
+      fix: "use 1 to 63 letters, digits, - and _, the first and the last a letter or a digit",
+    });
+  }
+  const { dnsPrefix, nodeResourceGroup } = cluster.properties;
+  if (!/^[a-zA-Z0-9]$|^[a-zA-Z0-9][-a-zA-Z0-9]{0,52}[a-zA-Z0-9]$/.test(dnsPrefix)) {
+    refuse(context, ["dnsPrefix"], {
+      code: "InvalidParameter",
+      value: dnsPrefix,
+      message: `${JSON.stringify(dnsPrefix)} is no DNS prefix`,
+      source: "sdk",
+      fix: "use 1 to 54 letters, digits and -, the first and the last a letter or a digit",
+    });
+  }
+  const { value, source } = limits.resourceGroupLength;
+  if (nodeResourceGroup.length > value) {
+    refuse(context, ["nodeResourceGroup"], {
+      code: "InvalidParameter",
+      value: nodeResourceGroup,
+      message: `the node resource group's name, ${nodeResourceGroup}, has ${nodeResourceGroup.length} characters; a resource group's has at most ${value}`,
+      source,
+      fix: "shorten the name of the lab or of the cluster, or give nodeResourceGroup",
+    });
+  }
+}
+
+function networkOf(view: AzureView, pools: readonly AgentPool[]): VirtualNetwork | undefined {
+  const id = pools[0] === undefined ? "" : parentOf(pools[0].properties.vnetSubnetID);
+  return view.networks.find((network) => sameId(network.id, id));
+}
+
+function spacesOf(network: VirtualNetwork | undefined): readonly Prefix[] {
+  return (network?.properties.addressSpace.addressPrefixes ?? []).flatMap((text) => parsePrefix(text) ?? []);
+}
+
+function checkRanges(context: Context): void {
+  const { view, cluster, pools, report } = context;
+  const profile = cluster.properties.networkProfile;
+  const network = networkOf(view, pools);
+  const serviceProperty = ["networkProfile", "serviceCidr"];
+  const podProperty = ["networkProfile", "podCidr"];
+  for (const space of spacesOf(network)) {
+    // What no VNet may have at all is the VNet's own problem.
+    if (networkForbidden.ranges.some((range) => prefixesOverlap(range.prefix, space))) continue;
+    const what = `cluster ${cluster.name}'s VNet ${network?.name ?? ""}, address range`;
+    const place = pools[0] === undefined ? { id: cluster.id, property: [] } : { id: pools[0].id, property: ["vnetSubnetID"] };
+    checkForbidden(report, place, space, what, aksForbidden);
+  }
+
+  const service = readCidr(report, { id: cluster.id, property: serviceProperty }, profile.serviceCidr);
+  if (service !== undefined) {
+    checkForbidden(report, { id: cluster.id, property: serviceProperty }, service, "service CIDR", aksForbidden);
+    const { value, source } = limits.largestServiceCidr;
+    if (lengthOf(service) <= value) {
+      refuse(context, serviceProperty, {
+        code: "InvalidParameter",
+        value: service,
+        message: `service CIDR ${service} is too large: its prefix length must be greater than ${value}`,
+        source,
+        fix: `use a /${value + 1} or smaller, such as ${addressOf(service)}/16`,
+      });
+    }
+    checkNotPublic(context, serviceProperty, service);
+    const subnets = network === undefined ? [] : subnetsOf(view, network);
+    for (const subnet of subnets) {
+      const prefix = parsePrefix(subnet.properties.addressPrefix);
+      if (prefix === undefined || !prefixesOverlap(prefix, service)) continue;
+      refuse(context, serviceProperty, {
+        code: "ServiceCidrOverlapExistingSubnetsCidr",
+        value: service,
+        message: `service CIDR ${span(service)} overlaps subnet ${subnetLabel(subnet.id)}, ${span(prefix)}: nodes would translate what is meant for machines there`,
+        source: "sup:error-codes/servicecidroverlapexistingsubnetscidr-error.md",
+        fix: "choose a range outside every subnet of the VNet; no other network sees it, so several clusters may have the same",
+      });
+    }
+    checkDns(context, service);
+    warnOfSites(context, network, serviceProperty, service, "service CIDR");
+  }
+
+  if (profile.podCidr === undefined) return;
+  const pods = readCidr(report, { id: cluster.id, property: podProperty }, profile.podCidr);
+  if (pods === undefined) return;
+  checkForbidden(report, { id: cluster.id, property: podProperty }, pods, "pod CIDR", aksForbidden);
+  const space = spacesOf(network).find((candidate) => prefixesOverlap(candidate, pods));
+  if (space !== undefined) {
+    refuse(context, podProperty, {
+      code: "NetworkProfileCIDROverlapVNET",
+      value: pods,
+      message: `pod CIDR ${span(pods)} overlaps the address space ${span(space)} of VNet ${network?.name ?? ""}`,
+      source: "Azure/AKS-Construction issue 403; aks:configure-kubenet.md",
+      fix: "choose a range outside the VNet, such as 10.244.0.0/16 or a part of 100.64.0.0/10",
+    });
+  }
+  if (service !== undefined && prefixesOverlap(service, pods)) {
+    refuse(context, podProperty, {
+      code: "InvalidParameter",
+      value: pods,
+      message: `pod CIDR ${span(pods)} overlaps the service CIDR ${span(service)}`,
+      source: kubenetDocs,
+      fix: "make the two disjoint",
+    });
+  }
+  checkPodCapacity(context, pods);
+  warnOfSites(context, network, podProperty, pods, "pod CIDR");
+}
+
+function checkDns(context: Context, service: Prefix): void {
+  const text = context.cluster.properties.networkProfile.dnsServiceIP;
+  const property = ["networkProfile", "dnsServiceIP"];
+  const address = parseAddress(text);
+  const fix = `use ${addressAt(service, 10) ?? addressAt(service, 2) ?? `an address of ${service}`}`;
+  if (address === undefined) {
+    const message = `${JSON.stringify(text)} is not an IP address`;
+    refuse(context, property, { code: "InvalidParameter", value: text, message, fix });
+    return;
+  }
+  if (!prefixContains(service, address)) {
+    refuse(context, property, {
+      code: "DnsServiceIpOutOfServiceCidr",
+      value: text,
+      message: `DNS service IP ${address} is not in the service CIDR ${span(service)}`,
+      source: planning,
+      fix,
+    });
+  } else if (address === addressOf(service) || address === addressAt(service, 1)) {
+    const why =
+      address === addressOf(service)
+        ? "the network address"
+        : "the first address of the service CIDR, which is that of the API server's Service, kubernetes.default";
+    refuse(context, property, {
+      code: "InvalidParameter",
+      value: text,
+      message: `DNS service IP ${address} cannot be ${why}`,
+      source: `${planning}; AKS issue 2579`,
+      fix,
+    });
+  }
+}
+
+const privateRanges = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "198.18.0.0/15"].flatMap(
+  (text) => parsePrefix(text) ?? [],
+);
+
+function checkNotPublic(context: Context, property: PropertyPath, prefix: Prefix): void {
+  if (context.rules === "lesson" || privateRanges.some((range) => prefixesOverlap(range, prefix))) return;
+  if (aksForbidden.ranges.some((range) => prefixesOverlap(range.prefix, prefix))) return;
+  refuse(context, property, {
+    code: "InvalidParameter",
+    value: prefix,
+    message: `service CIDR ${prefix} is in public or multicast address space`,
+    source: "chg:2023-10-01",
+    fix: "use a private range, such as 10.0.0.0/16",
+  });
+}
+
+function checkPodCapacity(context: Context, pods: Prefix): void {
+  const { podCidrPerNode } = limits;
+  const nodes = context.pools.reduce((sum, pool) => sum + pool.properties.count, 0);
+  const room = lengthOf(pods) > podCidrPerNode.value ? 0 : 2 ** (podCidrPerNode.value - lengthOf(pods));
+  if (nodes <= room) return;
+  const needed = podCidrPerNode.value - Math.ceil(Math.log2(Math.max(nodes, 1)));
+  refuse(context, ["networkProfile", "podCidr"], {
+    code: "InsufficientSubnetSize",
+    value: pods,
+    message: `pod CIDR ${pods} has ${sizeOf(pods)} addresses, a /${podCidrPerNode.value} for each of ${room} nodes; the pools have ${nodes} nodes, which need ${256 * nodes}`,
+    source: `${podCidrPerNode.source}; sup:error-codes, InsufficientSubnetSize`,
+    fix: `use a /${needed} or larger, or fewer nodes`,
+  });
+}
+
+function warnOfSites(context: Context, network: VirtualNetwork | undefined, property: PropertyPath, prefix: Prefix, what: string): void {
+  if (network === undefined) return;
+  const { view, cluster } = context;
+  for (const local of view.localGateways) {
+    const connection = view.connections.find((candidate) => sameId(candidate.properties.localNetworkGateway2.id, local.id));
+    const gateway = view.gateways.find((candidate) => sameId(candidate.id, connection?.properties.virtualNetworkGateway1.id ?? ""));
+    const subnet = gateway?.properties.ipConfigurations[0]?.properties.subnet.id ?? "";
+    if (!sameId(parentOf(subnet), network.id)) continue;
+    for (const text of local.properties.localNetworkAddressSpace.addressPrefixes) {
+      const site = parsePrefix(text);
+      if (site === undefined || !prefixesOverlap(site, prefix)) continue;
+      refuse(context, property, {
+        code: "OverlapOnPremises",
+        severity: "warning",
+        value: prefix,
+        message: `${what} ${span(prefix)} overlaps ${span(site)} of site ${local.name}: pods of cluster ${cluster.name} cannot reach that part of the site`,
+        source: planning,
+        fix: "choose a range that no connected network has",
+      });
+    }
+  }
+}
+
+function checkPools(context: Context): void {
+  const { view, cluster, pools, rules } = context;
+  const { poolsPerCluster, nodesPerPool } = limits;
+  const kubenet = isKubenet(cluster);
+  const nodes = pools.reduce((sum, pool) => sum + pool.properties.count, 0);
+  if (pools.length > poolsPerCluster.value) {
+    refuse(context, ["agentPoolProfiles"], {
+      code: "QuotaExceeded",
+      value: pools.length,
+      message: `cluster ${cluster.name} has ${pools.length} node pools; a cluster has at most ${poolsPerCluster.value}`,
+      source: poolsPerCluster.source,
+    });
+  }
+  const ceiling = kubenet ? kubenetNodes[rules] : nodesPerCluster[rules];
+  if (nodes > ceiling.value) {
+    const why = kubenet ? " with kubenet: one route per node, and a route table holds no more" : "";
+    refuse(context, ["agentPoolProfiles"], {
+      code: "QuotaExceeded",
+      value: nodes,
+      message: `cluster ${cluster.name} has ${nodes} nodes; at most ${ceiling.value} are possible${why}`,
+      source: ceiling.source,
+      fix: kubenet ? "use fewer nodes, or networkPlugin: azure" : "use fewer nodes",
+    });
+  }
+  if (pools.length > 0 && !pools.some((pool) => pool.properties.mode === "System")) {
+    refuse(context, ["agentPoolProfiles"], {
+      code: "InvalidParameter",
+      message: `cluster ${cluster.name} has no System node pool; it needs at least one`,
+      source: "aks:use-system-pools.md",
+      fix: "set mode: System for one of its pools",
+    });
+  }
+  for (const pool of pools) {
+    const { count, maxPods, mode, vnetSubnetID } = pool.properties;
+    if (!/^[a-z][a-z0-9]{0,11}$/.test(pool.name)) {
+      refusePool(context, pool, ["name"], {
+        code: "InvalidParameter",
+        value: pool.name,
+        message: `${JSON.stringify(pool.name)} is no name for a node pool`,
+        source: limits.poolNameLength.source,
+        fix: `use at most ${limits.poolNameLength.value} lower-case letters and digits, the first a letter`,
+      });
+    }
+    checkWindows(context, pool);
+    const least = mode === "System" ? 1 : ranges.poolCount.min;
+    if (count < least || count > nodesPerPool.value) {
+      refusePool(context, pool, ["count"], {
+        code: "InvalidParameter",
+        value: count,
+        message: `pool ${pool.name} has ${count} nodes; a ${mode} pool has ${least} to ${nodesPerPool.value}`,
+        source: nodesPerPool.source,
+      });
+    }
+    const range: Range = maxPodsRange[rules][kubenet ? "kubenet" : "azure"];
+    if (maxPods < range.min || maxPods > range.max) {
+      refusePool(context, pool, ["maxPods"], {
+        code: "InvalidParameter",
+        value: maxPods,
+        message: `the value of parameter maxPods is invalid: ${maxPods}; with ${kubenet ? "kubenet" : "Azure CNI"} a node runs ${range.min} to ${range.max} pods${rules === "lesson" ? " (rules: lesson)" : ""}`,
+        source: range.source,
+      });
+    } else if (count > 0 && count * maxPods < limits.podsPerPoolFloor.value) {
+      const floor = limits.podsPerPoolFloor.value;
+      refusePool(context, pool, ["maxPods"], {
+        code: "InvalidParameter",
+        value: maxPods,
+        message: `pool ${pool.name} has room for ${count} x ${maxPods} = ${count * maxPods} pods; every pool must have room for ${floor}`,
+        source: limits.podsPerPoolFloor.source,
+        fix: `use ${Math.ceil(floor / maxPods)} nodes, or maxPods: ${Math.ceil(floor / count)}`,
+      });
+    }
+    const subnet = view.subnets.find((candidate) => sameId(candidate.id, vnetSubnetID));
+    if (subnet?.name.toLowerCase() === gatewaySubnet.toLowerCase()) {
+      refusePool(context, pool, ["vnetSubnetID"], {
+        code: "InvalidParameter",
+        value: subnetLabel(vnetSubnetID),
+        message: `${gatewaySubnet} is for the VNet's gateway alone; nodes cannot be in it`,
+        source: "learn:azure/vpn-gateway/vpn-gateway-vpn-faq",
+        fix: "choose another subnet",
+      });
+    }
+    const first = pools[0]?.properties.vnetSubnetID ?? "";
+    const isKnown = subnet !== undefined && view.subnets.some((candidate) => sameId(candidate.id, first));
+    if (isKnown && !sameId(parentOf(first), parentOf(vnetSubnetID))) {
+      refusePool(context, pool, ["vnetSubnetID"], {
+        code: "InvalidParameter",
+        value: subnetLabel(vnetSubnetID),
+        message: `all pools of a cluster are in one VNet; pool ${pool.name} is in ${subnetLabel(vnetSubnetID)}, the first one in ${subnetLabel(first)}`,
+        source: "aks:node-pool-unique-subnet.md",
+        fix: `choose a subnet of VNet ${subnetLabel(first).split("/")[0]}`,
+      });
+    }
+  }
+}
+
+function checkWindows(context: Context, pool: AgentPool): void {
+  if (pool.properties.osType !== "Windows") return;
+  const problem = { value: "Windows" } as const;
+  if (isKubenet(context.cluster)) {
+    refusePool(context, pool, ["osType"], {
+      ...problem,
+      code: "AzureCNIOnlyForWindows",
+      message: "Windows agent pools can only be added to AKS clusters using Azure CNI",
+      source: "aks:configure-kubenet.md; AKS issue 2839",
+      fix: "use osType: Linux, or networkPlugin: azure",
+    });
+    return;
+  }
+  const { value, source } = limits.windowsPoolNameLength;
+  if (pool.name.length > value) {
+    const message = `the name of a Windows pool has at most ${value} characters; ${pool.name} has ${pool.name.length}`;
+    refusePool(context, pool, ["name"], { code: "InvalidParameter", value: pool.name, message, source });
+  }
+  if (pool === context.pools[0]) {
+    const message = "the first pool of a cluster must be Linux";
+    refusePool(context, pool, ["osType"], { ...problem, code: "InvalidParameter", message, source: "aks:windows-faq.yml" });
+  }
+  refusePool(context, pool, ["osType"], {
+    ...problem,
+    code: "NotModelled",
+    message: "Windows nodes are not modelled yet",
+    source: "AKS has them with Azure CNI (aks:windows-faq.yml); this lab does not",
+    fix: "use osType: Linux",
+  });
+}
+
+function checkOutbound(context: Context): void {
+  const { cluster, pools } = context;
+  const profile = cluster.properties.networkProfile.loadBalancerProfile;
+  const { managedOutboundIPs, allocatedOutboundPorts, idleTimeoutInMinutes } = profile;
+  const base = ["networkProfile", "loadBalancerProfile"];
+  const inRange = (property: PropertyPath, value: number, range: Range, what: string): boolean => {
+    if (value >= range.min && value <= range.max) return true;
+    const message = `${what} is ${value}; it must be ${range.min} to ${range.max}`;
+    refuse(context, [...base, ...property], { code: "InvalidParameter", value, message, source: range.source });
+    return false;
+  };
+  const hasCount = inRange(
+    ["managedOutboundIPs", "count"],
+    managedOutboundIPs.count,
+    ranges.managedOutboundIPs,
+    "managedOutboundIPs.count",
+  );
+  inRange(["idleTimeoutInMinutes"], idleTimeoutInMinutes, ranges.outboundIdleTimeout, "idleTimeoutInMinutes");
+  if (!inRange(["allocatedOutboundPorts"], allocatedOutboundPorts, ranges.allocatedOutboundPorts, "allocatedOutboundPorts")) return;
+  const { outboundPortStep, outboundPortsPerAddress } = limits;
+  if (allocatedOutboundPorts % outboundPortStep.value !== 0) {
+    const below = allocatedOutboundPorts - (allocatedOutboundPorts % outboundPortStep.value);
+    refuse(context, [...base, "allocatedOutboundPorts"], {
+      code: "InvalidParameter",
+      value: allocatedOutboundPorts,
+      message: `allocatedOutboundPorts is ${allocatedOutboundPorts}; it must be a multiple of ${outboundPortStep.value}`,
+      source: outboundPortStep.source,
+      fix: `use ${below} or ${below + outboundPortStep.value}`,
+    });
+    return;
+  }
+  const nodes = pools.reduce((sum, pool) => sum + pool.properties.count, 0);
+  const available = outboundPortsPerAddress.value * managedOutboundIPs.count;
+  if (hasCount && allocatedOutboundPorts * nodes > available) {
+    const room = Math.floor(outboundPortsPerAddress.value / allocatedOutboundPorts) * managedOutboundIPs.count;
+    refuse(context, [...base, "allocatedOutboundPorts"], {
+      code: "InvalidLoadBalancerProfileAllocatedOutboundPorts",
+      value: allocatedOutboundPorts,
+      message: `${nodes} nodes x ${allocatedOutboundPorts} ports = ${nodes * allocatedOutboundPorts}; ${managedOutboundIPs.count} outbound addresses x ${outboundPortsPerAddress.value} ports = ${available}, enough for ${room} nodes`,
+      source: outboundPortsPerAddress.source,
+      fix: "allocate fewer ports per node, or more outbound addresses",
+    });
+  }
+}
+
+/** A kubenet cluster has its subnet, and the subnet's route table, for itself. */
+function checkSharedSubnets(view: AzureView, report: Report): void {
+  const owners = new Map<string, { readonly cluster: ManagedCluster; readonly pool: AgentPool }[]>();
+  for (const cluster of view.clusters) {
+    for (const pool of poolsOf(view, cluster)) {
+      const key = pool.properties.vnetSubnetID.toLowerCase();
+      if (!view.subnets.some((subnet) => sameId(subnet.id, key))) continue;
+      const list = owners.get(key) ?? [];
+      if (!list.some((owner) => owner.cluster === cluster)) list.push({ cluster, pool });
+      owners.set(key, list);
+    }
+  }
+  for (const list of owners.values()) {
+    const [first, ...others] = list;
+    if (first === undefined || !list.some(({ cluster }) => isKubenet(cluster))) continue;
+    for (const { cluster, pool } of others) {
+      const kubenet = isKubenet(cluster) ? cluster : (list.find((owner) => isKubenet(owner.cluster))?.cluster ?? cluster);
+      report({
+        code: "InvalidParameter",
+        severity: "error",
+        id: pool.id,
+        property: ["vnetSubnetID"],
+        value: subnetLabel(pool.properties.vnetSubnetID),
+        message: `clusters ${first.cluster.name} and ${cluster.name} are both in subnet ${subnetLabel(pool.properties.vnetSubnetID)}; cluster ${kubenet.name} uses kubenet, whose subnet no other cluster may share: its route table is the cluster's`,
+        source: kubenetDocs,
+        fix: `give cluster ${cluster.name} a subnet of its own`,
+      });
+    }
+  }
+}
+
+/** Not an error in a lab: what finds no address stays pending, and says why. */
+function checkRoom(view: AzureView, report: Report): void {
+  for (const network of view.networks) {
+    let inNetwork = 0;
+    for (const subnet of subnetsOf(view, network)) inNetwork += checkSubnetRoom(view, subnet, report);
+    const { value, source } = limits.addressesPerNetwork;
+    if (inNetwork <= value) continue;
+    report({
+      code: "AddressesPerNetwork",
+      severity: "warning",
+      id: network.id,
+      property: ["addressSpace", "addressPrefixes"],
+      message: `VNet ${network.name} would have ${inNetwork} private addresses in use; Azure supports about ${value} in a VNet`,
+      source,
+    });
+  }
+}
+
+function checkSubnetRoom(view: AzureView, subnet: Subnet, report: Report): number {
+  const prefix = parsePrefix(subnet.properties.addressPrefix);
+  if (prefix === undefined || prefix.includes(":")) return 0;
+  const usable = Math.max(sizeOf(prefix) - limits.reservedAddresses.value, 0);
+  const parts: { readonly text: string; readonly needed: number }[] = [];
+  let pool: AgentPool | undefined;
+  for (const cluster of view.clusters) {
+    for (const candidate of poolsOf(view, cluster)) {
+      const { count, maxPods, vnetSubnetID } = candidate.properties;
+      if (!sameId(vnetSubnetID, subnet.id) || count === 0) continue;
+      pool ??= candidate;
+      const name = `pool ${cluster.name}/${candidate.name}`;
+      parts.push(
+        isKubenet(cluster)
+          ? { text: `${count} nodes of ${name}`, needed: count }
+          : { text: `${count} nodes x (1 + ${maxPods} pods) = ${count * (1 + maxPods)} of ${name}`, needed: count * (1 + maxPods) },
+      );
+    }
+  }
+  const machines = view.machines.filter((machine) => sameId(machine.tags?.["drydock-subnet"] ?? "", subnet.id)).length;
+  if (machines > 0) parts.push({ text: machines === 1 ? "1 machine" : `${machines} machines`, needed: machines });
+  const needed = parts.reduce((sum, part) => sum + part.needed, 0);
+  if (needed > usable) {
+    report({
+      code: "InsufficientSubnetSize",
+      severity: "warning",
+      ...(pool === undefined ? { id: subnet.id, property: ["addressPrefix"] } : { id: pool.id, property: ["vnetSubnetID"] }),
+      value: subnetLabel(subnet.id),
+      message: `subnet ${subnetLabel(subnet.id)} (${prefix}) has ${usable} usable addresses (${sizeOf(prefix)} - ${limits.reservedAddresses.value} kept by Azure); ${parts.map((part) => part.text).join(" and ")} need ${needed}. What finds no address stays pending`,
+      source: planning,
+      fix: `use a /${32 - Math.ceil(Math.log2(needed + limits.reservedAddresses.value))} or larger${pool === undefined ? "" : ", fewer nodes, or a lower maxPods"}`,
+    });
+  }
+  return needed;
+}

@@ -1,0 +1,21 @@
+/**
+ * What Azure would refuse of a set of resources, all of it at once. Pure rules over typed resources: whether they came from a lab file, a template or
+ * a request makes no difference. The shapes themselves (wrong types, unknown properties) are the reader's business.
+ */
+
+import type { AzureResource } from "../resources.ts";
+import { checkClusters } from "./clusters.ts";
+import { checkNetworks } from "./networks.ts";
+import type { ArmProblem } from "./problem.ts";
+import { checkSurroundings } from "./surroundings.ts";
+import { azureView } from "./view.ts";
+
+export function checkAzure(resources: readonly AzureResource[]): readonly ArmProblem[] {
+  const problems: ArmProblem[] = [];
+  const report = (problem: ArmProblem) => problems.push(problem);
+  const view = azureView(resources);
+  checkNetworks(view, report);
+  checkSurroundings(view, report);
+  checkClusters(view, report);
+  return problems;
+}

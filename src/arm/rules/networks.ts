@@ -1,0 +1,202 @@
+/** Rules of VNets, subnets and route tables. */
+
+import { parseAddress } from "../../net/address.ts";
+import { lengthOf, type Prefix, parsePrefix, prefixCovers, prefixesOverlap } from "../../net/prefix.ts";
+import { limits, networkForbidden } from "../limits.ts";
+import type { RouteTable, Subnet, VirtualNetwork } from "../resources.ts";
+import { checkForbidden, readCidr, span } from "./cidr.ts";
+import type { Report } from "./problem.ts";
+import { type AzureView, parentOf, sameId, subnetLabel, subnetsOf } from "./view.ts";
+
+/** Of a VNet's gateway: nothing else may be in it. */
+export const gatewaySubnet = "GatewaySubnet";
+
+const faq = "learn:azure/virtual-network/virtual-networks-faq";
+const routing = "learn:azure/virtual-network/virtual-networks-udr-overview";
+
+export function checkNetworks(view: AzureView, report: Report): void {
+  for (const network of view.networks) checkNetwork(view, network, report);
+  for (const table of view.routeTables) checkRouteTable(view, table, report);
+}
+
+function checkNetwork(view: AzureView, network: VirtualNetwork, report: Report): void {
+  const spaces: Prefix[] = [];
+  let isComplete = true;
+  for (const [index, text] of network.properties.addressSpace.addressPrefixes.entries()) {
+    const where = { id: network.id, property: ["addressSpace", "addressPrefixes", index] };
+    const prefix = readCidr(report, where, text);
+    if (prefix === undefined) {
+      isComplete = false;
+      continue;
+    }
+    checkSize(prefix, `VNet ${network.name}'s address range`, where, report);
+    checkForbidden(report, where, prefix, "address range", networkForbidden);
+    const other = spaces.find((space) => prefixesOverlap(space, prefix));
+    if (other !== undefined) {
+      report({
+        ...where,
+        code: "InvalidParameter",
+        severity: "error",
+        value: prefix,
+        message: `address ranges of VNet ${network.name} overlap: ${span(other)} and ${span(prefix)}`,
+        source: faq,
+        fix: "leave one out, or make them disjoint",
+      });
+    }
+    spaces.push(prefix);
+  }
+
+  const subnets = subnetsOf(view, network);
+  const ranges: { readonly subnet: Subnet; readonly prefix: Prefix }[] = [];
+  for (const subnet of subnets) {
+    const where = { id: subnet.id, property: ["addressPrefix"] };
+    const prefix = readCidr(report, where, subnet.properties.addressPrefix);
+    if (prefix === undefined) continue;
+    checkSize(prefix, `subnet ${subnetLabel(subnet.id)}`, where, report);
+    if (isComplete && spaces.length > 0 && !spaces.some((space) => prefixCovers(space, prefix))) {
+      report({
+        ...where,
+        code: "NetcfgSubnetRangeOutsideVnet",
+        severity: "error",
+        value: prefix,
+        message: `subnet ${subnetLabel(subnet.id)}, ${span(prefix)}, is not within the address space of VNet ${network.name}, ${spaces.join(", ")}`,
+        source: faq,
+        fix: `choose a part of ${spaces.join(" or ")}, or add a range that holds ${prefix} to the address space`,
+      });
+    }
+    for (const other of ranges) {
+      if (!prefixesOverlap(other.prefix, prefix)) continue;
+      report({
+        ...where,
+        code: "NetcfgSubnetRangesOverlap",
+        severity: "error",
+        value: prefix,
+        message: `subnet ${subnetLabel(subnet.id)}, ${span(prefix)}, overlaps subnet ${subnetLabel(other.subnet.id)}, ${span(other.prefix)}`,
+        source: faq,
+        fix: "make the subnets disjoint",
+      });
+    }
+    ranges.push({ subnet, prefix });
+  }
+  if (subnets.length > limits.subnetsPerNetwork.value) {
+    report({
+      code: "SubnetCountLimitReached",
+      severity: "error",
+      id: network.id,
+      property: ["subnets"],
+      value: subnets.length,
+      message: `VNet ${network.name} has ${subnets.length} subnets; a VNet holds at most ${limits.subnetsPerNetwork.value}`,
+      source: limits.subnetsPerNetwork.source,
+    });
+  }
+}
+
+function checkSize(prefix: Prefix, what: string, where: Parameters<typeof readCidr>[1], report: Report): void {
+  const length = lengthOf(prefix);
+  const { smallestSubnet, largestSubnet } = limits;
+  const problem = { ...where, code: "InvalidParameter", severity: "error", value: prefix } as const;
+  if (length > smallestSubnet.value) {
+    const message = `${what} is a /${length}; the smallest that Azure takes is a /${smallestSubnet.value}, since it keeps ${limits.reservedAddresses.value} addresses for itself`;
+    report({ ...problem, message, source: smallestSubnet.source, fix: `use a /${smallestSubnet.value} or larger` });
+  }
+  if (length < largestSubnet.value) {
+    const message = `${what} is a /${length}; the largest that Azure takes is a /${largestSubnet.value}`;
+    report({ ...problem, message, source: largestSubnet.source, fix: `use a /${largestSubnet.value} or smaller` });
+  }
+}
+
+function checkRouteTable(view: AzureView, table: RouteTable, report: Report): void {
+  const { routes } = table.properties;
+  if (routes.length > limits.routesPerTable.value) {
+    report({
+      code: "RouteTableRoutesLimitReached",
+      severity: "error",
+      id: table.id,
+      property: ["routes"],
+      value: routes.length,
+      message: `route table ${table.name} has ${routes.length} routes; a table holds at most ${limits.routesPerTable.value}`,
+      source: limits.routesPerTable.source,
+    });
+  }
+  const attached = view.subnets.filter((subnet) => sameId(subnet.properties.routeTable?.id ?? "", table.id));
+  const seen = new Map<Prefix, string>();
+  for (const [index, route] of routes.entries()) {
+    const { addressPrefix, nextHopType, nextHopIpAddress } = route.properties;
+    const at = (property: string) => ({ id: table.id, property: ["routes", index, property] });
+    if (/^[A-Z][A-Za-z]*(\.[A-Za-z0-9]+)?$/.test(addressPrefix)) {
+      const message = `${addressPrefix} looks like a service tag; service tags as route prefixes are not modelled yet`;
+      const fix = "write the prefixes out, such as 203.0.113.0/24";
+      report({ ...at("addressPrefix"), code: "NotModelled", severity: "error", value: addressPrefix, message, source: routing, fix });
+    } else {
+      const prefix = readCidr(report, at("addressPrefix"), addressPrefix);
+      const twin = prefix === undefined ? undefined : seen.get(prefix);
+      if (prefix !== undefined && twin !== undefined) {
+        report({
+          ...at("addressPrefix"),
+          code: "RouteConflict",
+          severity: "error",
+          value: prefix,
+          message: `routes ${twin} and ${route.name} of table ${table.name} have the same prefix ${prefix}; a table has one route per prefix`,
+          source: routing,
+          fix: "leave one out",
+        });
+      } else if (prefix !== undefined) seen.set(prefix, route.name);
+      const gatewaysOwn = attached.find((subnet) => subnet.name.toLowerCase() === gatewaySubnet.toLowerCase());
+      if (prefix === "0.0.0.0/0" && gatewaysOwn !== undefined) {
+        const message = `a 0.0.0.0/0 route is not possible on ${gatewaySubnet}: the gateway would lose its way to Azure`;
+        report({ ...at("addressPrefix"), code: "InvalidParameter", severity: "error", value: prefix, message, source: routing });
+      }
+    }
+    if (nextHopType === "VirtualAppliance") {
+      if (nextHopIpAddress === undefined || parseAddress(nextHopIpAddress) === undefined) {
+        const given = nextHopIpAddress === undefined ? "has none" : `has ${JSON.stringify(nextHopIpAddress)}`;
+        report({
+          ...at("nextHopIpAddress"),
+          code: "InvalidNextHopIpAddress",
+          severity: "error",
+          ...(nextHopIpAddress === undefined ? {} : { value: nextHopIpAddress }),
+          message: `next hop VirtualAppliance needs the private address of the appliance; route ${route.name} ${given}`,
+          source: routing,
+          fix: "give nextHopIpAddress, such as 10.240.4.4",
+        });
+      } else checkAppliance(view, attached, nextHopIpAddress, at("nextHopIpAddress"), report);
+    } else if (nextHopIpAddress !== undefined) {
+      report({
+        ...at("nextHopIpAddress"),
+        code: "InvalidNextHopIpAddress",
+        severity: "error",
+        value: nextHopIpAddress,
+        message: `next hop ${nextHopType} takes no address; only VirtualAppliance does`,
+        source: routing,
+        fix: "leave nextHopIpAddress out, or use nextHopType: VirtualAppliance",
+      });
+    }
+  }
+}
+
+/** The appliance must be directly reachable: in the VNet of the subnets that use the table. */
+function checkAppliance(
+  view: AzureView,
+  attached: readonly Subnet[],
+  address: string,
+  where: Parameters<typeof readCidr>[1],
+  report: Report,
+): void {
+  const hop = parseAddress(address);
+  if (hop === undefined) return;
+  for (const id of new Set(attached.map((subnet) => parentOf(subnet.id)))) {
+    const network = view.networks.find((candidate) => sameId(candidate.id, id));
+    const spaces = (network?.properties.addressSpace.addressPrefixes ?? []).flatMap((text) => parsePrefix(text) ?? []);
+    const host = parsePrefix(`${hop}/32`);
+    if (network === undefined || host === undefined || spaces.some((space) => prefixCovers(space, host))) continue;
+    report({
+      ...where,
+      code: "InvalidNextHopIpAddress",
+      severity: "warning",
+      value: address,
+      message: `next hop ${address} is outside VNet ${network.name} (${spaces.join(", ")}): Azure drops what this route sends`,
+      source: routing,
+      fix: "use the address of a network interface in the VNet",
+    });
+  }
+}

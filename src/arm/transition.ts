@@ -1,0 +1,219 @@
+/** What Azure does not let one change on what is running (AKS docs as named at each rule), and what to do instead. */
+
+import { parseAddress } from "../net/address.ts";
+import { type Prefix, parsePrefix, prefixContains } from "../net/prefix.ts";
+import type { AgentPool, AzureResource, ManagedCluster, Subnet } from "./resources.ts";
+import type { ArmProblem, PropertyPath } from "./rules/problem.ts";
+import { type AzureView, azureView, parentOf, poolsOf, sameId, subnetLabel } from "./rules/view.ts";
+
+const rebuild =
+  "make a new cluster beside it with the new value, move the workloads, and delete the old one; in a lab: give it another name, or `drydock down --purge` first";
+const newPool = "add a new pool with the new value, move the pods, and delete the old pool";
+const planning = "aks:concepts-network-ip-address-planning.md";
+
+/** `current`: what runs, with what AKS made. `next`: what the documents want. */
+export function refusedTransitions(current: readonly AzureResource[], next: readonly AzureResource[]): readonly ArmProblem[] {
+  const problems: ArmProblem[] = [];
+  const [now, wanted] = [azureView(current), azureView(next)];
+  const lab = now.labs[0];
+  const wantedLab = wanted.labs[0];
+  if (lab !== undefined && wantedLab !== undefined && lab.properties.rules !== wantedLab.properties.rules) {
+    problems.push(
+      changed(wantedLab.id, ["rules"], lab.properties.rules, wantedLab.properties.rules, {
+        message: "a running lab keeps its rule set",
+        fix: "start a lab of another name, or `drydock down --purge` first",
+      }),
+    );
+  }
+  for (const cluster of wanted.clusters) {
+    const before = now.clusters.find((candidate) => sameId(candidate.id, cluster.id));
+    if (before === undefined) continue;
+    problems.push(...clusterChanges(before, cluster), ...poolChanges(now, wanted, cluster));
+  }
+  problems.push(...networkChanges(current, now, wanted));
+  return problems;
+}
+
+type Rule = { readonly message: string; readonly source?: string; readonly fix: string };
+
+function changed(id: string, property: PropertyPath, from: unknown, to: unknown, rule: Rule): ArmProblem {
+  const { message, ...rest } = rule;
+  const text = `changing property '${property.join(".")}' from ${written(from)} to ${written(to)} is not allowed: ${message}`;
+  return { code: "PropertyChangeNotAllowed", severity: "error", id, property, value: to, message: text, ...rest };
+}
+
+function written(value: unknown): string {
+  return value === undefined ? "nothing" : String(value);
+}
+
+function clusterChanges(before: ManagedCluster, after: ManagedCluster): ArmProblem[] {
+  const problems: ArmProblem[] = [];
+  const [old, wanted] = [before.properties.networkProfile, after.properties.networkProfile];
+  const compare = (property: PropertyPath, from: unknown, to: unknown, rule: Rule) => {
+    if (from !== to) problems.push(changed(after.id, property, from, to, rule));
+  };
+  const profile = (name: keyof typeof old, rule: Rule) => compare(["networkProfile", name], old[name], wanted[name], rule);
+
+  if (old.networkPlugin !== wanted.networkPlugin || old.networkPluginMode !== wanted.networkPluginMode) {
+    const inPlace = `the only way in place is from ${old.networkPlugin === "kubenet" ? "kubenet" : "Azure CNI with node subnet"} to Azure CNI Overlay, which is not modelled yet`;
+    profile("networkPlugin", { message: `the network option is fixed; ${inPlace}`, source: "aks:update-azure-cni.md", fix: rebuild });
+    profile("networkPluginMode", { message: `the network option is fixed; ${inPlace}`, source: "aks:update-azure-cni.md", fix: rebuild });
+  } else {
+    const oneOfPods = "pods keep their addresses for as long as the cluster lives";
+    profile("podCidr", {
+      message: `the pod CIDR of kubenet is fixed: ${oneOfPods}`,
+      source: "aks:concepts-network-azure-cni-overlay.md",
+      fix: rebuild,
+    });
+    const nodes = "a cluster's nodes are set up with it; only new and upgraded nodes ever changed over, with a release of AKS";
+    profile("networkMode", { message: nodes, source: "chg:2021-01-04", fix: rebuild });
+  }
+  profile("serviceCidr", {
+    message: "the service CIDR is fixed; from Kubernetes 1.33 on it can be extended with a ServiceCIDR object, which is not modelled yet",
+    source: planning,
+    fix: rebuild,
+  });
+  profile("dnsServiceIP", { message: "every pod was told this address", source: planning, fix: rebuild });
+  profile("loadBalancerSku", {
+    message: "the load balancer's SKU is fixed",
+    source: "aks:upgrade-basic-load-balancer-on-aks.md",
+    fix: rebuild,
+  });
+  compare(["dnsPrefix"], before.properties.dnsPrefix, after.properties.dnsPrefix, {
+    message: "the names of everything that AKS made come from it",
+    source: "sdk",
+    fix: rebuild,
+  });
+  compare(["nodeResourceGroup"], before.properties.nodeResourceGroup, after.properties.nodeResourceGroup, {
+    message: "the node resource group is fixed",
+    source: "aks:faq.yml",
+    fix: rebuild,
+  });
+  return problems;
+}
+
+function poolChanges(now: AzureView, wanted: AzureView, cluster: ManagedCluster): ArmProblem[] {
+  const problems: ArmProblem[] = [];
+  const old = poolsOf(now, cluster);
+  for (const pool of poolsOf(wanted, cluster)) {
+    const before = old.find((candidate) => sameId(candidate.id, pool.id));
+    if (before === undefined) continue;
+    const compare = (name: keyof AgentPool["properties"], rule: Rule, shown = (value: unknown) => value) => {
+      const [from, to] = [before.properties[name], pool.properties[name]];
+      const isSame = name === "vnetSubnetID" ? sameId(String(from), String(to)) : from === to;
+      if (!isSame) problems.push(changed(pool.id, [name], shown(from), shown(to), rule));
+    };
+    compare("maxPods", { message: "max pods per node are fixed when a pool is made", source: planning, fix: newPool });
+    compare("vnetSubnetID", { message: "a pool stays in its subnet", source: "aks:node-pool-unique-subnet.md", fix: newPool }, (value) =>
+      subnetLabel(String(value)),
+    );
+    compare("osType", { message: "a pool keeps its operating system", source: "sdk", fix: newPool });
+  }
+  return problems;
+}
+
+function networkChanges(current: readonly AzureResource[], now: AzureView, wanted: AzureView): ArmProblem[] {
+  const problems: ArmProblem[] = [];
+  for (const network of wanted.networks) {
+    const before = now.networks.find((candidate) => sameId(candidate.id, network.id));
+    const gone = (before?.properties.addressSpace.addressPrefixes ?? []).filter(
+      (prefix) => !network.properties.addressSpace.addressPrefixes.includes(prefix),
+    );
+    // Subnets that go or move with it are checked below, and the documents' own rules see to the rest.
+    const spaces = prefixesOf(network.properties.addressSpace.addressPrefixes);
+    const stranded = strandedNics(current, (subnet) => sameId(parentOf(subnet), network.id), wanted, spaces);
+    if (gone.length > 0 && stranded.length > 0) {
+      problems.push({
+        code: "InUsePrefixCannotBeDeleted",
+        severity: "error",
+        id: network.id,
+        property: ["addressSpace", "addressPrefixes"],
+        value: gone.join(", "),
+        message: `address range ${gone.join(", ")} of VNet ${network.name} is in use: ${some(stranded)}`,
+        source: "learn:azure/virtual-network/manage-virtual-network",
+        fix: "delete what is in it first; ranges can be added at any time",
+      });
+    }
+  }
+  for (const subnet of now.subnets) {
+    const after = wanted.subnets.find((candidate) => sameId(candidate.id, subnet.id));
+    if (after?.properties.addressPrefix === subnet.properties.addressPrefix) continue;
+    // AKS's own subnets are not among the documents'; they go with their cluster.
+    const users = usersOf(wanted, subnet);
+    const own = nicsIn(current, (id) => sameId(id, subnet.id)).filter(({ owner }) => stays(wanted, owner));
+    if (own.length === 0 && users.length === 0) continue;
+    if (after === undefined) {
+      if (users.length === 0) continue;
+      problems.push({
+        code: "InUseSubnetCannotBeDeleted",
+        severity: "error",
+        id: subnet.id,
+        property: [],
+        message: `subnet ${subnetLabel(subnet.id)} is in use by ${users.join(", ")} and cannot be deleted`,
+        source: "learn:azure/virtual-network/virtual-network-manage-subnet",
+        fix: "delete what is in it first",
+      });
+    } else if (own.length > 0) {
+      problems.push({
+        code: "InUseSubnetCannotBeUpdated",
+        severity: "error",
+        id: subnet.id,
+        property: ["addressPrefix"],
+        value: after.properties.addressPrefix,
+        message: `subnet ${subnetLabel(subnet.id)} is in use and cannot be changed from ${subnet.properties.addressPrefix} to ${after.properties.addressPrefix}: ${some(own)}`,
+        source: "learn:azure/virtual-network/virtual-network-manage-subnet",
+        fix: "add another subnet and move what is in this one",
+      });
+    }
+  }
+  return problems;
+}
+
+type Nic = { readonly name: string; readonly owner: string; readonly address: string };
+
+/** Network interfaces in subnets. `owner` is the id of the machine. */
+function nicsIn(current: readonly AzureResource[], isIn: (subnet: string) => boolean): readonly Nic[] {
+  return current.flatMap((resource) => {
+    const isNic =
+      resource.type === "Microsoft.Network/networkInterfaces" ||
+      resource.type === "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces";
+    if (!isNic) return [];
+    const owner = resource.properties.virtualMachine.id;
+    return resource.properties.ipConfigurations
+      .filter(({ properties }) => isIn(properties.subnet.id))
+      .map(({ properties }) => ({ name: resource.name, owner, address: properties.privateIPAddress }));
+  });
+}
+
+/** Interfaces that stay, with addresses that the new address space does not have. */
+function strandedNics(
+  current: readonly AzureResource[],
+  isIn: (subnet: string) => boolean,
+  wanted: AzureView,
+  spaces: readonly Prefix[],
+): readonly Nic[] {
+  return nicsIn(current, isIn).filter(({ address, owner }) => {
+    const parsed = parseAddress(address);
+    return parsed !== undefined && !spaces.some((space) => prefixContains(space, parsed)) && stays(wanted, owner);
+  });
+}
+
+/** Is the machine still wanted? A node is for as long as its cluster is. */
+function stays(wanted: AzureView, machine: string): boolean {
+  if (!/\/virtualmachinescalesets\//i.test(machine)) return wanted.machines.some((candidate) => sameId(candidate.id, machine));
+  const group = /\/resourcegroups\/([^/]+)\//i.exec(machine)?.[1]?.toLowerCase();
+  return wanted.clusters.some((cluster) => cluster.properties.nodeResourceGroup.toLowerCase() === group);
+}
+
+function usersOf(wanted: AzureView, subnet: Subnet): readonly string[] {
+  return wanted.pools.filter((pool) => sameId(pool.properties.vnetSubnetID, subnet.id)).map((pool) => `pool ${pool.name}`);
+}
+
+function prefixesOf(texts: readonly string[]): readonly Prefix[] {
+  return texts.flatMap((text) => parsePrefix(text) ?? []);
+}
+
+function some(nics: readonly Nic[]): string {
+  const shown = nics.slice(0, 3).map(({ name, address }) => `${name} has ${address}`);
+  return nics.length > 3 ? `${shown.join(", ")} and ${nics.length - 3} more` : shown.join(", ");
+}

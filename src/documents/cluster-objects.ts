@@ -1,0 +1,194 @@
+/** The objects of one cluster's manifests together: what none of them shows alone. */
+
+import { builtInNamespaces } from "../kube/kinds/index.ts";
+import type { ClusterFacts } from "../kube/kinds/kind.ts";
+import type { Pod, ReplicaSpec, Service } from "../kube/objects.ts";
+import { matchesLabels } from "../kube/selectors.ts";
+import { checkInCluster, located, type Placed } from "./manifests.ts";
+import { didYouMean } from "./nearest.ts";
+import { type Finding, formatValue, type Path, type Problem } from "./problem.ts";
+
+/** AKS docs name 200,000 and 250,000 for the largest cluster (aks:best-practices-performance-scale-large.md, aks:plan-pod-networking.md). */
+const maxPods = 250_000;
+/** learn:azure, includes/container-service-limits.md. */
+const maxBalanced = 300;
+
+export class ClusterObjects {
+  readonly #cluster: string;
+  readonly #report: (problem: Problem) => void;
+  readonly #byPath = new Map<string, Placed>();
+
+  constructor(cluster: string, report: (problem: Problem) => void) {
+    this.#cluster = cluster;
+    this.#report = report;
+  }
+
+  /** The same object twice is one object; two different ones of a name are a problem. */
+  add(placed: Placed): void {
+    const { kind, metadata } = placed.object;
+    const path = `${kind}/${metadata.namespace ?? ""}/${metadata.name}`;
+    const first = this.#byPath.get(path);
+    if (first === undefined) this.#byPath.set(path, placed);
+    else if (JSON.stringify(first.object) !== JSON.stringify(placed.object)) {
+      const { file, line } = located(first.source, first.path, { code: "", message: "" });
+      this.#complain(placed, ["metadata", "name"], {
+        code: "AlreadyExists",
+        value: metadata.name,
+        message: `${kind} ${formatValue(metadata.name)} is already at ${file}:${line ?? 1}, with other content: the second would replace the first`,
+        fix: "give one of them another name or namespace, or leave one out",
+      });
+    }
+  }
+
+  finish(facts: ClusterFacts): readonly Placed[] {
+    const all = [...this.#byPath.values()];
+    this.#checkNamespaces(all);
+    for (const placed of all) checkInCluster(placed, facts, this.#report);
+    this.#checkServices(all);
+    this.#checkSize(all);
+    return all;
+  }
+
+  #complain(placed: Placed, path: Path, finding: Finding): void {
+    this.#report(located(placed.source, [...placed.path, ...path], finding));
+  }
+
+  #checkNamespaces(all: readonly Placed[]): void {
+    const names = new Set(builtInNamespaces);
+    for (const { object } of all) if (object.kind === "Namespace") names.add(object.metadata.name);
+    for (const placed of all) {
+      const { namespace } = placed.object.metadata;
+      if (namespace === undefined || names.has(namespace)) continue;
+      this.#complain(placed, ["metadata", "namespace"], {
+        code: "NotFound",
+        value: namespace,
+        message: `namespaces ${JSON.stringify(namespace)} not found in cluster ${this.#cluster}${didYouMean(namespace, names)}`,
+        source: "the API server makes no namespaces by itself",
+        fix: `add an object of kind: Namespace with metadata.name: ${namespace} to a manifest`,
+      });
+    }
+  }
+
+  #checkServices(all: readonly Placed[]): void {
+    const services = all.flatMap((placed) => (placed.object.kind === "Service" ? [{ placed, service: placed.object as Service }] : []));
+    const pods = podsOf(all);
+    const addresses = new Map<string, string>();
+    const nodePorts = new Map<string, string>();
+    let balanced = 0;
+    for (const { placed, service } of services) {
+      const name = `${service.metadata.namespace}/${service.metadata.name}`;
+      const { clusterIP, ports = [], type } = service.spec;
+      if (clusterIP !== undefined && clusterIP !== "None") {
+        const other = addresses.get(clusterIP);
+        if (other === undefined) addresses.set(clusterIP, name);
+        else {
+          this.#complain(placed, ["spec", "clusterIP"], {
+            code: "FieldValueInvalid",
+            value: clusterIP,
+            message: `failed to allocate IP ${clusterIP}: it is Service ${other}'s in cluster ${this.#cluster}`,
+            fix: "leave clusterIP out, and one is chosen",
+          });
+        }
+      }
+      const own = ports.flatMap((port, index) =>
+        port.nodePort === undefined ? [] : [{ at: ["spec", "ports", index, "nodePort"], port: port.nodePort }],
+      );
+      if (service.spec.healthCheckNodePort !== undefined)
+        own.push({ at: ["spec", "healthCheckNodePort"], port: service.spec.healthCheckNodePort });
+      for (const { at, port } of own) {
+        // Ports of one Service may share a number when their protocols differ, which is checked with the Service.
+        const other = nodePorts.get(String(port));
+        if (other === undefined) nodePorts.set(String(port), name);
+        else if (other !== name) {
+          this.#complain(placed, at, {
+            code: "FieldValueInvalid",
+            value: port,
+            message: `provided port is already allocated: ${port} is Service ${other}'s in cluster ${this.#cluster}`,
+            fix: "leave it out, and one is chosen",
+          });
+        }
+      }
+      if (type === "LoadBalancer") balanced++;
+      this.#checkTargets(placed, service, pods);
+      if (balanced === maxBalanced + 1 && type === "LoadBalancer") {
+        this.#complain(placed, ["spec", "type"], {
+          code: "QuotaExceeded",
+          value: type,
+          message: `cluster ${this.#cluster} has more than ${maxBalanced} Services of type LoadBalancer`,
+          source: "azdocs:includes/container-service-limits.md",
+          fix: "use type: ClusterIP for some",
+        });
+      }
+    }
+  }
+
+  /** A stand-in listens on declared ports only, where a real container listens on what it likes. */
+  #checkTargets(placed: Placed, service: Service, pods: ReadonlyMap<string, readonly Template[]>): void {
+    const { selector = {}, ports = [], type } = service.spec;
+    if (Object.keys(selector).length === 0 || type === "ExternalName") return;
+    const picked = (pods.get(service.metadata.namespace ?? "") ?? []).filter(({ labels }) => matchesLabels(selector, labels));
+    if (picked.length === 0) return;
+    for (const [index, port] of ports.entries()) {
+      const target = port.targetPort ?? port.port;
+      const protocol = port.protocol ?? "TCP";
+      const isDeclared = picked.some(({ listens }) =>
+        listens.some((one) => one.protocol === protocol && (one.port === target || one.name === target)),
+      );
+      if (isDeclared) continue;
+      const owners = picked.map(({ owner }) => owner).join(", ");
+      this.#complain(placed, ["spec", "ports", index], {
+        code: "NobodyListens",
+        severity: "warning",
+        value: target,
+        message: `target port ${target}/${protocol} is declared by no container of ${owners}: stand-ins listen on declared ports only, so nobody answers`,
+        fix: typeof target === "number" ? `add containerPort: ${target} to the container` : `name a containerPort ${target}`,
+      });
+    }
+  }
+
+  #checkSize(all: readonly Placed[]): void {
+    let pods = 0;
+    for (const placed of all) {
+      const { object } = placed;
+      if (!["Deployment", "ReplicaSet", "StatefulSet"].includes(object.kind)) continue;
+      const { replicas = 1 } = (object as typeof object & { readonly spec: ReplicaSpec }).spec;
+      pods += replicas;
+      if (pods <= maxPods) continue;
+      this.#complain(placed, ["spec", "replicas"], {
+        code: "LabTooLarge",
+        value: replicas,
+        message: `with these ${replicas} cluster ${this.#cluster} would have ${pods} pods; the largest AKS cluster runs ${maxPods}`,
+        source: "aks:plan-pod-networking.md",
+        fix: "use fewer replicas",
+      });
+      return;
+    }
+  }
+}
+
+type Template = {
+  readonly owner: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly listens: readonly { readonly port: number; readonly protocol: string; readonly name: string | undefined }[];
+};
+
+/** Pods and templates of pods by namespace. Objects here have been checked, which the casts rely on. */
+function podsOf(all: readonly Placed[]): ReadonlyMap<string, readonly Template[]> {
+  const byNamespace = new Map<string, Template[]>();
+  for (const { object } of all) {
+    const isTemplate = ["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"].includes(object.kind);
+    if (!isTemplate && object.kind !== "Pod") continue;
+    const template = isTemplate ? (object as typeof object & { readonly spec: ReplicaSpec }).spec.template : (object as Pod);
+    const namespace = object.metadata.namespace ?? "";
+    const list = byNamespace.get(namespace) ?? [];
+    list.push({
+      owner: `${object.kind} ${object.metadata.name}`,
+      labels: template.metadata?.labels ?? {},
+      listens: template.spec.containers.flatMap((container) =>
+        (container.ports ?? []).map((port) => ({ port: port.containerPort, protocol: port.protocol ?? "TCP", name: port.name })),
+      ),
+    });
+    byNamespace.set(namespace, list);
+  }
+  return byNamespace;
+}

@@ -1,0 +1,504 @@
+/** What a lab file may say. Property names are ARM's own where ARM has them. The published JSON Schema is made from this. */
+
+import {
+  clusterDefaults,
+  kubenetNodes,
+  limits,
+  managedNetwork,
+  maxPodsDefault,
+  maxPodsRange,
+  networkModeDefault,
+  overlayDefaultVersion,
+  ranges,
+} from "../../arm/limits.ts";
+import { defaultLocation } from "../../arm/names.ts";
+import { parsePortSpec } from "../../net/ports.ts";
+import {
+  choice,
+  flag,
+  integer,
+  type JsonSchema,
+  list,
+  object,
+  optional,
+  required,
+  type Shape,
+  text,
+  textMap,
+  withDefault,
+} from "../shape.ts";
+
+const cidr = text({ what: "prefix", examples: ["10.240.0.0/16"] });
+const address = text({ what: "IPv4 address", examples: ["10.240.4.10"] });
+
+/** Names become parts of ids, host names and paths, so they have neither slashes nor colons nor anything that a shell would see. */
+function name(what: string, example: string): Shape<string> {
+  return text({
+    what: `name for ${what}`,
+    pattern: /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9_])?$/,
+    rule: "1 to 63 letters, digits, '.', '_' and '-', the first a letter or a digit, the last one of them or '_'",
+    source: "learn:azure/azure-resource-manager/management/resource-name-rules",
+    examples: [example],
+  });
+}
+
+/** Names that are DNS labels here, since they become host names and folders. */
+function plainName(what: string, example: string): Shape<string> {
+  return text({
+    what: `name for ${what}`,
+    pattern: /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/,
+    rule: "1 to 40 lower-case letters, digits and '-', the first and the last a letter or a digit",
+    examples: [example],
+  });
+}
+
+const subnetReference = text({
+  what: "subnet: VNET/SUBNET",
+  pattern: /^[^/]+\/[^/]+$/,
+  rule: "the VNet's name, a slash, the subnet's name",
+  examples: ["hub/plain"],
+});
+
+const listenItem: Shape<string> = {
+  schema: { type: ["string", "integer"], pattern: "^[0-9]{1,5}(/(tcp|udp))?$", examples: ["5432/tcp", "53/udp"] },
+  read: (tree, path, complain) => {
+    const words = tree.kind === "scalar" ? tree.text : undefined;
+    const spec = words === undefined ? undefined : parsePortSpec(words);
+    if (spec !== undefined) return `${spec.port}/${spec.protocol}`;
+    const isSctp = words !== undefined && /\/sctp$/i.test(words);
+    complain(path, {
+      code: isSctp ? "NotModelled" : "InvalidValue",
+      ...(tree.kind === "scalar" ? { value: tree.value } : {}),
+      message: isSctp ? "SCTP is not modelled yet" : "what a machine listens on is a port from 1 to 65535 and tcp or udp",
+      fix: "write it like 5432/tcp, 53/udp or 80",
+    });
+    return undefined;
+  },
+};
+const listen = list(listenItem, { what: "listen" });
+
+const subnet = object(
+  {
+    name: required(name("a subnet", "plain"), "Name of the subnet."),
+    prefix: required(
+      cidr,
+      `Its part of the VNet's address space; /${limits.smallestSubnet.value} is the smallest. Azure keeps 5 addresses of it.`,
+    ),
+  },
+  {
+    what: "a subnet",
+    synonyms: { addressPrefix: "prefix", addressPrefixes: "prefix", cidr: "prefix" },
+    notModelled: {
+      networkSecurityGroup: "leave it out: everything is allowed then",
+      natGateway: "leave it out: outbound traffic takes the load balancer",
+      serviceEndpoints: "leave them out",
+      delegations: "leave them out: AKS takes no delegated subnet",
+      defaultOutboundAccess: "leave it out",
+      routeTable: "name the subnet in routeTables[].subnets",
+    },
+  },
+);
+
+const network = object(
+  {
+    name: required(name("a VNet", "hub"), "Name of the virtual network."),
+    addressSpace: required(list(cidr, { what: "addressSpace", least: 1 }), "The prefixes of the virtual network."),
+    subnets: withDefault(list(subnet, { what: "subnets" }), [], "Its subnets."),
+  },
+  {
+    what: "a network",
+    synonyms: { addressPrefixes: "addressSpace", prefixes: "addressSpace", prefix: "addressSpace" },
+    notModelled: {
+      peerings: "leave them out; put what must talk to each other into one network",
+      virtualNetworkPeerings: "leave them out; put what must talk to each other into one network",
+      dhcpOptions: "leave it out",
+      dnsServers: "leave them out",
+      enableDdosProtection: "leave it out",
+    },
+  },
+);
+
+const machine = object(
+  {
+    name: required(name("a machine", "db"), "Name of the virtual machine; its end of a journey is vm/NAME."),
+    subnet: required(subnetReference, "The subnet that it is in, as VNET/SUBNET."),
+    address: optional(address, "A static private address. Without it: the lowest free one of the subnet."),
+    listen: withDefault(listen, [], "What it listens on."),
+  },
+  {
+    what: "a machine",
+    synonyms: { privateIPAddress: "address", ip: "address", ports: "listen" },
+    notModelled: {
+      enableIPForwarding: "leave it out: a machine sends and receives under its own address only",
+      publicIPAddress: "leave it out",
+      networkSecurityGroup: "leave it out: everything is allowed then",
+    },
+  },
+);
+
+const fixedMachine = (what: string, example: string, ends: string) =>
+  object(
+    {
+      name: required(name(what, "erp"), `Name of the machine; its end of a journey is ${ends}.`),
+      address: required(text({ what: "IPv4 address", examples: [example] }), "Its address."),
+      listen: withDefault(listen, [], "What it listens on."),
+    },
+    { what, synonyms: { ip: "address", ports: "listen" } },
+  );
+
+const site = object(
+  {
+    name: required(name("a site", "hq"), "Name of the on-premises site."),
+    network: required(text({ what: "name of a VNet", examples: ["hub"] }), "The VNet whose gateway the site is behind."),
+    prefixes: required(list(cidr, { what: "prefixes", least: 1 }), "The site's address space, which the gateway announces to the VNet."),
+    machines: withDefault(
+      list(fixedMachine("a machine of a site", "192.168.10.5", "site/SITE/NAME"), { what: "machines" }),
+      [],
+      "Machines of the site, each at an address of its prefixes.",
+    ),
+  },
+  {
+    what: "a site",
+    synonyms: { addressSpace: "prefixes", vnet: "network" },
+    notModelled: { bgpSettings: "leave it out: prefixes are announced as they are" },
+  },
+);
+
+const nextHopTypes = ["VirtualAppliance", "VnetLocal", "Internet", "VirtualNetworkGateway", "None"] as const;
+
+const route = object(
+  {
+    name: required(name("a route", "to-firewall"), "Name of the route."),
+    addressPrefix: required(cidr, "Destinations of the route."),
+    nextHopType: required(
+      choice(nextHopTypes, { what: "next hop type", source: "learn:azure/virtual-network/virtual-networks-udr-overview" }),
+      "Where it leads.",
+    ),
+    nextHopIpAddress: optional(address, "The appliance's private address; with VirtualAppliance only."),
+  },
+  { what: "a route", synonyms: { prefix: "addressPrefix", nextHop: "nextHopIpAddress" } },
+);
+
+const routeTable = object(
+  {
+    name: required(name("a route table", "spoke"), "Name of the route table."),
+    subnets: withDefault(list(subnetReference, { what: "subnets" }), [], "The subnets that it is attached to, each as VNET/SUBNET."),
+    routes: withDefault(list(route, { what: "routes" }), [], "User-defined routes. A kubenet cluster on the subnet adds its own to them."),
+    disableBgpRoutePropagation: withDefault(
+      flag("disableBgpRoutePropagation"),
+      false,
+      "True: the gateway's routes do not reach these subnets.",
+    ),
+  },
+  { what: "a route table" },
+);
+
+const pool = object(
+  {
+    name: optional(
+      text({ what: "name for a node pool", pattern: /^[a-z][a-z0-9]{0,11}$/, examples: ["np1"] }),
+      `Name of the pool: at most ${limits.poolNameLength.value} lower-case letters and digits. Default: ${clusterDefaults.poolName}, for the second nodepool2.`,
+    ),
+    count: withDefault(integer({ what: "count", ...schemaRange(ranges.poolCount) }), clusterDefaults.nodeCount, "Number of nodes."),
+    maxPods: optional(
+      integer({ what: "maxPods", min: maxPodsRange.current.azure.min, max: maxPodsRange.current.azure.max }),
+      `Pods that a node runs at most. Default: ${maxPodsDefault.kubenet.value} with kubenet, ${maxPodsDefault.azure.value} with Azure CNI, where a node reserves as many addresses. At most ${maxPodsRange.lesson.kubenet.max} with kubenet under rules: lesson. Not changeable later.`,
+    ),
+    subnet: optional(subnetReference, "The pool's own subnet, in the cluster's VNet. Default: the cluster's."),
+    mode: optional(
+      choice(["System", "User"], { what: "mode of a pool", notModelled: { Gateway: "use User" }, source: "aks:use-system-pools.md" }),
+      "System pools come first; a cluster needs one. Default: System for the first pool, User for the others.",
+    ),
+    osType: withDefault(choice(["Linux", "Windows"], { what: "osType", unlisted: ["Windows"] }), "Linux", "Operating system of the nodes."),
+    nodeLabels: optional(textMap("nodeLabels"), "Labels that the pool's nodes have."),
+    nodeTaints: optional(
+      list(
+        text({
+          what: "taint",
+          pattern: /^[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?(=[-A-Za-z0-9_.]*)?:(NoSchedule|PreferNoSchedule|NoExecute)$/,
+          rule: "key=value:effect, with effect NoSchedule, PreferNoSchedule or NoExecute",
+          examples: ["sku=gpu:NoSchedule"],
+        }),
+        { what: "nodeTaints" },
+      ),
+      "Taints that the pool's nodes have.",
+    ),
+  },
+  {
+    what: "a pool",
+    synonyms: {
+      vnetSubnetID: "subnet",
+      nodeCount: "count",
+      replicas: "count",
+      os: "osType",
+      maxPodsPerNode: "maxPods",
+      taints: "nodeTaints",
+      labels: "nodeLabels",
+    },
+    notModelled: {
+      podSubnetID: "leave it out: pods get addresses of the node subnet",
+      podIPAllocationMode: "leave it out: pods get addresses of the node subnet",
+      enableAutoScaling: "leave it out, and change count",
+      minCount: "leave it out, and change count",
+      maxCount: "leave it out, and change count",
+      enableNodePublicIP: "leave it out: nodes have no public addresses",
+      nodePublicIPPrefixID: "leave it out: nodes have no public addresses",
+      networkProfile: "leave it out",
+      availabilityZones: "leave them out: they change no packet's way here",
+      upgradeSettings: "leave it out: there are no upgrades",
+      type: "leave it out: pools are scale sets",
+      vmSize: "leave it out: it changes no packet's way here",
+    },
+  },
+);
+
+const loadBalancerProfile = object(
+  {
+    managedOutboundIPs: optional(
+      object(
+        {
+          count: withDefault(
+            integer({ what: "count", ...schemaRange(ranges.managedOutboundIPs) }),
+            clusterDefaults.managedOutboundIPs,
+            "Public addresses of the outbound rule.",
+          ),
+        },
+        { what: "managedOutboundIPs", notModelled: { countIPv6: "leave it out: IPv6 is not modelled" } },
+      ),
+      "Public addresses that AKS makes for outbound traffic.",
+    ),
+    allocatedOutboundPorts: withDefault(
+      integer({ what: "allocatedOutboundPorts", ...schemaRange(ranges.allocatedOutboundPorts) }),
+      clusterDefaults.allocatedOutboundPorts,
+      "Source ports per node, a multiple of 8; 0: by the number of nodes, as Azure does.",
+    ),
+    idleTimeoutInMinutes: withDefault(
+      integer({ what: "idleTimeoutInMinutes", ...schemaRange(ranges.outboundIdleTimeout) }),
+      clusterDefaults.outboundIdleTimeoutMinutes,
+      "Minutes after which an idle outbound flow is forgotten.",
+    ),
+  },
+  {
+    what: "a load balancer profile",
+    notModelled: {
+      outboundIPs: "use managedOutboundIPs",
+      outboundIPPrefixes: "use managedOutboundIPs",
+      enableMultipleStandardLoadBalancers: "leave it out",
+      backendPoolType: "leave it out: the pool holds IP configurations",
+    },
+  },
+);
+
+const useLoadBalancer = "use loadBalancer";
+
+const cluster = object(
+  {
+    name: required(
+      text({ what: "name for a cluster", pattern: /^[a-zA-Z0-9]([-_a-zA-Z0-9]{0,61}[a-zA-Z0-9])?$/, examples: ["shop"] }),
+      "Name of the cluster: 1 to 63 letters, digits, - and _.",
+    ),
+    networkPlugin: optional(
+      choice(["kubenet", "azure", "none"], { what: "network plugin", source: "aks:concepts-network-cni-overview.md", unlisted: ["none"] }),
+      `The network option. Without it a cluster gets kubenet below Kubernetes ${overlayDefaultVersion} and Azure CNI Overlay, which is not modelled yet, from then on. Not changeable later.`,
+    ),
+    networkPluginMode: optional(
+      choice(["overlay"], { what: "network plugin mode", unlisted: ["overlay"] }),
+      "Not modelled yet: Azure CNI is that with node subnet.",
+    ),
+    networkMode: optional(
+      choice(["bridge", "transparent"], { what: "network mode" }),
+      `How Azure CNI joins pods to the node. Default: ${networkModeDefault.current.value}, under rules: lesson ${networkModeDefault.lesson.value}.`,
+    ),
+    networkPolicy: optional(
+      choice(["none", "azure", "calico", "cilium"], { what: "network policy engine", unlisted: ["azure", "calico", "cilium"] }),
+      "Network policies are not modelled yet.",
+    ),
+    networkDataplane: optional(
+      choice(["azure"], { what: "network data plane", notModelled: { cilium: "leave it out, or set it to azure" } }),
+      "The data plane of Azure CNI.",
+    ),
+    podCidr: optional(
+      cidr,
+      `kubenet's address space for pods, a /${limits.podCidrPerNode.value} for each node. Default: ${clusterDefaults.podCidr}. Not changeable later.`,
+    ),
+    serviceCidr: withDefault(
+      cidr,
+      clusterDefaults.serviceCidr,
+      `Addresses of Services; no other network sees them. Smaller than a /${limits.largestServiceCidr.value}. Not changeable later.`,
+    ),
+    dnsServiceIP: optional(address, `Address of the DNS Service. Default: the ${clusterDefaults.dnsServiceIndex}th of serviceCidr.`),
+    outboundType: withDefault(
+      choice(["loadBalancer"], {
+        what: "outbound type",
+        source: "aks:egress-outboundtype.md",
+        notModelled: {
+          managedNATGateway: useLoadBalancer,
+          managedNATGatewayV2: useLoadBalancer,
+          userAssignedNATGateway: useLoadBalancer,
+          userDefinedRouting: useLoadBalancer,
+          none: useLoadBalancer,
+          block: useLoadBalancer,
+        },
+      }),
+      "loadBalancer",
+      "How pods reach the internet.",
+    ),
+    loadBalancerSku: withDefault(
+      choice(["standard"], {
+        what: "load balancer SKU",
+        source: "aks:quotas-skus-regions.md: Basic was retired on 2025-09-30",
+        notModelled: { basic: "use standard", Basic: "use standard", Standard: "write standard" },
+      }),
+      "standard",
+      "The load balancer's SKU.",
+    ),
+    loadBalancerProfile: optional(loadBalancerProfile, "The cluster's outbound rule."),
+    subnet: optional(
+      subnetReference,
+      `The nodes' subnet, as VNET/SUBNET. Without it AKS makes a VNet for the cluster: ${managedNetwork.current.addressPrefix} with the subnet ${managedNetwork.current.subnetPrefix}.`,
+    ),
+    kubernetesVersion: optional(
+      text({
+        what: "Kubernetes version",
+        pattern: /^1\.\d{1,2}(\.\d{1,3})?$/,
+        rule: "major and minor number, with or without patch",
+        examples: ["1.33", "1.29.4"],
+        numbersToo: true,
+      }),
+      "It decides about the network option when networkPlugin is left out.",
+    ),
+    dnsPrefix: optional(
+      text({ what: "DNS prefix" }),
+      "The 8 digits in the names of what AKS makes depend on it. Default: the cluster's name.",
+    ),
+    nodeResourceGroup: optional(
+      text({
+        what: "name for a resource group",
+        pattern: /^[-\w.()]{0,89}[-\w()]$/,
+        rule: "1 to 90 letters, digits, '-', '_', '.', '(' and ')', the last not '.'",
+        examples: ["shop-nodes"],
+      }),
+      "The group of what AKS makes. Default: MC_LAB_CLUSTER_LOCATION.",
+    ),
+    pools: withDefault(
+      list(pool, { what: "pools", least: 1 }),
+      [],
+      `Node pools; the first is a System pool. Default: one, ${clusterDefaults.poolName}, of ${clusterDefaults.nodeCount} nodes; kubenet takes ${kubenetNodes.current.value} nodes in all.`,
+    ),
+    manifests: withDefault(
+      list(text({ what: "path of a manifest", examples: ["shop.yaml"] }), { what: "manifests" }),
+      [],
+      "Kubernetes manifests (YAML or JSON) to apply to the cluster: paths relative to this file; a folder or a pattern such as app/*.yaml too.",
+    ),
+  },
+  {
+    what: "a cluster",
+    synonyms: {
+      agentPools: "pools",
+      agentPoolProfiles: "pools",
+      nodePools: "pools",
+      vnetSubnetID: "subnet",
+      podCIDR: "podCidr",
+      serviceCIDR: "serviceCidr",
+      dnsServiceIp: "dnsServiceIP",
+      maxPods: "pools[].maxPods",
+      count: "pools[].count",
+      nodeCount: "pools[].count",
+      version: "kubernetesVersion",
+      networkProfile: "its properties one by one, right in the cluster",
+    },
+    notModelled: {
+      podCidrs: "use podCidr: IPv6 is not modelled",
+      serviceCidrs: "use serviceCidr: IPv6 is not modelled",
+      ipFamilies: "leave it out: IPv6 is not modelled",
+      natGatewayProfile: "leave it out: outbound traffic takes the load balancer",
+      advancedNetworking: "leave it out",
+      staticEgressGatewayProfile: "leave it out",
+      apiServerAccessProfile: "leave it out: the API server is outside the lab",
+      addonProfiles: "leave it out",
+      serviceMeshProfile: "leave it out",
+      ingressProfile: "leave it out",
+      autoScalerProfile: "leave it out, and change the pools' count",
+      nodeProvisioningProfile: "leave it out",
+      dockerBridgeCidr: "leave it out: it went from the API with Docker",
+    },
+  },
+);
+
+const labName = plainName("a lab", "two-options");
+const labNameDescription = "Name of the lab, and of its resource group.";
+
+const parts = {
+  rules: withDefault(
+    choice(["current", "lesson"], { what: "rule set" }),
+    "current",
+    "Whose limits and defaults hold: today's service, or that of about 2019 as the lesson teaches it.",
+  ),
+  location: withDefault(
+    text({
+      what: "location",
+      pattern: /^[a-z][a-z0-9]{1,39}$/,
+      rule: "Azure's name of a region: lower-case letters and digits",
+      examples: ["westeurope"],
+    }),
+    defaultLocation,
+    "Azure region. It decides about names only.",
+  ),
+  networks: withDefault(list(network, { what: "networks" }), [], "Virtual networks."),
+  routeTables: withDefault(list(routeTable, { what: "routeTables" }), [], "Route tables of one's own."),
+  machines: withDefault(list(machine, { what: "machines" }), [], "Virtual machines in subnets."),
+  sites: withDefault(list(site, { what: "sites" }), [], "On-premises sites, each behind the gateway of a VNet."),
+  internet: withDefault(
+    list(fixedMachine("an internet host", "203.0.113.10", "internet/NAME"), { what: "internet" }),
+    [],
+    "Hosts on the internet.",
+  ),
+  clusters: withDefault(list(cluster, { what: "clusters" }), [], "AKS clusters."),
+} as const;
+
+const options = {
+  what: "a lab",
+  synonyms: {
+    name: "lab",
+    vnets: "networks",
+    virtualNetworks: "networks",
+    vms: "machines",
+    virtualMachines: "machines",
+    onPremises: "sites",
+    internetHosts: "internet",
+    hosts: "machines",
+    region: "location",
+    udr: "routeTables",
+  },
+  notModelled: {
+    networkSecurityGroups: "leave them out: everything is allowed then",
+    nsgs: "leave them out: everything is allowed then",
+    peerings: "leave them out; put what must talk to each other into one network",
+    firewalls: "leave them out; a machine may stand for one as the end of a journey",
+    natGateways: "leave them out: outbound traffic takes the load balancer",
+    privateEndpoints: "leave them out",
+  },
+} as const;
+
+export const labFile = object({ lab: required(labName, labNameDescription), ...parts }, options);
+
+/** A further file of the same lab: the name may be left to the first. */
+export const furtherLabFile = object({ lab: optional(labName, labNameDescription), ...parts }, options);
+
+type Read<S> = S extends Shape<infer T> ? T : never;
+export type LabFile = Read<typeof labFile>;
+export type ClusterEntry = NonNullable<LabFile["clusters"][number]>;
+
+function schemaRange({ min, max }: { readonly min: number; readonly max: number }) {
+  return { min, max };
+}
+
+/** For editors: the lab file as JSON Schema, draft 2020-12. */
+export function labSchema(): JsonSchema {
+  return {
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    title: "Drydock lab file",
+    description: "An AKS network in a lab: virtual networks, clusters, machines, on-premises sites and internet hosts.",
+    ...labFile.schema,
+  };
+}

@@ -1,0 +1,616 @@
+/** A lab file's short form to the ARM resources that it stands for, and where in the file each of them comes from. */
+
+import {
+  clusterDefaults,
+  managedNetwork,
+  maxPodsDefault,
+  networkModeDefault,
+  overlayDefaultVersion,
+  type RuleSet,
+} from "../../arm/limits.ts";
+import { addressTag, armId, clusterDigits, nodeResourceGroup, subnetTag } from "../../arm/names.ts";
+import {
+  type AgentPool,
+  type ArmId,
+  type AzureResource,
+  type LabMachine,
+  listenTag,
+  type ManagedCluster,
+  type NetworkProfile,
+} from "../../arm/resources.ts";
+import { defaultNetworkPlugin } from "../../arm/rules/clusters.ts";
+import { gatewaySubnet } from "../../arm/rules/networks.ts";
+import type { PropertyPath } from "../../arm/rules/problem.ts";
+import { addressAt, parseLoosePrefix } from "../../net/prefix.ts";
+import { didYouMean } from "../nearest.ts";
+import { type Finding, formatPath, formatValue, type Path } from "../problem.ts";
+import type { Source } from "../tree.ts";
+import type { ClusterEntry, LabFile } from "./definition.ts";
+
+/** A lab file as it was read, and the document that it is. */
+export type ReadLab = { readonly source: Source; readonly lab: Omit<LabFile, "lab"> & { readonly lab: string | undefined } };
+
+/** Where a resource comes from, and how its properties are called there. */
+export type Origin = { readonly source: Source; readonly path: Path; readonly rename: (property: PropertyPath) => Path };
+
+export type Manifest = { readonly path: string; readonly source: Source; readonly at: Path };
+
+export type Expansion = {
+  readonly name: string;
+  readonly rules: RuleSet;
+  readonly resources: readonly AzureResource[];
+  /** By id in lower case. */
+  readonly origins: ReadonlyMap<string, Origin>;
+  readonly clusters: readonly { readonly resource: ManagedCluster; readonly manifests: readonly Manifest[] }[];
+};
+
+export type Complain = (source: Source, path: Path, finding: Finding) => void;
+
+export function expandLab(files: readonly ReadLab[], complain: Complain): Expansion {
+  return new Expander(files, complain).expand();
+}
+
+type Located<T> = { readonly entry: T; readonly source: Source; readonly path: Path };
+
+const same = (property: PropertyPath): Path => property;
+
+class Expander {
+  readonly #files: readonly ReadLab[];
+  readonly #complain: Complain;
+  readonly #name: string;
+  readonly #rules: RuleSet;
+  readonly #location: string;
+  readonly #resources: AzureResource[] = [];
+  readonly #origins = new Map<string, Origin>();
+  /** Ids by `vnet/subnet` in lower case. */
+  readonly #subnets = new Map<string, { readonly id: ArmId; readonly label: string }>();
+  /** The table of a subnet, by the subnet's id in lower case. */
+  readonly #tableOf = new Map<string, { readonly id: ArmId; readonly name: string }>();
+
+  constructor(files: readonly ReadLab[], complain: Complain) {
+    this.#files = files;
+    this.#complain = complain;
+    this.#name = this.#agreed("lab") ?? "lab";
+    this.#rules = this.#agreed("rules") ?? "current";
+    this.#location = this.#agreed("location") ?? "";
+  }
+
+  expand(): Expansion {
+    const { name } = this.#lab();
+    const networks = this.#unique("networks", "network", (lab) => lab.networks);
+    for (const network of networks) this.#subnetNames(network);
+    const tables = this.#unique("routeTables", "route table", (lab) => lab.routeTables);
+    for (const table of tables) this.#routeTable(table);
+    for (const network of networks) this.#network(network);
+    for (const machine of this.#unique("machines", "machine", (lab) => lab.machines)) this.#machine(machine);
+    const networkNames = new Map(networks.map(({ entry }) => [entry.name.toLowerCase(), entry.name]));
+    const gateways = new Set<string>();
+    for (const site of this.#unique("sites", "site", (lab) => lab.sites)) this.#site(site, networkNames, gateways);
+    for (const host of this.#unique("internet", "internet host", (lab) => lab.internet)) this.#internetHost(host);
+    const clusters = this.#unique("clusters", "cluster", (lab) => lab.clusters).map((cluster) => this.#cluster(cluster));
+    return { name, rules: this.#rules, resources: this.#resources, origins: this.#origins, clusters };
+  }
+
+  /** What every file that says it says alike. Defaults count only when no file says anything. */
+  #agreed<K extends "lab" | "rules" | "location">(property: K): ReadLab["lab"][K] | undefined {
+    const said = this.#files.filter(({ source }) => source.root.kind === "map" && source.root.entries.has(property));
+    const [first, ...others] = said;
+    if (first === undefined) return this.#files[0]?.lab[property];
+    for (const other of others) {
+      if (other.lab[property] === first.lab[property] || other.lab[property] === undefined) continue;
+      this.#complain(other.source, [property], {
+        code: "Conflict",
+        value: other.lab[property],
+        message: `${property} is ${formatValue(other.lab[property])} here and ${formatValue(first.lab[property])} in ${first.source.file}`,
+        fix: "files of one lab must agree; or leave it out here",
+      });
+    }
+    return first.lab[property];
+  }
+
+  #lab() {
+    const name = this.#name;
+    const [first] = this.#files;
+    this.#add(
+      {
+        id: armId(name, "Drydock.Lab/labs", name),
+        name,
+        type: "Drydock.Lab/labs",
+        location: this.#location,
+        properties: { rules: this.#rules },
+      },
+      first === undefined ? undefined : { source: first.source, path: [], rename: same },
+    );
+    return { name };
+  }
+
+  #add(resource: AzureResource, origin: Origin | undefined): void {
+    this.#resources.push(resource);
+    if (origin !== undefined) this.#origins.set(resource.id.toLowerCase(), origin);
+  }
+
+  /** Named entries of all files. The second of a name is reported and left out; Azure's names differ in more than case. */
+  #unique<T extends { readonly name: string | undefined }>(
+    property: string,
+    what: string,
+    entries: (lab: ReadLab["lab"]) => readonly (T | undefined)[],
+  ): Located<T & { readonly name: string }>[] {
+    const all = this.#files.flatMap(({ source, lab }) =>
+      entries(lab).flatMap((entry, index) => (entry === undefined ? [] : [{ entry, source, path: [property, index] as Path }])),
+    );
+    return this.#distinct(what, all);
+  }
+
+  #distinct<T extends { readonly name: string | undefined }>(
+    what: string,
+    all: readonly Located<T>[],
+  ): Located<T & { readonly name: string }>[] {
+    const seen = new Map<string, Located<T>>();
+    const unique: Located<T & { readonly name: string }>[] = [];
+    for (const located of all) {
+      const { entry, source, path } = located;
+      const { name } = entry;
+      if (name === undefined) continue;
+      const first = seen.get(name.toLowerCase());
+      if (first !== undefined) {
+        const where = `${first.source === source ? "" : `${first.source.file}, `}${formatPath([...first.path, "name"])}`;
+        const message = `there are two ${what}s called ${formatValue(name)}: here and at ${where}. Azure's names do not differ in case alone`;
+        this.#complain(source, [...path, "name"], { code: "DuplicateName", value: name, message, fix: "give one of them another name" });
+        continue;
+      }
+      seen.set(name.toLowerCase(), located);
+      unique.push({ entry: { ...entry, name }, source, path });
+    }
+    return unique;
+  }
+
+  #subnetNames(network: Located<NetworkEntry>): void {
+    for (const { entry } of this.#subnetsOf(network, false)) {
+      const label = `${network.entry.name}/${entry.name}`;
+      const id = armId(this.#name, "Microsoft.Network/virtualNetworks/subnets", network.entry.name, entry.name);
+      this.#subnets.set(label.toLowerCase(), { id, label });
+    }
+  }
+
+  #subnetsOf({ entry, source, path }: Located<NetworkEntry>, report: boolean) {
+    const located = entry.subnets.flatMap((subnet, index) =>
+      subnet === undefined ? [] : [{ entry: subnet, source, path: [...path, "subnets", index] }],
+    );
+    if (report) return this.#distinct("subnet", located);
+    return located.flatMap((subnet) =>
+      subnet.entry.name === undefined ? [] : [{ ...subnet, entry: { ...subnet.entry, name: subnet.entry.name } }],
+    );
+  }
+
+  #network(network: Located<NetworkEntry>): void {
+    const { entry, source, path } = network;
+    const id = armId(this.#name, "Microsoft.Network/virtualNetworks", entry.name);
+    const [prefixes, indexes] = present(entry.addressSpace);
+    this.#add(
+      {
+        id,
+        name: entry.name,
+        type: "Microsoft.Network/virtualNetworks",
+        location: this.#location,
+        properties: { addressSpace: { addressPrefixes: prefixes } },
+      },
+      {
+        source,
+        path,
+        rename: (property) =>
+          property[0] === "addressSpace" ? ["addressSpace", ...property.slice(2).map((index) => indexes[Number(index)] ?? 0)] : property,
+      },
+    );
+    for (const subnet of this.#subnetsOf(network, true)) {
+      if (subnet.entry.prefix === undefined) continue;
+      const subnetId = armId(this.#name, "Microsoft.Network/virtualNetworks/subnets", entry.name, subnet.entry.name);
+      const table = this.#tableOf.get(subnetId.toLowerCase());
+      this.#add(
+        {
+          id: subnetId,
+          name: subnet.entry.name,
+          type: "Microsoft.Network/virtualNetworks/subnets",
+          properties: { addressPrefix: subnet.entry.prefix, ...(table === undefined ? {} : { routeTable: { id: table.id } }) },
+        },
+        { source, path: subnet.path, rename: (property) => (property[0] === "addressPrefix" ? ["prefix"] : property) },
+      );
+    }
+  }
+
+  /** The id of the subnet that `VNET/SUBNET` names. */
+  #subnet(reference: string | undefined, source: Source, path: Path): ArmId | undefined {
+    if (reference === undefined || !/^[^/]+\/[^/]+$/.test(reference)) return undefined;
+    const found = this.#subnets.get(reference.toLowerCase());
+    if (found !== undefined) return found.id;
+    const labels = [...this.#subnets.values()].map(({ label }) => label);
+    this.#complain(source, path, {
+      code: "UnknownReference",
+      value: reference,
+      message: `there is no subnet ${formatValue(reference)}${didYouMean(reference, labels)}`,
+      fix: labels.length === 0 ? "describe it under networks" : `subnets are ${some(labels)}`,
+    });
+    return undefined;
+  }
+
+  #routeTable({ entry, source, path }: Located<NonNullable<LabFile["routeTables"][number]> & { readonly name: string }>): void {
+    const id = armId(this.#name, "Microsoft.Network/routeTables", entry.name);
+    for (const [index, reference] of entry.subnets.entries()) {
+      const at = [...path, "subnets", index];
+      const subnet = this.#subnet(reference, source, at);
+      if (subnet === undefined) continue;
+      const other = this.#tableOf.get(subnet.toLowerCase());
+      if (other !== undefined) {
+        this.#complain(source, at, {
+          code: "InvalidParameter",
+          value: reference,
+          message: `subnet ${reference} has two route tables, ${other.name} and ${entry.name}; a subnet has at most one`,
+          source: "learn:azure/virtual-network/virtual-networks-udr-overview",
+          fix: "put all routes of the subnet into one table",
+        });
+      } else this.#tableOf.set(subnet.toLowerCase(), { id, name: entry.name });
+    }
+    const all = entry.routes.flatMap((route, index) =>
+      route === undefined ? [] : [{ entry: route, source, path: [...path, "routes", index] }],
+    );
+    const routes = this.#distinct("route", all).flatMap(({ entry: route, path: at }) => {
+      const { addressPrefix, nextHopType, nextHopIpAddress } = route;
+      if (addressPrefix === undefined || nextHopType === undefined) return [];
+      const hop = nextHopIpAddress === undefined ? {} : { nextHopIpAddress };
+      return [{ index: Number(at.at(-1)), route: { name: route.name, properties: { addressPrefix, nextHopType, ...hop } } }];
+    });
+    this.#add(
+      {
+        id,
+        name: entry.name,
+        type: "Microsoft.Network/routeTables",
+        location: this.#location,
+        properties: { disableBgpRoutePropagation: entry.disableBgpRoutePropagation, routes: routes.map(({ route }) => route) },
+      },
+      {
+        source,
+        path,
+        rename: (property) =>
+          property.map((step, index) => (index === 1 && typeof step === "number" ? (routes[step]?.index ?? step) : step)),
+      },
+    );
+  }
+
+  #machine({ entry, source, path }: Located<NonNullable<LabFile["machines"][number]> & { readonly name: string }>): void {
+    const subnet = this.#subnet(entry.subnet, source, [...path, "subnet"]);
+    if (subnet === undefined) return;
+    const [listen] = present(entry.listen);
+    this.#add(
+      {
+        id: armId(this.#name, "Microsoft.Compute/virtualMachines", entry.name),
+        name: entry.name,
+        type: "Microsoft.Compute/virtualMachines",
+        location: this.#location,
+        tags: {
+          [subnetTag]: subnet,
+          ...(listen.length === 0 ? {} : { [listenTag]: [...new Set(listen)].join(" ") }),
+          ...(entry.address === undefined ? {} : { [addressTag]: entry.address }),
+        },
+        properties: { networkProfile: { networkInterfaces: [] } },
+      },
+      { source, path, rename: ([, tag]) => (tag === addressTag ? ["address"] : ["subnet"]) },
+    );
+  }
+
+  #site(
+    { entry, source, path }: Located<NonNullable<LabFile["sites"][number]> & { readonly name: string }>,
+    networks: ReadonlyMap<string, string>,
+    gateways: Set<string>,
+  ): void {
+    if (entry.network === undefined) return;
+    const network = networks.get(entry.network.toLowerCase());
+    if (network === undefined) {
+      const names = [...networks.values()];
+      this.#complain(source, [...path, "network"], {
+        code: "UnknownReference",
+        value: entry.network,
+        message: `there is no network ${formatValue(entry.network)}${didYouMean(entry.network, names)}`,
+        fix: names.length === 0 ? "describe it under networks" : `networks are ${some(names)}`,
+      });
+      return;
+    }
+    const group = this.#name;
+    const location = this.#location;
+    const gatewayName = `${network}-gateway`;
+    const gateway = armId(group, "Microsoft.Network/virtualNetworkGateways", gatewayName);
+    if (!gateways.has(network)) {
+      gateways.add(network);
+      this.#add(
+        {
+          id: gateway,
+          name: gatewayName,
+          type: "Microsoft.Network/virtualNetworkGateways",
+          location,
+          properties: {
+            gatewayType: "Vpn",
+            ipConfigurations: [
+              {
+                id: `${gateway}/ipConfigurations/default`,
+                name: "default",
+                properties: { subnet: { id: armId(group, "Microsoft.Network/virtualNetworks/subnets", network, gatewaySubnet) } },
+              },
+            ],
+          },
+        },
+        { source, path, rename: () => [] },
+      );
+    }
+    const local = armId(group, "Microsoft.Network/localNetworkGateways", entry.name);
+    const [prefixes, prefixIndexes] = present(entry.prefixes);
+    const machines: LabMachine[] = [];
+    const machineIndexes: number[] = [];
+    const located = entry.machines.flatMap((machine, index) =>
+      machine === undefined ? [] : [{ entry: machine, source, path: [...path, "machines", index] }],
+    );
+    for (const { entry: machine, path: at } of this.#distinct("machine", located)) {
+      if (machine.address === undefined) continue;
+      machines.push({ name: machine.name, address: machine.address, listen: [...new Set(present(machine.listen)[0])] });
+      machineIndexes.push(Number(at.at(-1)));
+    }
+    const connection = `${gatewayName}-to-${entry.name}`;
+    this.#add(
+      {
+        id: local,
+        name: entry.name,
+        type: "Microsoft.Network/localNetworkGateways",
+        location,
+        properties: { localNetworkAddressSpace: { addressPrefixes: prefixes } },
+      },
+      { source, path, rename: () => ["prefixes"] },
+    );
+    this.#add(
+      {
+        id: armId(group, "Microsoft.Network/connections", connection),
+        name: connection,
+        type: "Microsoft.Network/connections",
+        location,
+        properties: { connectionType: "IPsec", virtualNetworkGateway1: { id: gateway }, localNetworkGateway2: { id: local } },
+      },
+      { source, path, rename: () => ["network"] },
+    );
+    this.#add(
+      {
+        id: armId(group, "Drydock.Lab/sites", entry.name),
+        name: entry.name,
+        type: "Drydock.Lab/sites",
+        properties: { localNetworkGateway: { id: local }, machines },
+      },
+      {
+        source,
+        path,
+        rename: ([first, index, ...rest]) => {
+          if (first === undefined) return [];
+          const indexes = first === "prefixes" ? prefixIndexes : machineIndexes;
+          return index === undefined ? [first] : [first, indexes[Number(index)] ?? 0, ...rest];
+        },
+      },
+    );
+  }
+
+  #internetHost({ entry, source, path }: Located<NonNullable<LabFile["internet"][number]> & { readonly name: string }>): void {
+    if (entry.address === undefined) return;
+    this.#add(
+      {
+        id: armId(this.#name, "Drydock.Lab/internetHosts", entry.name),
+        name: entry.name,
+        type: "Drydock.Lab/internetHosts",
+        properties: { address: entry.address, listen: [...new Set(present(entry.listen)[0])] },
+      },
+      { source, path, rename: same },
+    );
+  }
+
+  #cluster({ entry, source, path }: Located<ClusterEntry & { readonly name: string }>): Expansion["clusters"][number] {
+    const { name } = entry;
+    const id = armId(this.#name, "Microsoft.ContainerService/managedClusters", name);
+    const dnsPrefix = entry.dnsPrefix ?? name;
+    const group = entry.nodeResourceGroup ?? nodeResourceGroup(this.#name, name, this.#location);
+    const networkProfile = this.#networkProfile(entry, source, path);
+    const resource: ManagedCluster = {
+      id,
+      name,
+      type: "Microsoft.ContainerService/managedClusters",
+      location: this.#location,
+      properties: {
+        dnsPrefix,
+        ...(entry.kubernetesVersion === undefined ? {} : { kubernetesVersion: entry.kubernetesVersion }),
+        nodeResourceGroup: group,
+        networkProfile,
+      },
+    };
+    this.#add(resource, {
+      source,
+      path,
+      rename: ([first, ...rest]) =>
+        first === undefined ? [] : first === "networkProfile" ? rest : first === "agentPoolProfiles" ? ["pools"] : [first, ...rest],
+    });
+    const subnet =
+      entry.subnet === undefined
+        ? this.#managedSubnet(entry, group, dnsPrefix, source, path)
+        : this.#subnet(entry.subnet, source, [...path, "subnet"]);
+    this.#pools(entry, resource, subnet, source, path);
+    const [paths, indexes] = present(entry.manifests);
+    const manifests = paths.map((text, index) => ({ path: text, source, at: [...path, "manifests", indexes[index] ?? 0] }));
+    return { resource, manifests };
+  }
+
+  #networkProfile(entry: ClusterEntry, source: Source, path: Path): NetworkProfile {
+    const networkPlugin = entry.networkPlugin ?? this.#defaultPlugin(entry, source, path);
+    const isKubenet = networkPlugin === "kubenet";
+    const service = parseLoosePrefix(entry.serviceCidr);
+    const dns = service === undefined ? undefined : (addressAt(service, clusterDefaults.dnsServiceIndex) ?? addressAt(service, 2));
+    if (entry.podCidr !== undefined && networkPlugin === "azure" && entry.networkPluginMode === undefined) {
+      this.#complain(source, [...path, "podCidr"], {
+        code: "PodCidrIgnored",
+        severity: "warning",
+        value: entry.podCidr,
+        message: "podCidr has no effect with Azure CNI and node subnet: pods get addresses of the nodes' subnet",
+        source: "azure-cli PR 26237 (a warning before 2023-04, an error of the command line since)",
+        fix: "leave podCidr out, or use networkPlugin: kubenet",
+      });
+    }
+    const profile = entry.loadBalancerProfile;
+    const networkMode = entry.networkMode ?? (networkPlugin === "azure" ? networkModeDefault[this.#rules].value : undefined);
+    return {
+      networkPlugin,
+      ...(entry.networkPluginMode === undefined ? {} : { networkPluginMode: entry.networkPluginMode }),
+      ...(networkMode === undefined ? {} : { networkMode }),
+      ...(entry.networkPolicy === undefined ? {} : { networkPolicy: entry.networkPolicy }),
+      ...(isKubenet ? { podCidr: entry.podCidr ?? clusterDefaults.podCidr } : {}),
+      serviceCidr: entry.serviceCidr,
+      dnsServiceIP: entry.dnsServiceIP ?? dns ?? "10.0.0.10",
+      outboundType: entry.outboundType,
+      loadBalancerSku: entry.loadBalancerSku,
+      loadBalancerProfile: {
+        managedOutboundIPs: { count: profile?.managedOutboundIPs?.count ?? clusterDefaults.managedOutboundIPs },
+        allocatedOutboundPorts: profile?.allocatedOutboundPorts ?? clusterDefaults.allocatedOutboundPorts,
+        idleTimeoutInMinutes: profile?.idleTimeoutInMinutes ?? clusterDefaults.outboundIdleTimeoutMinutes,
+      },
+    };
+  }
+
+  #defaultPlugin(entry: ClusterEntry, source: Source, path: Path): "kubenet" | "azure" {
+    const plugin = defaultNetworkPlugin(entry.kubernetesVersion, this.#rules);
+    if (plugin !== undefined) return plugin;
+    // A wrong value has been reported already.
+    const isGiven = source.root.kind === "map" && hasProperty(source, path, "networkPlugin");
+    if (!isGiven && entry.networkPluginMode === undefined) {
+      const version = entry.kubernetesVersion === undefined ? "today" : `at Kubernetes ${entry.kubernetesVersion}`;
+      this.#complain(source, [...path, "networkPlugin"], {
+        code: "NotModelled",
+        message: `without networkPlugin a cluster made ${version} gets Azure CNI Overlay, which is not modelled yet; kubenet is the default below ${overlayDefaultVersion}`,
+        source: "azure-rest-api-specs PR 30845 (2024-10-03); aks:azure-cni-overlay.md",
+        fix: "give networkPlugin: kubenet or networkPlugin: azure",
+      });
+    }
+    return "azure";
+  }
+
+  /** The VNet that AKS makes for a cluster that names no subnet. Only when a pool needs it. */
+  #managedSubnet(entry: ClusterEntry, group: string, dnsPrefix: string, source: Source, path: Path): ArmId | undefined {
+    const pools = entry.pools.filter((pool) => pool !== undefined);
+    if (pools.length > 0 && pools.every((pool) => pool.subnet !== undefined)) return undefined;
+    const { addressPrefix, subnetPrefix } = managedNetwork[this.#rules];
+    const network = `aks-vnet-${clusterDigits(dnsPrefix)}`;
+    const origin = { source, path, rename: () => ["subnet"] };
+    this.#add(
+      {
+        id: armId(group, "Microsoft.Network/virtualNetworks", network),
+        name: network,
+        type: "Microsoft.Network/virtualNetworks",
+        location: this.#location,
+        properties: { addressSpace: { addressPrefixes: [addressPrefix] } },
+      },
+      origin,
+    );
+    const id = armId(group, "Microsoft.Network/virtualNetworks/subnets", network, "aks-subnet");
+    this.#add(
+      { id, name: "aks-subnet", type: "Microsoft.Network/virtualNetworks/subnets", properties: { addressPrefix: subnetPrefix } },
+      origin,
+    );
+    return id;
+  }
+
+  #pools(entry: ClusterEntry, cluster: ManagedCluster, clusterSubnet: ArmId | undefined, source: Source, path: Path): void {
+    const kubenet = cluster.properties.networkProfile.networkPlugin === "kubenet";
+    const located = entry.pools.flatMap((pool, index) => (pool === undefined ? [] : [{ pool, index }]));
+    const named = located.map(({ pool, index }) => ({
+      entry: { ...pool, name: pool.name ?? (index === 0 ? clusterDefaults.poolName : `nodepool${index + 1}`) },
+      source,
+      path: [...path, "pools", index] as Path,
+    }));
+    for (const { entry: pool, path: at } of this.#distinct("pool", named)) {
+      const own = pool.subnet === undefined ? undefined : this.#subnet(pool.subnet, source, [...at, "subnet"]);
+      const [taints] = present(pool.nodeTaints);
+      const properties: AgentPool["properties"] = {
+        count: pool.count,
+        maxPods: pool.maxPods ?? maxPodsDefault[kubenet ? "kubenet" : "azure"].value,
+        vnetSubnetID: own ?? clusterSubnet ?? unknownSubnet,
+        osType: pool.osType,
+        mode: pool.mode ?? (at.at(-1) === 0 ? "System" : "User"),
+        ...(pool.nodeLabels === undefined ? {} : { nodeLabels: pool.nodeLabels }),
+        ...(taints.length === 0 ? {} : { nodeTaints: taints }),
+      };
+      this.#pool(cluster, pool.name, properties, {
+        source,
+        path: at,
+        // The subnet may be the cluster's: one step up twice.
+        rename: ([first, ...rest]) =>
+          first === "vnetSubnetID"
+            ? pool.subnet === undefined
+              ? [up, up, "subnet"]
+              : ["subnet"]
+            : first === undefined
+              ? []
+              : [first, ...rest],
+      });
+    }
+    if (entry.pools.length > 0) return;
+    this.#pool(
+      cluster,
+      clusterDefaults.poolName,
+      {
+        count: clusterDefaults.nodeCount,
+        maxPods: maxPodsDefault[kubenet ? "kubenet" : "azure"].value,
+        vnetSubnetID: clusterSubnet ?? unknownSubnet,
+        osType: "Linux",
+        mode: "System",
+      },
+      { source, path, rename: ([first]) => (first === "vnetSubnetID" ? ["subnet"] : ["pools"]) },
+    );
+  }
+
+  #pool(cluster: ManagedCluster, name: string, properties: AgentPool["properties"], origin: Origin): void {
+    const id = armId(this.#name, "Microsoft.ContainerService/managedClusters/agentPools", cluster.name, name);
+    this.#add({ id, name, type: "Microsoft.ContainerService/managedClusters/agentPools", properties }, origin);
+  }
+}
+
+type NetworkEntry = NonNullable<LabFile["networks"][number]> & { readonly name: string };
+
+/** Of a pool whose subnet is unknown, which has been reported: no rule finds it. */
+const unknownSubnet = "/unknown/subnets/unknown";
+
+/** A step of a path from a part to what it is in. */
+const up = "..";
+
+/** A path with its steps up taken. */
+export function resolvePath(path: Path): Path {
+  const result: (string | number)[] = [];
+  for (const step of path) {
+    if (step === up) result.pop();
+    else result.push(step);
+  }
+  return result;
+}
+
+function hasProperty(source: Source, path: Path, property: string): boolean {
+  let part = source.root;
+  for (const step of path) {
+    const next = part.kind === "map" ? part.entries.get(String(step))?.value : part.kind === "list" ? part.items[Number(step)] : undefined;
+    if (next === undefined) return false;
+    part = next;
+  }
+  return part.kind === "map" && part.entries.has(property);
+}
+
+/** The items that could be read, and their positions in the document. */
+function present<T>(items: readonly (T | undefined)[] | undefined): [readonly T[], readonly number[]] {
+  const values: T[] = [];
+  const indexes: number[] = [];
+  for (const [index, item] of (items ?? []).entries()) {
+    if (item === undefined) continue;
+    values.push(item);
+    indexes.push(index);
+  }
+  return [values, indexes];
+}
+
+/** The first few of a list of names. */
+function some(names: readonly string[]): string {
+  return names.length <= 8 ? names.join(", ") : `${names.slice(0, 8).join(", ")} and ${names.length - 8} more`;
+}
