@@ -98,12 +98,26 @@ export function connectTcp(target: Target): number {
     if (libc().connect(fd, address, address.length) < 0) {
       const errno = lastErrno();
       if (errno !== linux.EINPROGRESS) throw new SystemError(`connect(${target.destination} port ${target.port})`, errno);
+      // Within one machine an ICMP error is there before connect returns. The kernel then keeps it as a soft error, to be told with the next
+      // retransmission, a second later; asking for it tells it now.
+      const early = pendingError(fd);
+      if (early !== 0) throw new SystemError(`connect(${target.destination} port ${target.port})`, early);
     }
   });
 }
 
+/** The error that a socket has not told yet, as errno; 0: none. */
+function pendingError(fd: number): number {
+  const value = Buffer.alloc(4);
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(4);
+  checked("getsockopt(SO_ERROR)", libc().getsockopt(fd, SOL_SOCKET, SO_ERROR, value, length));
+  return value.readInt32LE();
+}
+
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
+const SO_ERROR = 4;
 const IPPROTO_IP = 0;
 const IPPROTO_ICMP = 1;
 const IP_TOS = 1;
