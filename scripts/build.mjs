@@ -6,10 +6,12 @@ import { build } from "esbuild";
 
 const entries = { drydock: "src/cli/main.ts", world: "src/world/main.ts", bench: "bench/main.ts" };
 const entryPoints = Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(file)));
-await rm("dist", { recursive: true, force: true });
+// Another folder for a second build beside the first.
+const outdir = process.argv[2] ?? "dist";
+await rm(outdir, { recursive: true, force: true });
 await build({
   entryPoints,
-  outdir: "dist",
+  outdir,
   outExtension: { ".js": ".mjs" },
   bundle: true,
   platform: "node",
@@ -24,4 +26,4 @@ await build({
   },
   logLevel: "warning",
 });
-await writeFile("dist/.built", "");
+await writeFile(`${outdir}/.built`, "");
