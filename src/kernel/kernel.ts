@@ -28,6 +28,7 @@ import type {
 } from "../ir/network.ts";
 import type { RuleSet } from "../ir/ruleset.ts";
 import { type Address, familyOf, ipv4Number } from "../net/address.ts";
+import { prefixFamily } from "../net/prefix.ts";
 import { renderChange, renderReplacement } from "../render/nft.ts";
 import { difference } from "./difference.ts";
 import { errnoName, linux, SystemError } from "./libc.ts";
@@ -779,6 +780,7 @@ class HostVisit {
         writeSetting(`ipv6/conf/${name}/disable_ipv6`, link.ipv6 ? "1" : "0");
         this.#run.operations++;
         link.ipv6 = !link.ipv6;
+        if (!link.ipv6) forgetIpv6(this.#state, name, link);
       } catch (error) {
         const code = error instanceof Error && "code" in error ? String(error.code) : "EIO";
         this.#run.errors.push(applyError(this.#host.name, "setting", `ipv6/conf/${name}/disable_ipv6`, { code }, this.#host.origin));
@@ -903,7 +905,10 @@ class HostVisit {
       this.#run.network,
       this.#host,
       (host, link) => this.#states.get(host.name)?.links.get(link.name)?.mac ?? macOf(host, link),
-    ).filter((neighbour) => this.#state.links.has(neighbour.dev));
+    ).filter(({ dev, address }) => {
+      const link = this.#state.links.get(dev);
+      return link !== undefined && (link.ipv6 || familyOf(address) === 4);
+    });
     const own = new Set(this.#host.neighbours);
     const index = (neighbour: Neighbour): number => this.#state.links.get(neighbour.dev)?.index ?? 0;
     return this.#changeList({
@@ -991,6 +996,13 @@ function forgetOnLink(state: State, name: InterfaceName): void {
   state.neighbours = state.neighbours.filter((neighbour) => neighbour.dev !== name);
   // A bridge's ports lost it.
   for (const link of state.links.values()) if (link.bridge === name) link.bridge = undefined;
+}
+
+/** With IPv6 goes all that stood on it. */
+function forgetIpv6(state: State, name: InterfaceName, link: Link): void {
+  link.addresses = link.addresses.filter(({ address }) => familyOf(address) === 4);
+  state.routes = state.routes.filter((route) => !("dev" in route) || route.dev !== name || prefixFamily(route.dst) === 4);
+  state.neighbours = state.neighbours.filter((neighbour) => neighbour.dev !== name || familyOf(neighbour.address) === 4);
 }
 
 function samePeer(a: Link["peer"], b: Link["peer"]): boolean {

@@ -1,9 +1,9 @@
 /** For each family, a table with every construct of src/ir/ruleset.ts. */
 
-import type { Origin } from "../../src/ir/network.ts";
-import { type Field, type Match, priorities, type Rule, type Statement, type Table } from "../../src/ir/ruleset.ts";
-import { mustAddress } from "../../src/net/address.ts";
-import { mustPrefix } from "../../src/net/prefix.ts";
+import type { Origin } from "../../ir/network.ts";
+import { type Field, type Match, priorities, type Rule, type Statement, type Table } from "../../ir/ruleset.ts";
+import { mustAddress } from "../../net/address.ts";
+import { mustPrefix } from "../../net/prefix.ts";
 
 const origin: Origin = { resource: "/r", reason: 'why: "quoted" \\ {braces} # $x; 100% ☂', source: "s" };
 
