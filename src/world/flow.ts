@@ -7,7 +7,7 @@
 import { createSocket } from "node:dgram";
 import { Socket } from "node:net";
 import type { HostName } from "../ir/network.ts";
-import { connectEcho, connectTcp, connectUdp } from "../kernel/index.ts";
+import { bindEcho, bindUdp, connectTcp } from "../kernel/index.ts";
 import { type Address, familyOf } from "../net/address.ts";
 import type { Tuple } from "../trace/result.ts";
 import type { Enter } from "./stand-in.ts";
@@ -81,14 +81,12 @@ function failed(outcome: Outcome, problem: string): Flow {
 const question = "drydock\n";
 const replyBytes = 64 * 1024;
 
-function targetOf({ packet, tos }: FlowRequest) {
-  return {
-    destination: packet.destination,
-    port: packet.destinationPort ?? 0,
-    source: packet.source,
-    ...(packet.sourcePort === undefined ? {} : { sourcePort: packet.sourcePort }),
-    ...(tos === undefined ? {} : { tos }),
-  };
+function portOf(sourcePort: number | undefined): { readonly sourcePort?: number } {
+  return sourcePort === undefined ? {} : { sourcePort };
+}
+
+function tosOf({ tos }: FlowRequest): { readonly tos?: number } {
+  return tos === undefined ? {} : { tos };
 }
 
 class TcpFlow implements Flow {
@@ -102,7 +100,9 @@ class TcpFlow implements Flow {
   #changed: () => void = () => undefined;
 
   constructor(enter: Enter, request: FlowRequest) {
-    const fd = enter(request.from, () => connectTcp(targetOf(request)));
+    const { source, sourcePort, destination, destinationPort = 0 } = request.packet;
+    const target = { destination, port: destinationPort, source, ...portOf(sourcePort), ...tosOf(request) };
+    const fd = enter(request.from, () => connectTcp(target));
     this.#socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
     this.sourcePort = this.#socket.localPort;
     this.#socket.on("data", (data: Buffer) => {
@@ -114,7 +114,7 @@ class TcpFlow implements Flow {
       this.#changed();
     });
     this.#socket.on("error", (error) => {
-      this.#failure = { outcome: outcomeOf(codeOf(error)), problem: codeOf(error) };
+      this.#failure = failureOf(error);
       this.#changed();
     });
   }
@@ -169,23 +169,26 @@ class DatagramFlow implements Flow {
   readonly #protocol: "udp" | "icmp";
   readonly sourcePort: number | undefined;
   #sequence = 0;
+  #sentMs = 0;
   #closed = false;
   #early: Exchange | undefined;
   #answer: ((exchange: Exchange) => void) | undefined;
 
   constructor(enter: Enter, request: FlowRequest, protocol: "udp" | "icmp") {
-    const target = targetOf(request);
+    const { source, sourcePort, destination, destinationPort = 0 } = request.packet;
     this.#protocol = protocol;
-    this.#to = { address: target.destination, port: target.port };
-    this.#socket = createSocket(familyOf(target.destination) === 4 ? "udp4" : "udp6");
-    this.#socket.on("error", (error) => this.#settle({ outcome: outcomeOf(codeOf(error)), problem: codeOf(error) }));
+    // ICMP has no port; Node wants one.
+    this.#to = { address: destination, port: protocol === "udp" ? destinationPort : 1 };
+    this.#socket = createSocket(familyOf(destination) === 4 ? "udp4" : "udp6");
+    this.#socket.on("error", (error) => this.#settle(failureOf(error)));
     this.#socket.on("message", (reply) => {
       // Of ICMP, only the reply to the last request: a late one is to another.
       if (protocol === "icmp" && (reply[0] !== icmpEchoReply || reply.readUInt16BE(6) !== this.#sequence)) return;
       this.#settle({ outcome: "answered", reply });
     });
     try {
-      this.#socket.bind({ fd: enter(request.from, () => (protocol === "udp" ? connectUdp(target) : connectEcho(target))) });
+      const local = { address: source, port: protocol === "udp" ? (sourcePort ?? 0) : 0, errors: true, ...tosOf(request) };
+      this.#socket.bind({ fd: enter(request.from, () => (protocol === "udp" ? bindUdp(local) : bindEcho(local))) });
     } catch (error) {
       this.close();
       throw error;
@@ -194,11 +197,14 @@ class DatagramFlow implements Flow {
   }
 
   open(timeoutMs: number): Promise<Exchange> {
-    return this.#send(timeoutMs);
+    return this.#exchange(timeoutMs, () => {
+      this.#socket.once("connect", () => this.#send());
+      this.#socket.connect(this.#to.port, this.#to.address);
+    });
   }
 
   again(timeoutMs: number): Promise<Exchange> {
-    return this.#send(timeoutMs);
+    return this.#exchange(timeoutMs, () => this.#send());
   }
 
   close(): void {
@@ -207,21 +213,25 @@ class DatagramFlow implements Flow {
     this.#socket.close();
   }
 
-  #send(timeoutMs: number): Promise<Exchange> {
+  #exchange(timeoutMs: number, send: () => void): Promise<Exchange> {
     if (this.#early !== undefined) return Promise.resolve(this.#early);
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.#settle({ outcome: "timeout" }), timeoutMs);
-      const sentMs = performance.now();
       this.#answer = (exchange) => {
         clearTimeout(timer);
-        resolve(exchange.outcome === "answered" ? { ...exchange, rttMs: performance.now() - sentMs } : exchange);
+        resolve(exchange.outcome === "answered" ? { ...exchange, rttMs: performance.now() - this.#sentMs } : exchange);
       };
-      this.#sequence++;
-      this.#socket.send(this.#protocol === "udp" ? question : echoRequest(this.#sequence), this.#to.port, this.#to.address, (error) => {
-        // EPERM: the host's own rules dropped it, which a TCP connection would notice by silence.
-        const problem = codeOf(error);
-        if (error !== null && problem !== "EPERM") this.#settle({ outcome: outcomeOf(problem), problem });
-      });
+      send();
+    });
+  }
+
+  #send(): void {
+    if (this.#closed) return;
+    this.#sequence++;
+    this.#sentMs = performance.now();
+    this.#socket.send(this.#protocol === "udp" ? question : echoRequest(this.#sequence), (error) => {
+      // EPERM: the host's own rules dropped it, which a TCP connection would notice by silence.
+      if (error != null && codeOf(error) !== "EPERM") this.#settle(failureOf(error));
     });
   }
 
@@ -242,6 +252,11 @@ function echoRequest(sequence: number): Buffer {
   bytes[0] = icmpEchoRequest;
   bytes.writeUInt16BE(sequence, 6);
   return bytes;
+}
+
+function failureOf(error: Error): Exchange {
+  const problem = codeOf(error);
+  return { outcome: outcomeOf(problem), problem };
 }
 
 function codeOf(error: unknown): string {
