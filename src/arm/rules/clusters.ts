@@ -14,6 +14,7 @@ import {
   type RuleSet,
   ranges,
 } from "../limits.ts";
+import { segmentAfter } from "../names.ts";
 import type { AgentPool, ManagedCluster, Subnet, VirtualNetwork } from "../resources.ts";
 import { checkForbidden, readCidr, span } from "./cidr.ts";
 import { gatewaySubnet } from "./networks.ts";
@@ -25,10 +26,12 @@ const kubenetDocs = "aks:configure-kubenet.md";
 
 export function checkClusters(view: AzureView, report: Report): void {
   const rules = view.labs[0]?.properties.rules ?? "current";
+  const groups = new Map<string, string>();
   for (const cluster of view.clusters) {
     const context: Context = { view, cluster, rules, pools: poolsOf(view, cluster), report };
     checkPlugin(context);
     checkNames(context);
+    checkNodeResourceGroup(context, groups);
     checkRanges(context);
     checkPools(context);
     checkOutbound(context);
@@ -130,6 +133,26 @@ function checkNames(context: Context): void {
       fix: "shorten the name of the lab or of the cluster, or give nodeResourceGroup",
     });
   }
+}
+
+/** AKS makes the node resource group, so it must not be there yet: neither another cluster's nor the lab's own. */
+function checkNodeResourceGroup(context: Context, groups: Map<string, string>): void {
+  const { cluster } = context;
+  const group = cluster.properties.nodeResourceGroup;
+  const key = group.toLowerCase();
+  const own = segmentAfter(cluster.id, "resourceGroups");
+  const owner = groups.get(key) ?? (key === own.toLowerCase() ? "the lab itself" : undefined);
+  if (owner === undefined) {
+    groups.set(key, `cluster ${cluster.name}`);
+    return;
+  }
+  refuse(context, ["nodeResourceGroup"], {
+    code: "InvalidParameter",
+    value: group,
+    message: `node resource group ${group} is that of ${owner}; AKS makes a new group for every cluster`,
+    source: "aks:faq.yml",
+    fix: "leave nodeResourceGroup out, or choose another name",
+  });
 }
 
 function networkOf(view: AzureView, pools: readonly AgentPool[]): VirtualNetwork | undefined {

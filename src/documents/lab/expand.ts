@@ -407,7 +407,7 @@ class Expander {
   #cluster({ entry, source, path }: Located<ClusterEntry & { readonly name: string }>): Expansion["clusters"][number] {
     const { name } = entry;
     const id = armId(this.#name, "Microsoft.ContainerService/managedClusters", name);
-    const dnsPrefix = entry.dnsPrefix ?? name;
+    const dnsPrefix = entry.dnsPrefix ?? dnsPrefixOf(name);
     const group = entry.nodeResourceGroup ?? nodeResourceGroup(this.#name, name, this.#location);
     const networkProfile = this.#networkProfile(entry, source, path);
     const resource: ManagedCluster = {
@@ -586,6 +586,16 @@ export function resolvePath(path: Path): Path {
     else result.push(step);
   }
   return result;
+}
+
+/** A cluster's name made fit for DNS: the name itself, mostly. */
+function dnsPrefixOf(name: string): string {
+  const fit = name
+    .replace(/[^A-Za-z0-9]+/g, "-")
+    .replace(/^-/, "")
+    .slice(0, 54)
+    .replace(/-$/, "");
+  return fit === "" ? "aks" : fit;
 }
 
 function hasProperty(source: Source, path: Path, property: string): boolean {

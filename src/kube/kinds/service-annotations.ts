@@ -79,9 +79,14 @@ function checkValue(name: string, field: Field): void {
   }
   if (name === "azure-load-balancer-tcp-idle-timeout") {
     const minutes = Number(text);
+    const source =
+      "cloud-provider-azure, pkg/provider/azure_loadbalancer.go (30); AKS docs, configure-load-balancer-standard.md (30, later 100)";
     if (!/^\d+$/.test(text) || minutes < 4 || minutes > 100) {
-      field.report("FieldValueInvalid", "idle timeout must be a whole number of minutes from 4 to 100", {
-        source: "cloud-provider-azure, pkg/provider/azure_loadbalancer.go, getIdleTimeout",
+      field.report("FieldValueInvalid", "idle timeout value must be a whole number representing minutes between 4 and 30", { source });
+    } else if (minutes > 30) {
+      field.report("FieldValueInvalid", "an idle timeout of more than 30 minutes is refused by some versions of Azure's cloud provider", {
+        severity: "warning",
+        source,
       });
     }
   }

@@ -1,0 +1,445 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { brief, load, loadFiles, printed } from "../testing/documents.ts";
+
+const network = `networks:
+  - name: hub
+    addressSpace: [10.240.0.0/16]
+    subnets: [{ name: a, prefix: 10.240.0.0/24 }, { name: b, prefix: 10.240.1.0/24 }, { name: tiny, prefix: 10.240.2.0/28 }]
+`;
+const kubenet = (rest: string) => `lab: t\n${network}clusters: [{ name: c, networkPlugin: kubenet, subnet: hub/a${rest} }]\n`;
+const azure = (rest: string) =>
+  `lab: t\n${network}clusters: [{ name: c, networkPlugin: azure, subnet: hub/a, pools: [{ maxPods: 10 }]${rest} }]\n`;
+const cluster = (rest: string) => `lab: t\n${network}clusters: [{ name: c, ${rest} }]\n`;
+const around = (rest: string) => `lab: t\n${network}${rest}\n`;
+
+describe("a valid lab", () => {
+  const dir = "examples/two-options/";
+  const others = Object.fromEntries(readdirSync(dir).map((name) => [name, readFileSync(dir + name, "utf8")]));
+  const lab = load(others["lab.yaml"] ?? "", others);
+
+  test("has no problems", () => expect(printed(lab)).toBe(""));
+
+  test("expands to ARM resources, with AKS's defaults", () => {
+    const azureOnly = lab.resources.filter(({ key }) => !key.startsWith("/kubernetes/")).map(({ value }) => value);
+    expect(JSON.stringify(azureOnly, null, 1)).toMatchSnapshot();
+  });
+
+  test("knows where each resource, and each property of it, is", () => {
+    const id =
+      "/subscriptions/00000000-0000-0000-0000-000000000000/resourcegroups/two-options/providers/microsoft.containerservice/managedclusters/";
+    expect(lab.placeOf(`${id}shop-kubenet`, ["networkProfile", "podCidr"])).toMatchObject({
+      file: "lab.yaml",
+      path: "clusters[0].podCidr",
+    });
+    expect(lab.placeOf(`${id}shop-azure/agentpools/np1`, ["vnetSubnetID"])).toMatchObject({ path: "clusters[1].subnet" });
+    expect(lab.placeOf("/kubernetes/shop-azure/Service/shop/web", ["spec", "ports", 0, "port"])).toMatchObject({
+      file: "shop.yaml",
+      path: "spec.ports[0].port",
+    });
+    expect(lab.placeOf("/nothing")).toBeUndefined();
+  });
+});
+
+describe("defaults", () => {
+  const profileOf = (text: string) => {
+    const lab = load(text);
+    expect(printed(lab)).toBe("");
+    const found = lab.resources.find(({ value }) => "type" in value && value.type === "Microsoft.ContainerService/managedClusters")?.value;
+    const pool = lab.resources.find(
+      ({ value }) => "type" in value && value.type === "Microsoft.ContainerService/managedClusters/agentPools",
+    )?.value;
+    return { profile: found !== undefined && "properties" in found ? found.properties : {}, pool };
+  };
+
+  test("kubenet", () => {
+    const { profile, pool } = profileOf(kubenet(""));
+    expect(profile).toMatchObject({
+      dnsPrefix: "c",
+      nodeResourceGroup: "MC_t_c_westeurope",
+      networkProfile: {
+        networkPlugin: "kubenet",
+        podCidr: "10.244.0.0/16",
+        serviceCidr: "10.0.0.0/16",
+        dnsServiceIP: "10.0.0.10",
+        outboundType: "loadBalancer",
+      },
+    });
+    expect(pool).toMatchObject({ name: "nodepool1", properties: { count: 3, maxPods: 110, mode: "System", osType: "Linux" } });
+  });
+  test("Azure CNI: 30 pods, transparent today, bridge in the lesson", () => {
+    const text = `lab: t\nnetworks: [{ name: hub, addressSpace: [10.240.0.0/16], subnets: [{ name: a, prefix: 10.240.0.0/24 }] }]\nclusters: [{ name: c, networkPlugin: azure, subnet: hub/a, serviceCidr: 10.9.0.0/16 }]\n`;
+    const { profile, pool } = profileOf(text);
+    expect(profile).toMatchObject({ networkProfile: { networkMode: "transparent", dnsServiceIP: "10.9.0.10" } });
+    expect(profile).not.toHaveProperty("networkProfile.podCidr");
+    expect(pool).toMatchObject({ properties: { maxPods: 30 } });
+    expect(profileOf(`rules: lesson\n${text}`).profile).toMatchObject({ networkProfile: { networkMode: "bridge" } });
+  });
+  test("no plugin: kubenet below 1.30 and in the lesson", () => {
+    expect(profileOf(cluster("subnet: hub/a, kubernetesVersion: 1.29")).profile).toMatchObject({
+      networkProfile: { networkPlugin: "kubenet" },
+    });
+    expect(profileOf(`rules: lesson\n${cluster("subnet: hub/a")}`).profile).toMatchObject({ networkProfile: { networkPlugin: "kubenet" } });
+  });
+  test("no subnet: the VNet that AKS makes", () => {
+    const lab = load("lab: t\nclusters: [{ name: c, networkPlugin: kubenet }]");
+    expect(lab.resources.map(({ value }) => ("id" in value ? value.id.slice(value.id.indexOf("resourceGroups/")) : ""))).toEqual([
+      expect.stringContaining("Drydock.Lab/labs/t"),
+      expect.stringContaining("managedClusters/c"),
+      expect.stringMatching(/MC_t_c_westeurope\/providers\/Microsoft.Network\/virtualNetworks\/aks-vnet-\d{8}$/),
+      expect.stringMatching(/aks-vnet-\d{8}\/subnets\/aks-subnet$/),
+      expect.stringContaining("agentPools/nodepool1"),
+    ]);
+  });
+  test("the first pool is the System pool; pools may have subnets of their own", () => {
+    const lab = load(kubenet(", pools: [{ name: sys }, { name: work, subnet: hub/b, count: 1, maxPods: 30 }]"));
+    const pools = lab.resources.flatMap(({ value }) =>
+      "type" in value && value.type === "Microsoft.ContainerService/managedClusters/agentPools" ? [value.properties] : [],
+    );
+    expect(pools.map(({ mode, vnetSubnetID }) => [mode, vnetSubnetID.slice(-1)])).toEqual([
+      ["System", "a"],
+      ["User", "b"],
+    ]);
+  });
+});
+
+/** Each document breaks one rule, and says so once. */
+const refusals: readonly (readonly [name: string, text: string, problem: string])[] = [
+  ["no name", "networks: []", "RequiredProperty lab"],
+  ["a name with a path in it", "lab: ../../etc", "InvalidValue lab"],
+  ["a name with a shell in it", 'lab: "$(reboot)"', "InvalidValue lab"],
+  ["an unknown property", "lab: t\nclustres: []", "UnknownProperty clustres"],
+  ["ARM's name for ours", around("vnets: []"), "UnknownProperty vnets"],
+  ["something not modelled", around("networkSecurityGroups: []"), "NotModelled networkSecurityGroups"],
+  ["an unknown rule set", "lab: t\nrules: tomorrow", "InvalidValue rules"],
+  ["a list for a mapping", "[1, 2]", "WrongType "],
+  ["a mapping for a list", "lab: t\nnetworks: { name: hub }", "WrongType networks"],
+  ["a number for text", "lab: 7", "WrongType lab"],
+  ["no prefix at all", "lab: t\nnetworks: [{ name: v, addressSpace: [ten] }]", "CidrStringParseError networks[0].addressSpace[0]"],
+  [
+    "a prefix with host bits",
+    "lab: t\nnetworks: [{ name: v, addressSpace: [10.0.0.1/16] }]",
+    "CidrStringParseError networks[0].addressSpace[0]",
+  ],
+  ["an IPv6 prefix", 'lab: t\nnetworks: [{ name: v, addressSpace: ["fd00::/48"] }]', "NotModelled networks[0].addressSpace[0]"],
+  ["multicast", "lab: t\nnetworks: [{ name: v, addressSpace: [224.0.0.0/16] }]", "InvalidParameter networks[0].addressSpace[0]"],
+  ["Azure's own address", "lab: t\nnetworks: [{ name: v, addressSpace: [168.63.0.0/16] }]", "InvalidParameter networks[0].addressSpace[0]"],
+  ["too large a VNet", "lab: t\nnetworks: [{ name: v, addressSpace: [10.0.0.0/7] }]", "InvalidParameter networks[0].addressSpace[0]"],
+  ["no address space", "lab: t\nnetworks: [{ name: v, addressSpace: [] }]", "InvalidValue networks[0].addressSpace"],
+  [
+    "overlapping address space",
+    "lab: t\nnetworks: [{ name: v, addressSpace: [10.0.0.0/16, 10.0.8.0/24] }]",
+    "InvalidParameter networks[0].addressSpace[1]",
+  ],
+  [
+    "a subnet outside",
+    "lab: t\nnetworks: [{ name: v, addressSpace: [10.0.0.0/16], subnets: [{ name: s, prefix: 10.1.0.0/24 }] }]",
+    "NetcfgSubnetRangeOutsideVnet networks[0].subnets[0].prefix",
+  ],
+  [
+    "overlapping subnets",
+    "lab: t\nnetworks: [{ name: v, addressSpace: [10.0.0.0/16], subnets: [{ name: s, prefix: 10.0.0.0/24 }, { name: t, prefix: 10.0.0.128/25 }] }]",
+    "NetcfgSubnetRangesOverlap networks[0].subnets[1].prefix",
+  ],
+  [
+    "too small a subnet",
+    "lab: t\nnetworks: [{ name: v, addressSpace: [10.0.0.0/16], subnets: [{ name: s, prefix: 10.0.0.0/30 }] }]",
+    "InvalidParameter networks[0].subnets[0].prefix",
+  ],
+  [
+    "two networks of a name",
+    "lab: t\nnetworks: [{ name: v, addressSpace: [10.0.0.0/16] }, { name: V, addressSpace: [10.1.0.0/16] }]",
+    "DuplicateName networks[1].name",
+  ],
+  ["a machine in no subnet", around("machines: [{ name: m, subnet: hub/c }]"), "UnknownReference machines[0].subnet"],
+  ["a machine with a slash", around("machines: [{ name: a/b, subnet: hub/a }]"), "InvalidValue machines[0].name"],
+  [
+    "a reserved address",
+    around("machines: [{ name: m, subnet: hub/a, address: 10.240.0.255 }]"),
+    "PrivateIPAddressInReservedRange machines[0].address",
+  ],
+  [
+    "an address elsewhere",
+    around("machines: [{ name: m, subnet: hub/a, address: 10.240.1.4 }]"),
+    "PrivateIPAddressNotInSubnet machines[0].address",
+  ],
+  ["no address", around("machines: [{ name: m, subnet: hub/a, address: 10.240.0 }]"), "InvalidParameter machines[0].address"],
+  [
+    "an address twice",
+    around("machines: [{ name: m, subnet: hub/a, address: 10.240.0.9 }, { name: n, subnet: hub/a, address: 10.240.0.9 }]"),
+    "PrivateIPAddressInUse machines[1].address",
+  ],
+  ["a port too high", around("machines: [{ name: m, subnet: hub/a, listen: [65536/tcp] }]"), "InvalidValue machines[0].listen[0]"],
+  ["SCTP", around("machines: [{ name: m, subnet: hub/a, listen: [80/sctp] }]"), "NotModelled machines[0].listen[0]"],
+  ["a site nowhere", around("sites: [{ name: s, network: hob, prefixes: [192.168.0.0/16] }]"), "UnknownReference sites[0].network"],
+  [
+    "a site inside the VNet",
+    around("sites: [{ name: s, network: hub, prefixes: [10.240.9.0/24] }]"),
+    "AddressSpaceOverlap sites[0].prefixes[0]",
+  ],
+  [
+    "a site around the VNet",
+    around("sites: [{ name: s, network: hub, prefixes: [10.0.0.0/8] }]"),
+    "AddressSpaceOverlap sites[0].prefixes[0]",
+  ],
+  [
+    "two sites in each other's way",
+    around("sites: [{ name: s, network: hub, prefixes: [192.168.0.0/16] }, { name: t, network: hub, prefixes: [192.168.1.0/24] }]"),
+    "AddressSpaceOverlap sites[1].prefixes[0]",
+  ],
+  [
+    "a site's machine outside",
+    around("sites: [{ name: s, network: hub, prefixes: [192.168.0.0/24], machines: [{ name: m, address: 192.168.1.1 }] }]"),
+    "InvalidParameter sites[0].machines[0].address",
+  ],
+  ["a private internet host", around("internet: [{ name: i, address: 192.168.1.1 }]"), "InvalidParameter internet[0].address"],
+  [
+    "a table twice",
+    around("routeTables: [{ name: r, subnets: [hub/a] }, { name: s, subnets: [hub/a] }]"),
+    "InvalidParameter routeTables[1].subnets[0]",
+  ],
+  [
+    "an appliance without address",
+    around("routeTables: [{ name: r, routes: [{ name: x, addressPrefix: 0.0.0.0/0, nextHopType: VirtualAppliance }] }]"),
+    "InvalidNextHopIpAddress routeTables[0].routes[0].nextHopIpAddress",
+  ],
+  [
+    "an address for the internet",
+    around(
+      "routeTables: [{ name: r, routes: [{ name: x, addressPrefix: 0.0.0.0/0, nextHopType: Internet, nextHopIpAddress: 10.240.0.4 }] }]",
+    ),
+    "InvalidNextHopIpAddress routeTables[0].routes[0].nextHopIpAddress",
+  ],
+  [
+    "a next hop that cannot be set",
+    around("routeTables: [{ name: r, routes: [{ name: x, addressPrefix: 0.0.0.0/0, nextHopType: VNetPeering }] }]"),
+    "InvalidValue routeTables[0].routes[0].nextHopType",
+  ],
+  [
+    "two routes of a prefix",
+    around(
+      "routeTables: [{ name: r, routes: [{ name: x, addressPrefix: 10.9.0.0/16, nextHopType: None }, { name: y, addressPrefix: 10.9.0.0/16, nextHopType: Internet }] }]",
+    ),
+    "RouteConflict routeTables[0].routes[1].addressPrefix",
+  ],
+  [
+    "a service tag",
+    around("routeTables: [{ name: r, routes: [{ name: x, addressPrefix: AzureCloud, nextHopType: Internet }] }]"),
+    "NotModelled routeTables[0].routes[0].addressPrefix",
+  ],
+  ["a cluster's name", "lab: t\nclusters: [{ name: -c, networkPlugin: kubenet }]", "InvalidResourceName clusters[0].name"],
+  ["overlay by default", cluster("subnet: hub/a"), "NotModelled clusters[0].networkPlugin"],
+  [
+    "overlay by name",
+    cluster("subnet: hub/a, networkPlugin: azure, networkPluginMode: overlay, pools: [{ maxPods: 10 }]"),
+    "NotModelled clusters[0].networkPluginMode",
+  ],
+  ["no plugin of Azure's", kubenet("").replace("kubenet", "none"), "NotModelled clusters[0].networkPlugin"],
+  ["a misspelled plugin", kubenet("").replace("kubenet", "kubnet"), "InvalidValue clusters[0].networkPlugin"],
+  ["network policy", kubenet(", networkPolicy: calico"), "NotModelled clusters[0].networkPolicy"],
+  ["Cilium", kubenet(", networkDataplane: cilium"), "NotModelled clusters[0].networkDataplane"],
+  ["another outbound type", kubenet(", outboundType: userDefinedRouting"), "NotModelled clusters[0].outboundType"],
+  ["the Basic load balancer", kubenet(", loadBalancerSku: basic"), "NotModelled clusters[0].loadBalancerSku"],
+  ["networkMode with kubenet", kubenet(", networkMode: bridge"), "InvalidParameter clusters[0].networkMode"],
+  ["a broken service CIDR", kubenet(", serviceCidr: 10.0.0.0/33"), "CidrStringParseError clusters[0].serviceCidr"],
+  ["too large a service CIDR", kubenet(", serviceCidr: 10.16.0.0/12"), "InvalidParameter clusters[0].serviceCidr"],
+  ["a service CIDR on a subnet", kubenet(", serviceCidr: 10.240.1.0/25"), "ServiceCidrOverlapExistingSubnetsCidr clusters[0].serviceCidr"],
+  ["a forbidden service CIDR", kubenet(", serviceCidr: 172.30.0.0/24"), "InvalidParameter clusters[0].serviceCidr"],
+  ["a public service CIDR", kubenet(", serviceCidr: 8.8.0.0/16"), "InvalidParameter clusters[0].serviceCidr"],
+  ["DNS elsewhere", kubenet(", dnsServiceIP: 10.1.0.10"), "DnsServiceIpOutOfServiceCidr clusters[0].dnsServiceIP"],
+  ["DNS at .0", kubenet(", dnsServiceIP: 10.0.0.0"), "InvalidParameter clusters[0].dnsServiceIP"],
+  ["DNS at .1", kubenet(", dnsServiceIP: 10.0.0.1"), "InvalidParameter clusters[0].dnsServiceIP"],
+  ["a pod CIDR in the VNet", kubenet(", podCidr: 10.240.128.0/17"), "NetworkProfileCIDROverlapVNET clusters[0].podCidr"],
+  ["a pod CIDR on the services", kubenet(", podCidr: 10.0.0.0/20"), "InvalidParameter clusters[0].podCidr"],
+  ["a forbidden pod CIDR", kubenet(", podCidr: 172.16.0.0/12"), "InvalidParameter clusters[0].podCidr"],
+  ["too small a pod CIDR", kubenet(", podCidr: 10.244.0.0/23"), "InsufficientSubnetSize clusters[0].podCidr"],
+  ["a pod CIDR without a /24", kubenet(", podCidr: 10.244.0.0/25"), "InsufficientSubnetSize clusters[0].podCidr"],
+  ["maxPods below", kubenet(", pools: [{ maxPods: 9, count: 9 }]"), "InvalidParameter clusters[0].pools[0].maxPods"],
+  ["maxPods above", kubenet(", pools: [{ maxPods: 251 }]"), "InvalidParameter clusters[0].pools[0].maxPods"],
+  [
+    "maxPods above in the lesson",
+    `rules: lesson\n${kubenet(", pools: [{ maxPods: 111 }]")}`,
+    "InvalidParameter clusters[0].pools[0].maxPods",
+  ],
+  ["room for 20 pods", kubenet(", pools: [{ maxPods: 10, count: 2 }]"), "InvalidParameter clusters[0].pools[0].maxPods"],
+  ["maxPods at the cluster", kubenet(", maxPods: 30"), "UnknownProperty clusters[0].maxPods"],
+  ["an empty System pool", kubenet(", pools: [{ count: 0 }]"), "InvalidParameter clusters[0].pools[0].count"],
+  ["no System pool", kubenet(", pools: [{ mode: User }]"), "InvalidParameter clusters[0].pools"],
+  ["a pool's name", kubenet(", pools: [{ name: Np-1 }]"), "InvalidParameter clusters[0].pools[0].name"],
+  ["two pools of a name", kubenet(", pools: [{ name: p }, { name: p }]"), "DuplicateName clusters[0].pools[1].name"],
+  [
+    "Windows on kubenet",
+    kubenet(", pools: [{ name: p }, { name: win, osType: Windows }]"),
+    "AzureCNIOnlyForWindows clusters[0].pools[1].osType",
+  ],
+  [
+    "Windows on Azure CNI",
+    azure("").replace("[{ maxPods: 10 }]", "[{ maxPods: 10 }, { name: win, osType: Windows, maxPods: 10 }]"),
+    "NotModelled clusters[0].pools[1].osType",
+  ],
+  ["autoscaling", kubenet(", pools: [{ enableAutoScaling: true }]"), "NotModelled clusters[0].pools[0].enableAutoScaling"],
+  ["a quoted number", kubenet(', pools: [{ count: "3" }]'), "WrongType clusters[0].pools[0].count"],
+  ["a taint", kubenet(", pools: [{ nodeTaints: [gpu] }]"), "InvalidValue clusters[0].pools[0].nodeTaints[0]"],
+  [
+    "odd outbound ports",
+    kubenet(", loadBalancerProfile: { allocatedOutboundPorts: 1001 }"),
+    "InvalidParameter clusters[0].loadBalancerProfile.allocatedOutboundPorts",
+  ],
+  [
+    "more outbound ports than there are",
+    kubenet(", loadBalancerProfile: { allocatedOutboundPorts: 32000 }"),
+    "InvalidLoadBalancerProfileAllocatedOutboundPorts clusters[0].loadBalancerProfile.allocatedOutboundPorts",
+  ],
+  [
+    "no outbound address",
+    kubenet(", loadBalancerProfile: { managedOutboundIPs: { count: 0 } }"),
+    "InvalidParameter clusters[0].loadBalancerProfile.managedOutboundIPs.count",
+  ],
+  ["a missing manifest", kubenet(", manifests: [shop.yaml]"), "FileNotFound clusters[0].manifests[0]"],
+  ["a pattern without files", kubenet(', manifests: ["app/*.yaml"]'), "FileNotFound clusters[0].manifests[0]"],
+  [
+    "a kubenet subnet shared",
+    `lab: t\n${network}clusters: [{ name: c, networkPlugin: kubenet, subnet: hub/a }, { name: d, networkPlugin: kubenet, subnet: hub/a }]`,
+    "InvalidParameter clusters[1].subnet",
+  ],
+  [
+    "pools in two VNets",
+    `lab: t\nnetworks: [{ name: v, addressSpace: [10.1.0.0/16], subnets: [{ name: s, prefix: 10.1.0.0/24 }] }, { name: w, addressSpace: [10.2.0.0/16], subnets: [{ name: s, prefix: 10.2.0.0/24 }] }]\nclusters: [{ name: c, networkPlugin: kubenet, subnet: v/s, pools: [{}, { subnet: w/s }] }]`,
+    "InvalidParameter clusters[0].pools[1].subnet",
+  ],
+  [
+    "nodes with the gateway",
+    kubenet("")
+      .replaceAll(/\ba\b(?=, prefix|,| )/g, "GatewaySubnet")
+      .replace("hub/a", "hub/GatewaySubnet"),
+    "InvalidParameter clusters[0].subnet",
+  ],
+  [
+    "an AKS range in the cluster's VNet",
+    "lab: t\nnetworks: [{ name: v, addressSpace: [172.30.0.0/16], subnets: [{ name: s, prefix: 172.30.0.0/24 }] }]\nclusters: [{ name: c, networkPlugin: kubenet, subnet: v/s }]",
+    "InvalidParameter clusters[0].subnet",
+  ],
+];
+
+describe("refused, once, by name", () => {
+  for (const [name, text, problem] of refusals) {
+    test(name, () => {
+      const lab = load(text);
+      const errors = lab.problems.filter(({ severity }) => severity === "error");
+      expect(errors.map(({ code, path }) => `${code} ${path}`)).toEqual([problem]);
+      expect(lab.resources).toEqual([]);
+      expect(errors[0]?.line).toBeGreaterThan(0);
+    });
+  }
+});
+
+describe("warned of, and brought up", () => {
+  const warnings: readonly (readonly [name: string, text: string, problem: string])[] = [
+    ["a pod CIDR with Azure CNI", azure(", podCidr: 10.244.0.0/16"), "PodCidrIgnored clusters[0].podCidr"],
+    [
+      "too small a subnet",
+      `lab: t\n${network}clusters: [{ name: c, networkPlugin: azure, subnet: hub/tiny }]`,
+      "InsufficientSubnetSize clusters[0].subnet",
+    ],
+    [
+      "a site where the services are",
+      `${kubenet("")}sites: [{ name: s, network: hub, prefixes: [10.0.0.0/24] }]`,
+      "OverlapOnPremises clusters[0].serviceCidr",
+    ],
+    [
+      "an appliance elsewhere",
+      around(
+        "routeTables: [{ name: r, subnets: [hub/a], routes: [{ name: x, addressPrefix: 0.0.0.0/0, nextHopType: VirtualAppliance, nextHopIpAddress: 10.9.9.9 }] }]",
+      ),
+      "InvalidNextHopIpAddress routeTables[0].routes[0].nextHopIpAddress",
+    ],
+  ];
+  for (const [name, text, problem] of warnings) {
+    test(name, () => {
+      const lab = load(text);
+      expect(lab.problems.map(({ severity, code, path }) => `${severity} ${code} ${path}`)).toEqual([`warning ${problem}`]);
+      expect(lab.resources.length).toBeGreaterThan(0);
+    });
+  }
+});
+
+describe("accepted", () => {
+  const accepted: readonly (readonly [name: string, text: string])[] = [
+    ["a service CIDR in the VNet but in no subnet", kubenet(", serviceCidr: 10.240.128.0/24")],
+    [
+      "the same pod CIDR in two kubenet clusters",
+      `lab: t\n${network}clusters: [{ name: c, networkPlugin: kubenet, subnet: hub/a }, { name: d, networkPlugin: kubenet, subnet: hub/b }]`,
+    ],
+    ["maxPods 250 with kubenet today", kubenet(", pools: [{ maxPods: 250 }]")],
+    ["3 x 10 pods", kubenet(", pools: [{ maxPods: 10, count: 3 }]")],
+    ["bare ports", around("machines: [{ name: m, subnet: hub/a, listen: [80, 53/UDP] }]")],
+    ["empty lists and properties", "lab: t\nnetworks:\nclusters: []\nmachines: ~"],
+    [
+      "two clusters on one flat subnet",
+      `lab: t\nnetworks: [{ name: v, addressSpace: [10.1.0.0/16], subnets: [{ name: s, prefix: 10.1.0.0/22 }] }]\nclusters: [{ name: c, networkPlugin: azure, subnet: v/s }, { name: d, networkPlugin: azure, subnet: v/s }]`,
+    ],
+    ["256 nodes in a /16 of pods", kubenet(", pools: [{ count: 251 }]")],
+    ["a merge key", "lab: t\nnetworks:\n  - &a { name: v, addressSpace: [10.0.0.0/16] }\n  - { <<: *a, name: w }"],
+  ];
+  for (const [name, text] of accepted) test(name, () => expect(printed(load(text))).toBe(""));
+});
+
+test("every problem at once, in the order of the file, with rule and fix", () => {
+  const text = `lab: Two_Options
+rulez: current
+networks:
+  - name: hub
+    addressSpace: [10.240.0.0/16]
+    subnets:
+      - { name: plain, prefix: 10.240.0.0/24 }
+      - { name: flat, addressPrefix: 10.240.2.0/23 }
+machines:
+  - { name: db, subnet: hub/dat, listen: [99999/tcp] }
+clusters:
+  - name: shop
+    networkPlugin: kubnet
+    subnet: hub/plain
+    podCidr: 10.240.0.0/16
+    dnsServiceIP: 10.0.0.1
+    outboundType: managedNATGateway
+    pools: [{ name: np1, count: 2, maxPods: 5 }]
+`;
+  expect(`\n${printed(load(text))}\n`).toMatchSnapshot();
+});
+
+test("several files are one lab; what they say of it must agree", () => {
+  const one = { path: "a.yaml", text: `lab: t\n${network}` };
+  const two = { path: "b.yaml", text: "clusters: [{ name: c, networkPlugin: kubenet, subnet: hub/a }]" };
+  expect(printed(loadFiles([one, two]))).toBe("");
+  expect(loadFiles([one, two]).name).toBe("t");
+  const other = { path: "c.yaml", text: "lab: u\nnetworks: [{ name: hub, addressSpace: [10.1.0.0/16] }]" };
+  expect(loadFiles([one, other]).problems.map(({ file, code, path }) => [file, code, path])).toEqual([
+    ["c.yaml", "Conflict", "lab"],
+    ["c.yaml", "DuplicateName", "networks[0].name"],
+  ]);
+});
+
+test("an object is no lab, and an empty file is none either", () => {
+  expect(brief(load("apiVersion: v1\nkind: Service\nmetadata: { name: a }"))).toEqual(["1:1 error NotALab "]);
+  expect(brief(load(""))).toEqual(["1:1 error EmptyDocument "]);
+  expect(brief(load("# nothing\n---\n"))).toEqual(["1:1 error EmptyDocument "]);
+  expect(loadFiles([]).problems).toHaveLength(1);
+});
+
+test("manifests: a file, a folder, a pattern", () => {
+  const namespace = (name: string) => `apiVersion: v1\nkind: Namespace\nmetadata: { name: ${name} }\n`;
+  const others = {
+    "one.yaml": namespace("a"),
+    "dir/b.yaml": namespace("b"),
+    "dir/c.json": '{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"c"}}',
+    "dir/d.txt": "",
+  };
+  const names = (manifests: string) =>
+    load(kubenet(`, manifests: [${manifests}]`), others)
+      .resources.map(({ key }) => key)
+      .filter((key) => key.startsWith("/kubernetes/"))
+      .map((key) => key.slice(-1));
+  expect(names("one.yaml, dir")).toEqual(["a", "b", "c"]);
+  expect(names('"dir/*.yaml"')).toEqual(["b"]);
+  expect(printed(load(kubenet(", manifests: [ome.yaml]"), others))).toContain('did you mean "one.yaml"?');
+});
