@@ -6,8 +6,9 @@
 import type { Host, Interface, InterfaceName, Listener, Origin } from "../ir/network.ts";
 import type { Address } from "../net/address.ts";
 import { type Ip, ipOf, samePrefix, textOf } from "./ip.ts";
+import type { Resolutions } from "./links.ts";
 import type { Step } from "./result.ts";
-import { Routing } from "./routing.ts";
+import { Routing, type Selection } from "./routing.ts";
 import { type Stages, stagesOf } from "./rules.ts";
 
 export type HostAddress = {
@@ -27,6 +28,10 @@ export class PreparedInterface {
   readonly source: Interface | undefined;
   readonly origin: Origin;
   readonly received: Step;
+  /** What routing remembers of packets without mark that come in here. */
+  selection: Selection | undefined = undefined;
+  /** What {@link Links} remembers of packets that leave here. */
+  resolutions: Resolutions | undefined = undefined;
   #addresses: readonly HostAddress[] | undefined;
 
   constructor(host: PreparedHost, source: Interface | undefined) {
@@ -77,7 +82,7 @@ export class PreparedHost {
   readonly stages6: Stages;
   readonly send: Step;
   #routing: Routing | undefined;
-  #listeners: Map<string, Listener[]> | undefined;
+  #listeners: Map<number, Listener[]> | undefined;
   #neighbours: Map<string, Host["neighbours"][number]> | undefined;
   #ports: Map<InterfaceName, readonly PreparedInterface[]> | undefined;
 
@@ -114,16 +119,14 @@ export class PreparedHost {
     if (this.#listeners === undefined) {
       this.#listeners = new Map();
       for (const listener of this.host.listeners) {
-        const key = `${listener.protocol}/${listener.port}`;
-        const same = this.#listeners.get(key);
-        if (same === undefined) this.#listeners.set(key, [listener]);
+        const same = this.#listeners.get(listener.port);
+        if (same === undefined) this.#listeners.set(listener.port, [listener]);
         else same.push(listener);
       }
     }
-    const candidates = this.#listeners.get(`${protocol}/${port}`);
-    if (candidates === undefined) return undefined;
     let any: Listener | undefined;
-    for (const candidate of candidates) {
+    for (const candidate of this.#listeners.get(port) ?? []) {
+      if (candidate.protocol !== protocol) continue;
       if (candidate.address === undefined) any ??= candidate;
       else if (ipOf(candidate.address) === address) return candidate;
     }

@@ -28,6 +28,16 @@ export type Resolution = {
   readonly step: Step;
 };
 
+/** What was resolved for packets that leave an interface, by one {@link Links}. */
+export type Resolutions = {
+  readonly links: Links;
+  lastHop: Ip | undefined;
+  /** `undefined`: the source was not the sending host's own. */
+  lastSource: Ip | undefined;
+  last: Resolution | undefined;
+  byHop: Map<Ip, { readonly asker: Ip | undefined; readonly resolution: Resolution }[]> | undefined;
+};
+
 /** An end of a segment that takes packets: not a port of a bridge. */
 type End = { readonly host: Host; readonly name: InterfaceName; readonly crossings: readonly Crossing[] };
 
@@ -45,7 +55,6 @@ export class Links {
   readonly #network: Network;
   readonly #hosts = new Map<HostName, PreparedHost | undefined>();
   readonly #segments = new Map<PreparedInterface, Segment>();
-  readonly #resolutions = new Map<PreparedInterface, Map<Ip, { readonly asker: Ip | undefined; readonly resolution: Resolution }[]>>();
   readonly ambiguities = new Set<string>();
 
   constructor(network: Network) {
@@ -61,26 +70,38 @@ export class Links {
     return made;
   }
 
-  /** Who takes what leaves `out` for `nextHop`. `source` is the packet's. */
-  resolve(out: PreparedInterface, nextHop: Ip, source: Ip): Resolution {
-    let known = this.#resolutions.get(out);
-    if (known === undefined) {
-      known = new Map();
-      this.#resolutions.set(out, known);
+  /**
+   * Who takes what leaves `out` for `nextHop`. `source` is the packet's; `foreign` says that it is known not to be one of the sending host's
+   * addresses.
+   */
+  resolve(out: PreparedInterface, nextHop: Ip, source: Ip, foreign: boolean): Resolution {
+    let known = out.resolutions;
+    if (known === undefined || known.links !== this) {
+      known = { links: this, lastHop: undefined, lastSource: undefined, last: undefined, byHop: undefined };
+      out.resolutions = known;
     }
+    const askedFor = foreign ? undefined : source;
+    if (known.last !== undefined && known.lastHop === nextHop && known.lastSource === askedFor) return known.last;
+    known.byHop ??= new Map();
     // The sender of an ARP request: the packet's source if it is ours, else the address that we use on that interface (arp_solicit).
-    const asker = out.host.routing.isLocal(source)
-      ? source
-      : out.host.routing.selectAddress(out, nextHop, typeof nextHop === "number" ? 4 : 6);
-    const answers = known.get(nextHop);
-    if (answers !== undefined) for (const answer of answers) if (answer.asker === asker) return answer.resolution;
-    const resolution = this.#resolve(out, nextHop, asker);
-    // The kernel keeps the answer that it got first.
-    if (answers?.some((answer) => answer.resolution.to !== resolution.to)) {
-      this.ambiguities.add(`${out.host.name} ${out.name}: who answers for ${textOf(nextHop)} depends on who asks first`);
+    const asker =
+      !foreign && out.host.routing.isLocal(source)
+        ? source
+        : out.host.routing.selectAddress(out, nextHop, typeof nextHop === "number" ? 4 : 6);
+    const answers = known.byHop.get(nextHop);
+    let resolution = answers?.find((answer) => answer.asker === asker)?.resolution;
+    if (resolution === undefined) {
+      resolution = this.#resolve(out, nextHop, asker);
+      // The kernel keeps the answer that it got first.
+      if (answers?.some((answer) => answer.resolution.to !== resolution?.to)) {
+        this.ambiguities.add(`${out.host.name} ${out.name}: who answers for ${textOf(nextHop)} depends on who asks first`);
+      }
+      if (answers === undefined) known.byHop.set(nextHop, [{ asker, resolution }]);
+      else answers.push({ asker, resolution });
     }
-    if (answers === undefined) known.set(nextHop, [{ asker, resolution }]);
-    else answers.push({ asker, resolution });
+    known.lastHop = nextHop;
+    known.lastSource = askedFor;
+    known.last = resolution;
     return resolution;
   }
 

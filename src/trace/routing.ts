@@ -5,10 +5,9 @@
  * `accept_local`, `route_localnet` and `send_redirects` are 0. Multicast is not modelled.
  */
 
-import { type InterfaceName, mainTable, type Origin, type PolicyRule, type Route } from "../ir/network.ts";
-import { type Address, type Family, mustAddress } from "../net/address.ts";
-import { hostPrefix, lastAddressOf, lengthOf, mustPrefix, type Prefix, prefixFamily, prefixOf } from "../net/prefix.ts";
-import { PrefixTrie } from "../net/prefix-trie.ts";
+import { type InterfaceName, mainTable, type PolicyRule, type Route } from "../ir/network.ts";
+import { type Family, mustAddress } from "../net/address.ts";
+import { hostPrefix, lastAddressOf, mustPrefix, type Prefix, prefixFamily, prefixOf } from "../net/prefix.ts";
 import type { HostAddress, PreparedHost, PreparedInterface } from "./host.ts";
 import {
   type Ip,
@@ -22,23 +21,7 @@ import {
   rangeOfPrefix,
   samePrefix,
 } from "./ip.ts";
-import type { Step } from "./result.ts";
-
-const localTable = 255;
-const defaultTable = 253;
-
-/** A route, found. */
-export type FoundRoute = {
-  readonly kind: "unicast" | "blackhole" | "unreachable" | "throw" | "local" | "broadcast";
-  readonly device: PreparedInterface;
-  readonly via: Ip | undefined;
-  /** Preferred source. */
-  readonly source: Ip | undefined;
-  /** "table main". */
-  readonly element: string;
-  readonly origin: Origin;
-  readonly step: Step;
-};
+import { defaultTable, type FoundRoute, localTable, type RouteSource, RouteTable } from "./route-table.ts";
 
 /** Why a host does not take a packet that came in. */
 export type Refusal = { readonly refused: "no-route" | "martian" | "not-forwarding" | "broadcast"; readonly why: string };
@@ -53,73 +36,45 @@ type Rule = {
 };
 
 /** The rules that can match packets of one incoming interface and mark. */
-type Selection = {
-  readonly rules: readonly { readonly rule: Rule; readonly table: Table }[];
+export type Selection = {
+  readonly rules: readonly { readonly rule: Rule; readonly table: RouteTable }[];
   /** No rule looks at the source, so the destination alone decides. */
   readonly known: Map<Ip, FoundRoute | null> | undefined;
 };
 
-/** Answers remembered per selection. */
-const knownLimit = 16_384;
-/** Selections remembered per host. */
-const selectionLimit = 8192;
-
 export class Routing {
   readonly #host: PreparedHost;
-  readonly #rules: readonly Rule[];
-  readonly #byInterface = new Map<InterfaceName, readonly number[]>();
-  readonly #anyInterface: readonly number[];
-  readonly #selections = new Map<InterfaceName, Map<number, Selection>>();
-  /** Interfaces that the rules treat alike, as those of one subnet, share what is known. By the rules left to try. */
-  readonly #alike = new Map<string, Selection>();
-  readonly #routes = new Map<number, FoundSource[]>();
-  readonly #tables = new Map<number, Table>();
+  readonly #routes = new Map<number, RouteSource[]>();
   /** Asked before any rule. */
-  readonly #local: Table;
+  readonly #local: RouteTable;
+  #policy: Policy | undefined;
   /** Linux checks sources against all that the rules call local, once there are rules or local routes of our own; else against its addresses. */
   readonly #customRules: boolean;
-  readonly #ownAddresses = new Set<Ip>();
+  /** A table other than local has local routes, so that only all of the rules tell what is local. */
+  readonly #localElsewhere: boolean;
+  readonly #ownAddresses: Ip[] = [0x7f000001];
+  #ownAddressSet: Set<Ip> | undefined;
 
   constructor(host: PreparedHost) {
     this.#host = host;
-    const rules = host.host.rules.map(prepareRule);
-    rules.push(plainRule(mainTable), plainRule(defaultTable));
-    this.#rules = rules;
-    const byInterface = new Map<InterfaceName, number[]>();
-    const anyInterface: number[] = [];
-    for (const [at, { inInterface }] of rules.entries()) {
-      if (inInterface === undefined) anyInterface.push(at);
-      else {
-        const same = byInterface.get(inInterface);
-        if (same === undefined) byInterface.set(inInterface, [at]);
-        else same.push(at);
-      }
-    }
-    this.#byInterface = byInterface;
-    this.#anyInterface = anyInterface;
-    this.#customRules = host.host.rules.length > 0 || host.host.routes.some((route) => route.type === "local");
-    for (const each of host.interfaces.values()) for (const { ip } of each.addresses) this.#ownAddresses.add(ip);
-    this.#ownAddresses.add(0x7f000001);
+    const { rules, routes } = host.host;
+    this.#customRules = rules.length > 0 || routes.some((route) => route.type === "local");
+    this.#localElsewhere = routes.some((route) => route.type === "local" && route.table !== localTable);
+    for (const each of host.interfaces.values()) for (const { ip } of each.addresses) this.#ownAddresses.push(ip);
+    if (this.#ownAddresses.length > 8) this.#ownAddressSet = new Set(this.#ownAddresses);
     this.#connect();
-    for (const route of host.host.routes) this.#addRoute(route);
+    for (const route of routes) this.#addRoute(route);
     // Without rules of its own, Linux keeps both tables in one, and the longest prefix of either wins (fib_trie_table, fib_unmerge).
-    const merged = host.host.rules.length > 0 ? [] : (this.#routes.get(mainTable) ?? []).filter((route) => prefixFamily(route.prefix) === 4);
-    this.#local = new Table([...(this.#routes.get(localTable) ?? []), ...merged]);
+    const merged = rules.length > 0 ? [] : (this.#routes.get(mainTable) ?? []).filter((route) => prefixFamily(route.prefix) === 4);
+    this.#local = new RouteTable([...(this.#routes.get(localTable) ?? []), ...merged]);
   }
 
-  /** The route of a packet; `undefined` when no table has one. `inInterface` is "lo" for packets that the host itself sends. */
-  lookup(destination: Ip, source: Ip | undefined, inInterface: InterfaceName, mark: number): FoundRoute | undefined {
+  /** The route of a packet that came in by `device`, the loopback interface if the host itself sends it; `undefined` when no table has one. */
+  lookup(destination: Ip, source: Ip | undefined, device: PreparedInterface, mark: number): FoundRoute | undefined {
     const local = this.#local.lookup(destination);
     if (local !== undefined && local.kind !== "throw") return local;
-    const selection = this.#select(inInterface, mark);
-    const known = selection.known?.get(destination);
-    if (known !== undefined) return known ?? undefined;
-    const found = this.#walk(selection, destination, source);
-    if (selection.known !== undefined) {
-      if (selection.known.size >= knownLimit) selection.known.clear();
-      selection.known.set(destination, found ?? null);
-    }
-    return found;
+    this.#policy ??= new Policy(this.#host.host.rules, this.#routes);
+    return this.#policy.lookup(destination, source, device, mark);
   }
 
   addressType(ip: Ip): "local" | "broadcast" | "multicast" | "unicast" {
@@ -143,10 +98,11 @@ export class Routing {
       if (isLoopback(destination)) return martian("destination", "is a loopback address");
       if (isLoopback(source)) return martian("source", "is a loopback address");
     }
-    const found = this.lookup(destination, source, device.name, mark);
+    const found = this.lookup(destination, source, device, mark);
     const forwarding = this.#host.forwarding;
     if (found === undefined) return forwarding ? noRoute : notForwarding;
-    if (found.kind === "local" || found.kind === "broadcast") return this.#isMartian(source, destination, this.#host.loopback) ? ownSource : found;
+    if (found.kind === "local" || found.kind === "broadcast")
+      return this.#isMartian(source, destination, this.#host.loopback) ? ownSource : found;
     if (!forwarding) return notForwarding;
     if (found.kind === "unicast" && this.#isMartian(source, destination, found.device)) return ownSource;
     return found;
@@ -155,9 +111,13 @@ export class Routing {
   /** A packet from outside that claims to come from this very host (fib_validate_source). IPv6 does not check. */
   #isMartian(source: Ip, destination: Ip, out: PreparedInterface): boolean {
     if (typeof source !== "number") return false;
-    if (!this.#customRules) return this.#ownAddresses.has(source);
-    const back = this.lookup(source, destination, out.name, 0);
+    if (!this.#customRules) return this.#isOwn(source);
+    const back = this.#localElsewhere ? this.lookup(source, destination, out, 0) : this.#local.lookup(source);
     return back !== undefined && (back.kind === "local" || back.kind === "broadcast");
+  }
+
+  #isOwn(ip: Ip): boolean {
+    return this.#ownAddressSet === undefined ? this.#ownAddresses.includes(ip) : this.#ownAddressSet.has(ip);
   }
 
   /** Source of a packet that this host sends by a route without one asked for. Zero when the host has no address at all. */
@@ -170,7 +130,7 @@ export class Routing {
 
   /** What __ip_dev_find and ip_route_output_key ask of a source. */
   maySendFrom(source: Ip): boolean {
-    return source === 0 || source === unspecified || this.#ownAddresses.has(source) || this.isLocal(source);
+    return source === 0 || source === unspecified || this.#isOwn(source) || this.isLocal(source);
   }
 
   /**
@@ -191,54 +151,6 @@ export class Routing {
       if (found !== undefined) return found;
     }
     return undefined;
-  }
-
-  #walk(selection: Selection, destination: Ip, source: Ip | undefined): FoundRoute | undefined {
-    for (const { rule, table } of selection.rules) {
-      if (rule.family !== undefined && (rule.family === 4) !== (typeof destination === "number")) continue;
-      // A packet whose source is still open has source zero.
-      if (rule.from !== undefined && !rangeHolds(rule.from, source ?? (typeof destination === "number" ? 0 : unspecified))) continue;
-      if (rule.to !== undefined && !rangeHolds(rule.to, destination)) continue;
-      const found = table.lookup(destination);
-      if (found !== undefined && found.kind !== "throw") return found;
-    }
-    return undefined;
-  }
-
-  #select(inInterface: InterfaceName, mark: number): Selection {
-    let marks = this.#selections.get(inInterface);
-    if (marks === undefined) {
-      if (this.#selections.size >= selectionLimit) this.#selections.clear();
-      marks = new Map();
-      this.#selections.set(inInterface, marks);
-    }
-    let selection = marks.get(mark);
-    if (selection === undefined) {
-      const indexes = [...(this.#byInterface.get(inInterface) ?? []), ...this.#anyInterface].sort((a, b) => a - b);
-      const rules = indexes.flatMap((at) => {
-        const rule = this.#rules[at];
-        if (rule === undefined || (rule.mark !== undefined && ((mark ^ rule.mark.value) & rule.mark.mask) !== 0)) return [];
-        return [{ rule, table: this.#table(rule.table) }];
-      });
-      const key = rules
-        .map(({ rule }) => `${rule.table} ${rule.family} ${rule.from?.first}-${rule.from?.last} ${rule.to?.first}-${rule.to?.last}`)
-        .join();
-      selection = this.#alike.get(key) ?? { rules, known: rules.some(({ rule }) => rule.from !== undefined) ? undefined : new Map() };
-      if (this.#alike.size >= selectionLimit) this.#alike.clear();
-      this.#alike.set(key, selection);
-      if (marks.size >= selectionLimit) marks.clear();
-      marks.set(mark, selection);
-    }
-    return selection;
-  }
-
-  #table(number: number): Table {
-    let table = this.#tables.get(number);
-    if (table === undefined) {
-      table = new Table(this.#routes.get(number) ?? []);
-      this.#tables.set(number, table);
-    }
-    return table;
   }
 
   /** What Linux adds for addresses: local and broadcast routes in table local, connected routes in main. */
@@ -280,7 +192,7 @@ export class Routing {
     });
   }
 
-  #add(table: number, prefix: Prefix, route: Omit<FoundSource, "prefix" | "table">): void {
+  #add(table: number, prefix: Prefix, route: Omit<RouteSource, "prefix" | "table">): void {
     const added = { ...route, table, prefix };
     const routes = this.#routes.get(table);
     if (routes === undefined) this.#routes.set(table, [added]);
@@ -288,81 +200,105 @@ export class Routing {
   }
 }
 
-type FoundSource = {
-  readonly table: number;
-  readonly prefix: Prefix;
-  readonly kind: FoundRoute["kind"];
-  readonly device: PreparedInterface;
-  readonly via?: Ip;
-  readonly source?: Ip;
-  readonly metric?: number;
-  readonly origin: Origin;
-};
+/** Answers remembered per selection. */
+const knownLimit = 65_536;
+/** Selections remembered per host. */
+const selectionLimit = 8192;
 
-/** One routing table. A prefix keeps its best route; of equal ones the first, since Linux refuses the second. */
-class Table {
-  readonly #trie = new PrefixTrie<FoundRoute>();
-  readonly #empty: boolean;
+/** The rules behind the first one, which asks table local. */
+class Policy {
+  readonly #rules: readonly Rule[];
+  readonly #routes: ReadonlyMap<number, readonly RouteSource[]>;
+  readonly #tables = new Map<number, RouteTable>();
+  readonly #byInterface = new Map<InterfaceName, number[]>();
+  readonly #anyInterface: number[] = [];
+  readonly #marked = new Map<PreparedInterface, Map<number, Selection>>();
+  /** Interfaces that the rules treat alike, as those of one subnet, share what is known. By the rules left to try. */
+  readonly #alike = new Map<string, Selection>();
 
-  constructor(routes: readonly FoundSource[]) {
-    this.#empty = routes.length === 0;
-    const best = new Map<Prefix, FoundSource>();
-    for (const route of routes) {
-      const other = best.get(route.prefix);
-      if (other === undefined || (route.metric ?? 0) < (other.metric ?? 0)) best.set(route.prefix, route);
+  constructor(rules: readonly PolicyRule[], routes: ReadonlyMap<number, readonly RouteSource[]>) {
+    this.#rules = [...rules.map(prepareRule), plainRule(mainTable), plainRule(defaultTable)];
+    this.#routes = routes;
+    for (const [at, { inInterface }] of this.#rules.entries()) {
+      if (inInterface === undefined) this.#anyInterface.push(at);
+      else {
+        const same = this.#byInterface.get(inInterface);
+        if (same === undefined) this.#byInterface.set(inInterface, [at]);
+        else same.push(at);
+      }
     }
-    for (const [prefix, route] of best) this.#trie.set(prefix, new MadeRoute(route));
   }
 
-  lookup(ip: Ip): FoundRoute | undefined {
-    if (this.#empty) return undefined;
-    return (typeof ip === "number" ? this.#trie.lookupIpv4(ip) : this.#trie.lookup(ip))?.value;
+  lookup(destination: Ip, source: Ip | undefined, device: PreparedInterface, mark: number): FoundRoute | undefined {
+    const selection = mark === 0 ? this.#unmarked(device) : this.#selectionOf(device, mark);
+    if (selection.known === undefined) return find(selection, destination, source);
+    const known = selection.known.get(destination);
+    if (known !== undefined) return known ?? undefined;
+    const found = find(selection, destination, source);
+    if (selection.known.size >= knownLimit) selection.known.clear();
+    selection.known.set(destination, found ?? null);
+    return found;
+  }
+
+  #unmarked(device: PreparedInterface): Selection {
+    device.selection ??= this.#select(device, 0);
+    return device.selection;
+  }
+
+  #selectionOf(device: PreparedInterface, mark: number): Selection {
+    let marks = this.#marked.get(device);
+    if (marks === undefined) {
+      marks = new Map();
+      this.#marked.set(device, marks);
+    }
+    let selection = marks.get(mark);
+    if (selection === undefined) {
+      selection = this.#select(device, mark);
+      if (marks.size >= selectionLimit) marks.clear();
+      marks.set(mark, selection);
+    }
+    return selection;
+  }
+
+  #select(device: PreparedInterface, mark: number): Selection {
+    const indexes = [...(this.#byInterface.get(device.name) ?? []), ...this.#anyInterface].sort((a, b) => a - b);
+    const rules = indexes.flatMap((at) => {
+      const rule = this.#rules[at];
+      if (rule === undefined || (rule.mark !== undefined && ((mark ^ rule.mark.value) & rule.mark.mask) !== 0)) return [];
+      return [{ rule, table: this.#table(rule.table) }];
+    });
+    const key = rules
+      .map(({ rule }) => `${rule.table} ${rule.family} ${rule.from?.first}-${rule.from?.last} ${rule.to?.first}-${rule.to?.last}`)
+      .join();
+    let selection = this.#alike.get(key);
+    if (selection === undefined) {
+      selection = { rules, known: rules.some(({ rule }) => rule.from !== undefined) ? undefined : new Map() };
+      if (this.#alike.size >= selectionLimit) this.#alike.clear();
+      this.#alike.set(key, selection);
+    }
+    return selection;
+  }
+
+  #table(number: number): RouteTable {
+    let table = this.#tables.get(number);
+    if (table === undefined) {
+      table = new RouteTable(this.#routes.get(number) ?? []);
+      this.#tables.set(number, table);
+    }
+    return table;
   }
 }
 
-/** Texts are made when a packet first takes the route. */
-class MadeRoute implements FoundRoute {
-  readonly kind: FoundRoute["kind"];
-  readonly device: PreparedInterface;
-  readonly via: Ip | undefined;
-  readonly source: Ip | undefined;
-  readonly origin: Origin;
-  readonly #made: FoundSource;
-  #step: Step | undefined;
-
-  constructor(made: FoundSource) {
-    this.kind = made.kind;
-    this.device = made.device;
-    this.via = made.via;
-    this.source = made.source;
-    this.origin = made.origin;
-    this.#made = made;
+function find({ rules }: Selection, destination: Ip, source: Ip | undefined): FoundRoute | undefined {
+  for (const { rule, table } of rules) {
+    if (rule.family !== undefined && (rule.family === 4) !== (typeof destination === "number")) continue;
+    // A packet whose source is still open has source zero.
+    if (rule.from !== undefined && !rangeHolds(rule.from, source ?? (typeof destination === "number" ? 0 : unspecified))) continue;
+    if (rule.to !== undefined && !rangeHolds(rule.to, destination)) continue;
+    const found = table.lookup(destination);
+    if (found !== undefined && found.kind !== "throw") return found;
   }
-
-  get element(): string {
-    return tableName(this.#made.table);
-  }
-
-  get step(): Step {
-    this.#step ??= { kind: "route", what: describe(this.#made), element: this.element, origin: this.origin };
-    return this.#step;
-  }
-}
-
-function tableName(number: number): string {
-  if (number === mainTable) return "table main";
-  return number === localTable ? "table local" : number === defaultTable ? "table default" : `table ${number}`;
-}
-
-function describe({ kind, prefix, via, device }: FoundSource): string {
-  const target = lengthOf(prefix) === 0 ? "default" : prefix;
-  if (kind === "local") return `${target} is this host`;
-  if (kind === "unicast") return via === undefined ? `${target} dev ${device.name}` : `${target} via ${textVia(via)} dev ${device.name}`;
-  return `${kind} ${target}`;
-}
-
-function textVia(via: Ip): Address | string {
-  return typeof via === "number" ? `${via >>> 24}.${(via >>> 16) & 255}.${(via >>> 8) & 255}.${via & 255}` : via;
+  return undefined;
 }
 
 function pick(addresses: readonly HostAddress[], near: Ip | undefined, family: Family): Ip | undefined {

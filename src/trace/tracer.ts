@@ -184,11 +184,26 @@ class Chooser {
 
 /** Adds up the weights of paths that are equal in all else. */
 function merge(paths: readonly Path[]): readonly Path[] {
-  const merged = new Map<string, Path>();
+  const merged: Path[] = [];
+  /** Indexes into merged, by what is quick to compare. */
+  const alike = new Map<string, number[]>();
   for (const path of paths) {
-    const key = JSON.stringify({ ...path, weight: 0 });
-    const same = merged.get(key);
-    merged.set(key, same === undefined ? path : { ...same, weight: same.weight + path.weight });
+    const { received } = path;
+    const key = `${path.outcome} ${path.hops.length} ${received?.destination} ${received?.source} ${path.decidedBy?.host} ${path.representative}`;
+    const candidates = alike.get(key) ?? [];
+    const same = candidates.find((at) => isSame({ ...merged[at], weight: 0 }, { ...path, weight: 0 }));
+    const other = same === undefined ? undefined : merged[same];
+    if (same === undefined || other === undefined) {
+      candidates.push(merged.push(path) - 1);
+      alike.set(key, candidates);
+    } else merged[same] = { ...other, weight: other.weight + path.weight };
   }
-  return [...merged.values()];
+  return merged;
+}
+
+function isSame(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => isSame(Reflect.get(a, key), Reflect.get(b, key)));
 }

@@ -16,7 +16,8 @@ import { type Ip, isLoopback, textOf } from "./ip.ts";
 import type { Crossing, Links } from "./links.ts";
 import { type Chance, type DynamicSet, Packet } from "./packet.ts";
 import type { Disposition, Hop, Path, PortRange, Step, Tuple } from "./result.ts";
-import type { FoundRoute, Refusal } from "./routing.ts";
+import type { FoundRoute } from "./route-table.ts";
+import type { Refusal } from "./routing.ts";
 import { type Decision, evaluate, type PreparedChain } from "./rules.ts";
 
 /** What hosts remember between packets. */
@@ -97,6 +98,7 @@ class Journey {
   #memory: HostMemory | undefined;
   #in: PreparedInterface | undefined;
   #before: Tuple;
+  #sourceBefore: Ip;
   /** The route taken last, and where. */
   #route: FoundRoute | undefined;
   #routeHost: PreparedHost;
@@ -114,6 +116,7 @@ class Journey {
     this.#host = host;
     this.#routeHost = host;
     this.#before = packet.tuple;
+    this.#sourceBefore = packet.source;
     this.sent = packet.tuple;
   }
 
@@ -130,14 +133,14 @@ class Journey {
     const { routing } = this.#host;
     this.#enter(this.#host, undefined);
     packet.inInterface = "";
-    let route = this.#usable(routing.lookup(packet.destination, hasSource ? packet.source : undefined, "lo", packet.mark));
+    let route = this.#usable(routing.lookup(packet.destination, hasSource ? packet.source : undefined, this.#host.loopback, packet.mark));
     if (route === undefined) return undefined;
     if (!hasSource) {
       packet.setSource(routing.sourceFor(route, packet.destination), packet.sourcePort, undefined);
       this.#before = packet.tuple;
       this.sent = packet.tuple;
       // As connect() does: the route is looked up again with the source that the first look chose.
-      route = this.#usable(routing.lookup(packet.destination, packet.source, "lo", packet.mark));
+      route = this.#usable(routing.lookup(packet.destination, packet.source, this.#host.loopback, packet.mark));
       if (route === undefined) return undefined;
     }
     // A socket sends from addresses of its host only. A source that the caller asked for is sent as from a raw socket.
@@ -203,7 +206,12 @@ class Journey {
       return this.#end("black-hole", route.element, route.origin, "nothing is behind the loopback interface");
     }
     if (out.kind === "discard") return this.#end("black-hole", route.element, route.origin, `${out.name} discards everything`);
-    const resolution = this.#context.links.resolve(out, route.via ?? packet.destination, packet.source);
+    const resolution = this.#context.links.resolve(
+      out,
+      route.via ?? packet.destination,
+      packet.source,
+      this.#in !== undefined && packet.source === this.#sourceBefore,
+    );
     packet.steps?.push(resolution.step);
     if (resolution.to === undefined) return this.#end("no-neighbour", resolution.element, resolution.origin, undefined);
     this.#closeHop(out);
@@ -438,7 +446,7 @@ class Journey {
   /** ip_route_me_harder: a packet of our own got another destination or mark. */
   #reroute(): boolean {
     const packet = this.#packet;
-    const route = this.#usable(this.#host.routing.lookup(packet.destination, packet.source, "lo", packet.mark));
+    const route = this.#usable(this.#host.routing.lookup(packet.destination, packet.source, this.#host.loopback, packet.mark));
     return route !== undefined && this.#take(route);
   }
 
@@ -518,6 +526,7 @@ class Journey {
     this.#host = host;
     this.#in = device;
     this.#before = packet.tuple;
+    this.#sourceBefore = packet.source;
     packet.surroundings = host;
     packet.steps = this.#context.steps ? [] : undefined;
     this.#memory = host.host.ruleSet.length === 0 ? undefined : this.#context.memory.of(host.name);
