@@ -47,8 +47,7 @@ const everywhere: readonly (readonly [string, string])[] = [
       (name) => [`ipv4/conf/${scope}/${name}`, "0"] as const,
     ),
   ),
-  // A lab asks questions faster than the Internet does.
-  // No type of ICMP counts towards a limit: neither the one per destination nor the one of the whole namespace.
+  // A lab asks questions faster than the Internet does. No type of ICMP counts towards a limit: neither the one per destination nor the one of the whole namespace.
   ["ipv4/icmp_ratelimit", "0"],
   ["ipv4/icmp_ratemask", "0"],
   // For interfaces to come: those with an IPv6 address turn it on. `lo` is there already and keeps ::1.
