@@ -55,7 +55,7 @@ export function startFlow(enter: Enter, request: FlowRequest): Flow {
       case "sctp":
         return failed("unsupported", "no SCTP packets are sent");
       default:
-        return packet.protocol satisfies never;
+        return failed("unsupported", `${String(packet.protocol satisfies never)} is no protocol that is sent`);
     }
   } catch (error) {
     const problem = codeOf(error);
