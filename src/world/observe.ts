@@ -9,7 +9,7 @@
  *     reply     to the next packet of the flow    known by reversed tuples   in every host given
  */
 
-import type { HostName, InterfaceName, Network } from "../ir/network.ts";
+import type { HostName, Interface, InterfaceName, Network } from "../ir/network.ts";
 import {
   type Connection,
   type ConnectionTuple,
@@ -230,28 +230,41 @@ function inOrder(passes: readonly ObservedPass[], network: Network): readonly Ob
     const pass: ObservedPass = next;
     ordered.push(pass);
     rest.splice(rest.indexOf(pass), 1);
-    const reached = new Set<string>();
-    if (pass.outInterface !== undefined) addReached(network, pass.host, pass.outInterface, reached);
-    next =
-      rest.find((other) => reached.has(`${other.host} ${other.inInterface ?? ""}`) && tupleKey(other.before) === tupleKey(pass.after)) ??
-      rest[0];
+    const reached = pass.outInterface === undefined ? new Set<string>() : reachedFrom(network, pass.host, pass.outInterface);
+    const isNext = (other: ObservedPass): boolean =>
+      reached.has(`${other.host} ${other.inInterface ?? ""}`) && tupleKey(other.before) === tupleKey(pass.after);
+    next = rest.find(isNext) ?? rest[0];
   }
   return ordered;
 }
 
-/** Adds the interfaces, as "host name", by which a packet that leaves by this one can come in: through bridges, these may be many. */
-function addReached(network: Network, host: HostName, name: InterfaceName, reached: Set<string>): void {
-  const interfaces = network.host(host)?.interfaces ?? [];
-  const own = interfaces.find((candidate) => candidate.name === name);
-  const ports = own?.kind === "bridge" ? interfaces.filter((port) => port.kind === "veth" && port.port?.bridge === name) : [own];
-  for (const port of ports) {
-    if (port?.kind !== "veth" || reached.has(`${port.peer.host} ${port.peer.name}`)) continue;
+/** The interfaces, as "host name", by which a packet that leaves by this one can come in: through bridges, these may be many. */
+function reachedFrom(network: Network, host: HostName, name: InterfaceName): ReadonlySet<string> {
+  const reached = new Set<string>();
+  const leave = (port: Interface | undefined): void => {
+    if (port?.kind !== "veth" || reached.has(`${port.peer.host} ${port.peer.name}`)) return;
     reached.add(`${port.peer.host} ${port.peer.name}`);
-    const other = network.host(port.peer.host)?.interfaces.find((candidate) => candidate.name === port.peer.name);
-    if (other?.kind !== "veth" || other.port === undefined || reached.has(`${port.peer.host} ${other.port.bridge}`)) continue;
+    const other = interfaceOf(network, port.peer.host, port.peer.name);
+    if (other?.kind !== "veth" || other.port === undefined) return;
     reached.add(`${port.peer.host} ${other.port.bridge}`);
-    addReached(network, port.peer.host, other.port.bridge, reached);
-  }
+    flood(port.peer.host, other.port.bridge, other);
+  };
+  /** `by`: the port by which it came; absent when the bridge itself sends. */
+  const flood = (on: HostName, bridge: InterfaceName, by?: Interface & { readonly kind: "veth" }): void => {
+    for (const port of network.host(on)?.interfaces ?? []) {
+      if (port.kind !== "veth" || port.port?.bridge !== bridge) continue;
+      const isApart = port === by ? !port.port.hairpin : port.port.isolated && by?.port?.isolated === true;
+      if (!isApart) leave(port);
+    }
+  };
+  const own = interfaceOf(network, host, name);
+  if (own?.kind === "bridge") flood(host, name);
+  else leave(own);
+  return reached;
+}
+
+function interfaceOf(network: Network, host: HostName, name: InterfaceName): Interface | undefined {
+  return network.host(host)?.interfaces.find((candidate) => candidate.name === name);
 }
 
 const protocols = new Map((["tcp", "udp", "icmp", "sctp"] as const satisfies Protocol[]).map((name) => [protocolNumbers[name], name]));

@@ -8,7 +8,7 @@ import { mustAddress } from "../../src/net/address.ts";
 import type { Tuple } from "../../src/trace/result.ts";
 import { type Observation, type ObservedPass, observe } from "../../src/world/observe.ts";
 import { StandIns } from "../../src/world/stand-in.ts";
-import { host, network, origin, route, rule, veth } from "./build.ts";
+import { host, link, network, origin, route, rule, veth } from "./build.ts";
 import { requireKernel } from "./require-kernel.ts";
 
 requireKernel();
@@ -199,4 +199,39 @@ test("a host that does not exist fails it, and nothing stays in the others", asy
   await expect(observe(within, { from: client, packet, hosts: [...hosts, "vm/nobody"] }, all)).rejects.toThrow("ENOENT");
   for (const name of hosts) expect(kernel.observe(name).ruleSet).not.toContain("nftrace");
   expect((await see({})).result.outcome).toBe("answered");
+});
+
+test("the way through a bridge, whose ports reach one another by the node only", async () => {
+  const [one, two, node] = ["pod/shop/default/one", "pod/shop/default/two", "node/shop/a"];
+  const port = { bridge: "cbr0", hairpin: true, isolated: true };
+  const pod = (name: string, end: string, address: string) =>
+    host(name, [veth("eth0", `${node} ${end}`, [address])], { routes: [route("0.0.0.0/0", { via: "10.244.0.1" })] });
+  const bridged = network(
+    pod(one, "veth1", "10.244.0.2/24"),
+    pod(two, "veth2", "10.244.0.3/24"),
+    host(
+      node,
+      [
+        link("bridge", "cbr0", ["10.244.0.1/24"], { proxyArp: true }),
+        veth("veth1", `${one} eth0`, [], { port }),
+        veth("veth2", `${two} eth0`, [], { port }),
+      ],
+      { forwarding: true },
+    ),
+  );
+  expect(kernel.apply(bridged).errors).toEqual([]);
+  expect(standIns.set(two, [identity("tcp", 80)])).toEqual([]);
+  const packet: Tuple = {
+    protocol: "tcp",
+    source: mustAddress("10.244.0.2"),
+    destination: mustAddress("10.244.0.3"),
+    destinationPort: 80,
+  };
+  const seen = await observe(within, { from: one, packet, hosts: [two, node, one] }, bridged);
+  expect(way(seen.forward)).toEqual([
+    `${one} >eth0 10.244.0.2 > 10.244.0.3`,
+    `${node} cbr0>cbr0 10.244.0.2 > 10.244.0.3`,
+    `${two} eth0> 10.244.0.2 > 10.244.0.3: delivered`,
+  ]);
+  expect(seen.reply.map(({ host: name }) => name)).toEqual([two, node, one]);
 });
