@@ -20,7 +20,7 @@ export type ConnectionTuple = {
   readonly icmp?: { readonly id: number; readonly type: number; readonly code: number };
 };
 
-export const connectionStatuses = {
+const connectionStatuses = {
   expected: 0x1,
   seenReply: 0x2,
   assured: 0x4,
@@ -34,7 +34,7 @@ export type Connection = {
   readonly original: ConnectionTuple;
   /** As answers come in. */
   readonly reply: ConnectionTuple;
-  /** Names of {@link connectionStatuses} that hold. */
+  /** What holds. */
   readonly status: readonly (keyof typeof connectionStatuses)[];
   readonly mark: number;
   /** Seconds until it is forgotten, when no packet comes. */

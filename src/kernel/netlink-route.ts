@@ -39,7 +39,7 @@ const IFLA = {
 } as const;
 const IFLA_INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const;
 
-export const IFF_UP = 0x1;
+const IFF_UP = 0x1;
 export const IFF_NOARP = 0x80;
 
 /** IPv4 settings of an interface, by their place in `IPV4_DEVCONF_*` (include/uapi/linux/ip.h). */
@@ -179,7 +179,7 @@ export function setProxyDelay(batch: Batch, index: number, milliseconds: bigint)
   batch.end();
 }
 
-export function familyNumber(address: Address | Prefix): number {
+function familyNumber(address: Address | Prefix): number {
   return familyOf(address as string as Address) === 4 ? linux.AF_INET : linux.AF_INET6;
 }
 

@@ -11,7 +11,7 @@
 import { type Address, addressValue, ipv4Number } from "../net/address.ts";
 import { checked, lastErrno, libc, linux, SystemError } from "./libc.ts";
 
-export const NLM_F_REQUEST = 0x1;
+const NLM_F_REQUEST = 0x1;
 export const NLM_F_DUMP = 0x300;
 export const NLM_F_REPLACE = 0x100;
 export const NLM_F_EXCL = 0x200;

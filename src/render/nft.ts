@@ -42,11 +42,6 @@ export function renderTable(table: Table): string {
   return renderRuleSet([table]).text;
 }
 
-/** One rule, without its comment: what a person reads in a trace. */
-export function renderRule(rule: Rule, table: Table): string {
-  return ruleText(rule, table);
-}
-
 /**
  * What turns `before` into `after` in one transaction. Empty when nothing does. Only chains that changed are refilled; sets and maps change by
  * element, so that dynamic sets keep what rules put into them. A set that is declared differently takes its table with it.
@@ -89,7 +84,7 @@ export function nftComment(text: string): string {
   const clean = text
     .replace(/"/g, "'")
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not get through.
-    .replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\ud800-\udfff]+/g, " ");
+    .replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\ud800-\udfff]+/gu, " ");
   let bytes = 0;
   let end = 0;
   for (const character of clean) {
