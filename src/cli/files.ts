@@ -1,7 +1,7 @@
 /** Documents from files. */
 
-import { readFileSync, type Stats, statSync } from "node:fs";
-import { resolve } from "node:path";
+import { readdirSync, readFileSync, type Stats, statSync } from "node:fs";
+import { dirname, isAbsolute, join, resolve } from "node:path";
 import { formatProblem, type Kept, type Problem } from "../documents/problem.ts";
 import { type OpenedLab, openLab } from "../lab/index.ts";
 import type { Style } from "../render/style.ts";
@@ -60,6 +60,11 @@ function isSystemError(error: unknown): error is Error & { readonly code: string
   return error instanceof Error && "code" in error && typeof error.code === "string";
 }
 
+/** A path in a lab file is relative to that file. */
+function besides(from: string, path: string): string {
+  return isAbsolute(path) ? path : join(dirname(from), path);
+}
+
 /** Manifests named in a lab file: `undefined` when there is none. */
 function readManifest(context: Context, path: string): File | undefined {
   try {
@@ -70,11 +75,25 @@ function readManifest(context: Context, path: string): File | undefined {
   }
 }
 
+/** Names of the files in a folder named in a lab file; `undefined` when there is none. */
+function listFolder(context: Context, path: string): readonly string[] | undefined {
+  try {
+    return readdirSync(resolve(context.cwd, path), { withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => entry.name)
+      .sort();
+  } catch (error) {
+    if (isSystemError(error) && (error.code === "ENOENT" || error.code === "ENOTDIR")) return undefined;
+    throw error;
+  }
+}
+
 /** Reads and opens documents. Problems that are only warnings go to standard error; errors are a {@link Failure} with all of them. */
 export function openFiles(context: Context, paths: readonly string[]): OpenedLab & { readonly view: NonNullable<OpenedLab["view"]> } {
   const opened = openLab(
     paths.map((path) => readDocument(context, path)),
-    (path) => readManifest(context, path),
+    (path, from) => readManifest(context, besides(from, path)),
+    (path, from) => listFolder(context, besides(from, path)),
   );
   const { view } = opened;
   if (view === undefined) throw documentFailure(paths, opened.problems, context.errorStyle);

@@ -5,7 +5,7 @@
  */
 
 import { assumptions, controllers, settle } from "../controllers/index.ts";
-import { type DocumentFile, type Kept, loadLab, type Problem } from "../documents/index.ts";
+import { type DocumentFile, type Kept, type ListFolder, loadLab, type Problem, type ReadFile } from "../documents/index.ts";
 import { MemoryResources } from "../resources/memory.ts";
 import type { Key, Resource } from "../resources/resources.ts";
 import { LabView } from "./view.ts";
@@ -26,8 +26,8 @@ export type OpenedLab = {
  * Reads documents, runs what Azure, AKS and Kubernetes do about them to the end, and compiles the result. What a running lab would have to measure
  * (do pods answer? do probes?) is assumed to go well.
  */
-export function openLab(files: readonly DocumentFile[], read: (path: string) => DocumentFile | undefined): OpenedLab {
-  const { name, resources: desired, problems, kept } = loadLab(files, read);
+export function openLab(files: readonly DocumentFile[], read: ReadFile, listFolder?: ListFolder): OpenedLab {
+  const { name, resources: desired, problems, kept } = loadLab(files, read, listFolder);
   if (problems.some((problem) => problem.severity === "error")) return { name, documents: desired, problems, kept, rounds: 0 };
   const resources = new MemoryResources();
   resources.apply(desired);

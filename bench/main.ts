@@ -1,0 +1,144 @@
+/**
+ * Measures Drydock against the kernel's own floor and against peers, in one run, and prints ratios. Never part of the tests: absolute times say
+ * little on a shared machine.
+ *
+ *     npm run bench                       everything
+ *     npm run bench -- bring-up trace     some of it; --pods 5000 --nodes 100 for another size
+ */
+
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { measureFloor, measureMininet } from "./floor.ts";
+import { addPod, bringUp, firstPacket, idle } from "./lab-bench.ts";
+import { measureServices } from "./services-bench.ts";
+import { measureTrace } from "./trace-bench.ts";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    pods: { type: "string", default: "1000" },
+    nodes: { type: "string", default: "20" },
+    inside: { type: "boolean", default: false },
+  },
+});
+const size = { pods: Number(values.pods), nodes: Number(values.nodes) };
+
+/** What needs namespaces of its own runs in a world of its own: a second process of this program, inside. */
+const insideBenches: Readonly<Record<string, () => unknown>> = {
+  floor: () => measureFloor(size.nodes, size.pods),
+  mininet: () => measureMininet(100),
+  services: () => measureServices(10_000),
+};
+
+function inside<T>(bench: string): T {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [
+      "scripts/in-world.mjs",
+      process.execPath,
+      process.argv[1] ?? "",
+      "--inside",
+      bench,
+      "--pods",
+      String(size.pods),
+      "--nodes",
+      String(size.nodes),
+    ],
+    { encoding: "utf8", maxBuffer: 1 << 26 },
+  );
+  if (status !== 0) throw new Error(`${bench}: ${stderr}`);
+  return JSON.parse(stdout) as T;
+}
+
+const ms = (value: number) => `${value < 10 ? value.toFixed(2) : value.toFixed(0)} ms`;
+const line = (name: string, text: string) => process.stdout.write(`${name.padEnd(34)} ${text}\n`);
+const ratio = (value: number, base: number) => `${(value / base).toFixed(2)} x`;
+
+type Benches = Readonly<Record<string, () => unknown>>;
+
+const benches: Benches = {
+  "bring-up": async () => {
+    const floor = inside<ReturnType<typeof measureFloor>>("floor");
+    line(
+      "floor (ip -batch)",
+      `${ms(floor.totalMs)}: namespaces ${ms(floor.namespacesMs)}, links ${ms(floor.linksMs)}, addresses and routes ${ms(floor.addressesMs)}; teardown ${ms(floor.teardownMs)}`,
+    );
+    await withState(async (state) => {
+      const up = await bringUp(state, size);
+      line(`up, ${size.nodes} nodes, ${size.pods} pods`, `${ms(up.upMs)}, ${ratio(up.upMs, floor.totalMs)} the floor (at most 1.30 x)`);
+      line("down", `${ms(up.downMs)}`);
+    });
+    const mininet = inside<ReturnType<typeof measureMininet>>("mininet");
+    if (mininet === null) line("Mininet, 100 hosts", "not installed (Debian package mininet); no comparison");
+    else {
+      await withState(async (state) => {
+        const up = await bringUp(state, { nodes: 4, pods: 100 });
+        line("Mininet, 100 hosts", `${ms(mininet)}; Drydock, 4 nodes and 100 pods that answer: ${ms(up.upMs)}, ${ratio(up.upMs, mininet)}`);
+      });
+    }
+  },
+  "first-packet": () =>
+    withState(async (state) =>
+      line("first packet, 3 nodes, 30 pods", `${ms(await firstPacket(state))} after up started (at most 1000 ms)`),
+    ),
+  "add-pod": () =>
+    withState(async (state) => {
+      const { ownCpuMs, elapsedMs } = await addPod(state, size);
+      line(
+        `one pod more at ${size.pods}`,
+        `daemon's CPU ${ms(ownCpuMs)}, until it answers ${ms(elapsedMs)} (median of 20; at most 5 ms of our own time)`,
+      );
+    }),
+  idle: () =>
+    withState(async (state) => {
+      const { cpuPercent, residentMegabytes } = await idle(state, size);
+      line(
+        `idle, ${size.pods} pods`,
+        `${cpuPercent.toFixed(2)} % of one core over 10 s; ${residentMegabytes.toFixed(0)} MB resident (at most ${(150 + (20 * size.pods) / 1024).toFixed(0)})`,
+      );
+    }),
+  services: () => {
+    const measured = inside<ReturnType<typeof measureServices>>("services");
+    line(
+      "10,000 Services of 2 endpoints",
+      `${ms(measured.flat.loadMs)} to load (at most 500 ms), one more ${ms(measured.flat.oneMoreMs)} (at most 10 ms)`,
+    );
+    line(
+      "  the same as kube-proxy's chains",
+      `${ms(measured.chains.loadMs)} to load (${ratio(measured.chains.loadMs, measured.flat.loadMs)}), one more ${ms(measured.chains.oneMoreMs)}; with ${measured.chains.services} Services`,
+    );
+    line("  first packet through the last", `${ms(measured.flat.firstPacketMs)}; with 10 Services ${ms(measured.flat.firstPacketOf10Ms)}`);
+  },
+  trace: () => {
+    const measured = measureTrace({ nodes: 500, pods: 15_000 });
+    line(
+      "trace, 500 nodes, 15,000 pods",
+      `${Math.round(measured.forwardPerSecond).toLocaleString("en")} forward traces a second with reasons (at least 100,000); there and back ${Math.round(measured.bothPerSecond).toLocaleString("en")}`,
+    );
+    line("  first trace, nothing compiled", `${ms(measured.firstMs)}`);
+  },
+};
+
+async function withState(work: (state: string) => Promise<unknown>): Promise<void> {
+  const state = mkdtempSync(join(tmpdir(), "drydock-bench-"));
+  try {
+    await work(state);
+  } finally {
+    rmSync(state, { recursive: true, force: true });
+  }
+}
+
+if (values.inside) {
+  const result = insideBenches[positionals[0] ?? ""]?.();
+  process.stdout.write(JSON.stringify(result ?? null));
+} else {
+  const wanted = positionals.length === 0 ? Object.keys(benches) : positionals;
+  for (const name of wanted) {
+    const bench = benches[name];
+    if (bench === undefined) throw new Error(`no bench ${name}; there are: ${Object.keys(benches).join(", ")}`);
+    await bench();
+  }
+}
