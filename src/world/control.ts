@@ -218,7 +218,7 @@ function statusOf(daemon: Daemon, lab: string, since: string): Status {
         backends: balancer.properties.backendAddressPools[0]?.properties.backendIPConfigurations.length ?? 0,
       })),
     ),
-    kernelErrors: daemon.errors.map((error) => error.message),
+    kernelErrors: [...daemon.errors.map((error) => error.message), ...daemon.listenProblems],
     memoryBytes: process.memoryUsage.rss(),
   };
 }

@@ -14,13 +14,13 @@ import { checkTransition, type Problem } from "../documents/index.ts";
 import type { HostName, Listener, Network } from "../ir/network.ts";
 import { type ApplyError, Kernel, type ObservedHost } from "../kernel/index.ts";
 import type { EndpointSlice, Pod, Service } from "../kube/objects.ts";
-import { parseAddress } from "../net/address.ts";
+import { type Address, parseAddress } from "../net/address.ts";
 import { armBucket, armKey, type Key, kubeBucket, kubeKey, type Resources, type Write } from "../resources/resources.ts";
 import type { Store } from "../store/store.ts";
-import { ask } from "./ask.ts";
+import { type Answer, ask, askAtOnce } from "./ask.ts";
 import { HealthProbes, probeResults } from "./health-probes.ts";
 import { type Document, mergeDocuments } from "./merge.ts";
-import { StandIns } from "./stand-in.ts";
+import { enter, StandIns } from "./stand-in.ts";
 
 /** How far a change has come. Counts are of the whole lab. */
 export type Progress = {
@@ -34,7 +34,10 @@ export type Progress = {
 const sliceMs = 10;
 const readinessTimeoutMs = 2000;
 const readinessAtOnce = 256;
-/** After the kernel refused something: again after this, doubling, while it still refuses. */
+/** While somebody waits for the lab to come to rest: how soon what failed is tried again, and for how long. */
+const againMs = 100;
+const overdueMs = 5000;
+/** After that, and when nobody waits: again after this, doubling, while it still fails. */
 const retryFirstMs = 500;
 const retryLastMs = 30_000;
 
@@ -42,11 +45,15 @@ export class Daemon {
   readonly #name: string;
   readonly #store: Store;
   readonly #kernel = new Kernel();
-  readonly #standIns = new StandIns();
+  readonly #standIns = new StandIns(enter);
   readonly #probes = new HealthProbes(() => this.wake());
   readonly #listeners = new Map<HostName, readonly Listener[]>();
   readonly #watchers = new Set<(progress: Progress) => void>();
   #waiting: (() => void)[] = [];
+  readonly #listenProblems = new Map<HostName, readonly string[]>();
+  /** Pods that were asked in the last round and did not answer. */
+  #silentPods = 0;
+  #reported: { readonly phase: Progress["phase"] | undefined; readonly at: number } = { phase: undefined, at: 0 };
   #network: Network | undefined;
   #errors: readonly ApplyError[] = [];
   #dirty = false;
@@ -73,6 +80,11 @@ export class Daemon {
   /** What the kernel refused in the last round. */
   get errors(): readonly ApplyError[] {
     return this.#errors;
+  }
+
+  /** Listeners that could not be opened in the last round. */
+  get listenProblems(): readonly string[] {
+    return [...this.#listenProblems.values()].flat();
   }
 
   /** Nothing is left to do. */
@@ -144,12 +156,18 @@ export class Daemon {
           this.#dirty = false;
           await this.#round();
         }
+        if (this.#incomplete) {
+          if (this.#overdue()) break;
+          await new Promise((resolve) => setTimeout(resolve, againMs));
+          this.#dirty = true;
+          continue;
+        }
         const ports = answerablePorts(this.resources);
         if (this.#probes.settled((probe, port) => ports.has(`${segmentAfter(probe, "resourceGroups")}/${port}`))) break;
         this.#report("probes");
         // The next answer wakes the loop; until then others may speak.
         await new Promise((resolve) => setTimeout(resolve, 20));
-        if (!this.#dirty && this.#probesOverdue()) break;
+        if (!this.#dirty && this.#overdue()) break;
       }
       this.#report("done");
       this.#failure = undefined;
@@ -158,20 +176,21 @@ export class Daemon {
       process.stderr.write(`drydock: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
     }
     this.#running = false;
+    this.#scheduleRetry();
     if (this.#dirty) {
       this.wake();
       return;
     }
-    this.#probesSince = undefined;
+    this.#waitingSince = undefined;
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
-  #probesSince: number | undefined;
+  #waitingSince: number | undefined;
 
-  /** Probes that ought to be answered and are not: the lab is as it is, and status says so. */
-  #probesOverdue(): boolean {
-    this.#probesSince ??= performance.now();
-    return performance.now() - this.#probesSince > 5000;
+  /** Pods, probes or the kernel ought to have answered well by now and have not: the lab is as it is, and status says so. */
+  #overdue(): boolean {
+    this.#waitingSince ??= performance.now();
+    return performance.now() - this.#waitingSince > overdueMs;
   }
 
   /** Once from resources to the kernel, and what answers back into the store. */
@@ -213,12 +232,21 @@ export class Daemon {
 
   #kernelSaid(errors: readonly ApplyError[]): void {
     this.#errors = errors;
+    for (const error of errors.slice(0, 20)) process.stderr.write(`drydock: ${error.message}\n`);
+  }
+
+  /** Something of the last round failed that may go well the next time. */
+  get #incomplete(): boolean {
+    return this.#errors.length > 0 || this.#listenProblems.size > 0 || this.#silentPods > 0;
+  }
+
+  /** What failed is tried again, less and less often. */
+  #scheduleRetry(): void {
     clearTimeout(this.#retry);
-    if (errors.length === 0) {
+    if (!this.#incomplete) {
       this.#retryMs = retryFirstMs;
       return;
     }
-    for (const error of errors.slice(0, 20)) process.stderr.write(`drydock: ${error.message}\n`);
     this.#retry = setTimeout(() => this.wake(), this.#retryMs);
     this.#retryMs = Math.min(2 * this.#retryMs, retryLastMs);
   }
@@ -230,42 +258,85 @@ export class Daemon {
       const listeners = network.host(name)?.listeners ?? [];
       if (this.#listeners.get(name) === listeners) continue;
       if (listeners.length > 0 || this.#listeners.has(name)) {
-        for (const { listener, error } of this.#standIns.set(name, listeners)) {
-          process.stderr.write(`drydock: ${name} cannot listen on ${listener.port}/${listener.protocol}: ${error.message}\n`);
+        const problems = this.#standIns.set(name, listeners).map(({ listener, error }) => {
+          return `${name} cannot listen on ${listener.port}/${listener.protocol}: ${error.message}`;
+        });
+        if (problems.length > 0) {
+          for (const problem of problems) process.stderr.write(`drydock: ${problem}\n`);
+          this.#listenProblems.set(name, problems);
+          // Not done: the next round tries again.
+          this.#listeners.delete(name);
+          continue;
         }
+        this.#listenProblems.delete(name);
       }
       this.#listeners.set(name, listeners);
     }
-    if (this.#listeners.size === names.length) return;
+    if (this.#listeners.size === names.length && this.#listenProblems.size === 0) return;
     const present = new Set(names);
     for (const name of this.#listeners.keys()) {
       if (present.has(name)) continue;
       this.#standIns.remove(name);
       this.#listeners.delete(name);
     }
+    for (const name of this.#listenProblems.keys()) if (!present.has(name)) this.#listenProblems.delete(name);
   }
 
-  /** Asks the stand-ins of pods that are not ready, and writes down who answers. */
+  /** Asks the stand-ins of pods that are not ready, and writes down who answers. Those that do not are asked again later. */
   async #askPods(): Promise<void> {
-    const waiting = clusterNames(this.resources).flatMap((cluster) =>
-      podsOf(this.resources, cluster)
-        .filter((pod) => pod.status?.podIP !== undefined && pod.spec.nodeName !== undefined && !isReady(pod))
-        .map((pod) => ({ cluster, pod })),
-    );
-    for (let start = 0; start < waiting.length; start += readinessAtOnce) {
-      const group = waiting.slice(start, start + readinessAtOnce);
-      const answers = await Promise.all(group.map(({ cluster, pod }) => answersItsNode(cluster, pod)));
-      const ready = group.filter((_, index) => answers[index]);
-      if (ready.length > 0) {
-        this.#store.commit(ready.map(({ cluster, pod }) => ({ key: podKey(cluster, pod), value: asReady(pod) })));
-        this.#dirty = true;
+    const byNode = new Map<HostName, Unready[]>();
+    for (const cluster of clusterNames(this.resources)) {
+      for (const pod of podsOf(this.resources, cluster)) {
+        const address = pod.status?.podIP === undefined ? undefined : parseAddress(pod.status.podIP);
+        if (address === undefined || pod.spec.nodeName === undefined || isReady(pod)) continue;
+        const node = `node/${cluster}/${pod.spec.nodeName}`;
+        const one: Unready = { key: podKey(cluster, pod), pod, address, port: tcpPortOf(pod) };
+        const others = byNode.get(node);
+        if (others === undefined) byNode.set(node, [one]);
+        else others.push(one);
       }
-      this.#report("answering");
     }
+    let silent = 0;
+    const answering: Unready[] = [];
+    const later: { readonly node: HostName; readonly one: Unready; readonly port: number }[] = [];
+    for (const [node, all] of byNode) {
+      const asked = all.flatMap((one) => (one.port === undefined ? [] : [{ one, destination: one.address, port: one.port }]));
+      const answers = askAtOnce(node, asked);
+      answering.push(...all.filter(({ port }) => port === undefined));
+      for (const [index, { one, port }] of asked.entries()) {
+        const answer: Answer = answers[index] ?? "no";
+        if (answer === "yes") answering.push(one);
+        else if (answer === "later") later.push({ node, one, port });
+        else silent++;
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    for (let start = 0; start < later.length; start += readinessAtOnce) {
+      const group = later.slice(start, start + readinessAtOnce);
+      const answers = await Promise.all(
+        group.map(({ node, one, port }) => ask({ from: node, to: one.address, port, timeoutMs: readinessTimeoutMs })),
+      );
+      answering.push(...group.flatMap(({ one }, index) => (answers[index] === true ? [one] : [])));
+      silent += answers.filter((answer) => !answer).length;
+    }
+    this.#writeReady(answering);
+    this.#report("answering");
+    this.#silentPods = silent;
+  }
+
+  /** A pod that changed or went while it was asked is not written: it is asked again as what it is now. */
+  #writeReady(pods: readonly Unready[]): void {
+    const still = pods.filter(({ key, pod }) => this.resources.get(key) === pod);
+    if (still.length === 0) return;
+    this.#store.commit(still.map(({ key, pod }) => ({ key, value: asReady(pod) })));
+    this.#dirty = true;
   }
 
   #report(phase: Progress["phase"]): void {
     if (this.#watchers.size === 0) return;
+    // Counting walks over all pods.
+    if (phase === this.#reported.phase && performance.now() - this.#reported.at < 50) return;
+    this.#reported = { phase, at: performance.now() };
     const progress = this.progress(phase);
     for (const watcher of [...this.#watchers]) watcher(progress);
   }
@@ -321,14 +392,12 @@ function asReady(pod: Pod): Pod {
   return { ...pod, status: { ...pod.status, phase: "Running", conditions: [...others, { type: "Ready", status: "True" }] } };
 }
 
-/** As kubelet's probes do, from the node: does the stand-in accept a connection? A pod without TCP ports has nothing to be asked. */
-function answersItsNode(cluster: string, pod: Pod): Promise<boolean> {
-  const port = pod.spec.containers
-    .flatMap((container) => container.ports ?? [])
-    .find((candidate) => (candidate.protocol ?? "TCP") === "TCP")?.containerPort;
-  const to = pod.status?.podIP === undefined ? undefined : parseAddress(pod.status.podIP);
-  if (port === undefined || to === undefined) return Promise.resolve(true);
-  return ask({ from: `node/${cluster}/${pod.spec.nodeName}`, to, port, timeoutMs: readinessTimeoutMs });
+type Unready = { readonly key: Key; readonly pod: Pod; readonly address: Address; readonly port: number | undefined };
+
+/** What kubelet would ask, from the node: the first TCP port. A pod without one has nothing to be asked. */
+function tcpPortOf(pod: Pod): number | undefined {
+  return pod.spec.containers.flatMap((container) => container.ports ?? []).find((candidate) => (candidate.protocol ?? "TCP") === "TCP")
+    ?.containerPort;
 }
 
 /** A store that was left by another process says that pods answer; none does yet. */
