@@ -241,7 +241,8 @@ export function choice<const T extends string>(values: readonly T[], options: Ch
   const { what, notModelled = {}, source, unlisted = [] } = options;
   const listed = values.filter((value) => !unlisted.includes(value));
   return {
-    schema: { type: "string", enum: listed },
+    // With nothing to choose from, an editor should mark whatever is written.
+    schema: listed.length === 0 ? { not: {} } : { type: "string", enum: listed },
     read: (tree, path, complain) => {
       const from = source === undefined ? {} : { source };
       if (tree.kind !== "scalar" || typeof tree.value !== "string") {

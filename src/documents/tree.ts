@@ -22,6 +22,7 @@ export const bounds = {
   /** Values of a document with every alias expanded. */
   expanded: 1_000_000,
   problemsPerFile: 100,
+  syntaxErrors: 5,
 } as const;
 
 /** Offsets count UTF-16 units from the start of the file. `size` is the number of values in it, aliases expanded. */
@@ -155,10 +156,11 @@ class Reader {
   }
 
   #document(document: Document.Parsed<ParsedNode>, text: string): Tree | undefined {
-    for (const error of document.errors) {
+    // One slip makes others after it: the first few say it all.
+    for (const error of document.errors.slice(0, bounds.syntaxErrors)) {
       this.problem(error.pos[0], { code: "YamlSyntax", message: sentence(error.message), ...hint(error.message, text, error.pos[0]) });
     }
-    for (const warning of document.warnings) {
+    for (const warning of document.warnings.slice(0, bounds.syntaxErrors)) {
       // The failsafe schema knows no tags; those that there are, are looked at below.
       if (warning.code !== "TAG_RESOLVE_FAILED") {
         this.problem(warning.pos[0], { code: "YamlSyntax", severity: "warning", message: sentence(warning.message) });
@@ -178,8 +180,9 @@ function sentence(message: string): string {
 
 /** Text that is YAML only after another tool has been at it. */
 function hint(message: string, text: string, offset: number): { readonly fix?: string } {
-  const start = text.lastIndexOf("\n", offset - 1) + 1;
-  const line = text.slice(start, Math.min(text.indexOf("\n", offset) + 1 || text.length, start + 500));
+  const before = text.slice(Math.max(offset - 200, 0), offset);
+  const after = text.slice(offset, offset + 200);
+  const line = before.slice(before.lastIndexOf("\n") + 1) + (after.split("\n", 1)[0] ?? "");
   if (line.includes("{{")) return { fix: "this looks like a template: render it first, such as with `helm template`" };
   if (/^[<>=|]{7}/.test(line)) return { fix: "resolve the merge conflict" };
   if (message.startsWith("Tabs")) return { fix: "indent with spaces" };

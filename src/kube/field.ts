@@ -124,9 +124,10 @@ export class Field {
     return undefined;
   }
 
+  /** One of the words. The empty one is none: the API server puts the default in its place. */
   choice<const T extends string>(values: readonly T[]): T | undefined {
     const value = this.text();
-    if (value === undefined) return undefined;
+    if (value === undefined || value === "") return undefined;
     const found = values.find((candidate) => candidate === value);
     if (found === undefined) {
       this.report("FieldValueNotSupported", `${JSON.stringify(value)} is not supported; supported values: ${values.join(", ")}`, {

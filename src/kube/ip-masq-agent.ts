@@ -3,9 +3,9 @@
  * Sources: ip-masq-agent, cmd/ip-masq-agent/ip-masq-agent.go; azure-container-networking, azure-ip-masq-merger/README.md; AKS issue 2653.
  */
 
-import { parse } from "yaml";
 import { type Prefix, parsePrefix } from "../net/prefix.ts";
 import type { ConfigMap } from "./objects.ts";
+import { parseShallowYaml } from "./shallow-yaml.ts";
 
 /** Both maps are in kube-system, under this key. The first is the user's, the second is kept by AKS. */
 export const masqueradeNamespace = "kube-system";
@@ -55,13 +55,8 @@ export function formatMasqueradeConfig(cidrs: readonly Prefix[]): string {
 function parseConfig(map: ConfigMap): Config | string {
   const text = map.data?.[masqueradeKey];
   if (text === undefined) return `has no key "${masqueradeKey}"`;
-  let value: unknown;
-  try {
-    // Aliases have no use here, and expanding them takes memory.
-    value = parse(text, { maxAliasCount: 0 });
-  } catch (error) {
-    return `key "${masqueradeKey}" is neither YAML nor JSON: ${error instanceof Error ? error.message.split("\n", 1)[0] : String(error)}`;
-  }
+  const value = parseShallowYaml(text);
+  if (value instanceof Error) return `key "${masqueradeKey}" is neither YAML nor JSON: ${value.message}`;
   if (value === null) return { cidrs: [], masqLinkLocal: false };
   if (typeof value !== "object" || Array.isArray(value)) return `key "${masqueradeKey}" is not a mapping with nonMasqueradeCIDRs`;
   const fields = new Map<string, unknown>(Object.entries(value));

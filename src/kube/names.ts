@@ -28,14 +28,14 @@ export function pathSegment(text: string): string | undefined {
   return /[/%]/.test(text) ? "may not contain '/' or '%'" : undefined;
 }
 
-/** Keys of labels and annotations: an optional DNS prefix and a slash, then a name. */
+/** Keys of labels and annotations (those in lower case): an optional DNS prefix and a slash, then a name. */
 export function qualifiedName(text: string): string | undefined {
   const parts = text.split("/");
   const name = parts.at(-1) ?? "";
   if (parts.length > 2)
     return "a qualified name must consist of a name with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')";
   if (parts.length === 2) {
-    const problem = dnsSubdomain(parts[0]?.toLowerCase() ?? "");
+    const problem = dnsSubdomain(parts[0] ?? "");
     if (problem !== undefined) return `prefix part ${problem}`;
   }
   if (name.length === 0) return "name part must be non-empty";

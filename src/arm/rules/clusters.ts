@@ -14,7 +14,7 @@ import {
   type RuleSet,
   ranges,
 } from "../limits.ts";
-import { segmentAfter } from "../names.ts";
+import { lastSegment, segmentAfter } from "../names.ts";
 import type { AgentPool, ManagedCluster, Subnet, VirtualNetwork } from "../resources.ts";
 import { checkForbidden, readCidr, span } from "./cidr.ts";
 import { gatewaySubnet } from "./networks.ts";
@@ -37,6 +37,7 @@ export function checkClusters(view: AzureView, report: Report): void {
     checkOutbound(context);
   }
   checkSharedSubnets(view, report);
+  checkKubenetTables(view, report);
   checkRoom(view, report);
 }
 
@@ -520,6 +521,43 @@ function checkSharedSubnets(view: AzureView, report: Report): void {
         source: kubenetDocs,
         fix: `give cluster ${cluster.name} a subnet of its own`,
       });
+    }
+  }
+}
+
+/** A route table of one's own under kubenet: one cluster's alone, and the same on all its subnets. */
+function checkKubenetTables(view: AzureView, report: Report): void {
+  const owners = new Map<string, ManagedCluster>();
+  for (const cluster of view.clusters) {
+    if (!isKubenet(cluster)) continue;
+    const pools = poolsOf(view, cluster);
+    const tables = pools.map((pool) => {
+      const subnet = view.subnets.find((candidate) => sameId(candidate.id, pool.properties.vnetSubnetID));
+      return { pool, table: subnet?.properties.routeTable?.id };
+    });
+    const problem = { code: "InvalidParameter", severity: "error", source: kubenetDocs } as const;
+    for (const { pool, table } of tables) {
+      const place = { id: pool.id, property: ["vnetSubnetID"], value: subnetLabel(pool.properties.vnetSubnetID) };
+      const first = tables[0]?.table;
+      if (!sameId(first ?? "", table ?? "")) {
+        report({
+          ...problem,
+          ...place,
+          message: `pool ${pool.name}'s subnet has ${table === undefined ? "no route table" : `route table ${lastSegment(table)}`}, the first pool's ${first === undefined ? "none" : lastSegment(first)}: with kubenet all subnets of a cluster have the same`,
+          fix: "attach one table to all of them, or none to any",
+        });
+      }
+      if (table === undefined) continue;
+      const owner = owners.get(table.toLowerCase());
+      if (owner === undefined) owners.set(table.toLowerCase(), cluster);
+      else if (owner !== cluster) {
+        report({
+          ...problem,
+          ...place,
+          message: `route table ${lastSegment(table)} is on subnets of clusters ${owner.name} and ${cluster.name}: kubenet writes the cluster's routes into it, so no other cluster may share it`,
+          fix: `give cluster ${cluster.name}'s subnet a table of its own`,
+        });
+      }
     }
   }
 }

@@ -28,8 +28,10 @@ import {
   withDefault,
 } from "../shape.ts";
 
-const cidr = text({ what: "prefix", examples: ["10.240.0.0/16"] });
-const address = text({ what: "IPv4 address", examples: ["10.240.4.10"] });
+// Patterns without a rule are for editors: Azure's rules say more about a wrong one.
+const cidr = text({ what: "prefix", pattern: /^\d{1,3}(\.\d{1,3}){3}\/\d{1,2}$/, examples: ["10.240.0.0/16"] });
+const anyAddress = { what: "IPv4 address", pattern: /^\d{1,3}(\.\d{1,3}){3}$/ } as const;
+const address = text({ ...anyAddress, examples: ["10.240.4.10"] });
 
 /** Names become parts of ids, host names and paths, so they have neither slashes nor colons nor anything that a shell would see. */
 function name(what: string, example: string): Shape<string> {
@@ -140,7 +142,7 @@ const fixedMachine = (what: string, example: string, ends: string) =>
   object(
     {
       name: required(name(what, "erp"), `Name of the machine; its end of a journey is ${ends}.`),
-      address: required(text({ what: "IPv4 address", examples: [example] }), "Its address."),
+      address: required(text({ ...anyAddress, examples: [example] }), "Its address."),
       listen: withDefault(listen, [], "What it listens on."),
     },
     { what, synonyms: { ip: "address", ports: "listen" } },

@@ -303,6 +303,21 @@ const refusals: readonly (readonly [name: string, text: string, problem: string]
     "InvalidParameter clusters[1].subnet",
   ],
   [
+    "a kubenet route table shared",
+    `lab: t\n${network}clusters: [{ name: c, networkPlugin: kubenet, subnet: hub/a }, { name: d, networkPlugin: kubenet, subnet: hub/b }]\nrouteTables: [{ name: r, subnets: [hub/a, hub/b] }]`,
+    "InvalidParameter clusters[1].subnet",
+  ],
+  [
+    "two route tables in a kubenet cluster",
+    `lab: t\n${network}clusters: [{ name: c, networkPlugin: kubenet, pools: [{ subnet: hub/a }, { subnet: hub/b }] }]\nrouteTables: [{ name: r, subnets: [hub/a] }]`,
+    "InvalidParameter clusters[0].pools[1].subnet",
+  ],
+  [
+    "a node resource group twice",
+    `lab: t\n${network}clusters: [{ name: c, networkPlugin: kubenet, subnet: hub/a, nodeResourceGroup: g }, { name: d, networkPlugin: kubenet, subnet: hub/b, nodeResourceGroup: G }]`,
+    "InvalidParameter clusters[1].nodeResourceGroup",
+  ],
+  [
     "pools in two VNets",
     `lab: t\nnetworks: [{ name: v, addressSpace: [10.1.0.0/16], subnets: [{ name: s, prefix: 10.1.0.0/24 }] }, { name: w, addressSpace: [10.2.0.0/16], subnets: [{ name: s, prefix: 10.2.0.0/24 }] }]\nclusters: [{ name: c, networkPlugin: kubenet, subnet: v/s, pools: [{}, { subnet: w/s }] }]`,
     "InvalidParameter clusters[0].pools[1].subnet",

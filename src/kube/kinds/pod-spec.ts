@@ -163,7 +163,7 @@ function checkPlacement(spec: Field): void {
     const operator = toleration.get("operator").choice(["Exists", "Equal", "Lt", "Gt"]);
     const key = toleration.get("key").text();
     const value = toleration.get("value").text();
-    toleration.get("effect").choice(["NoSchedule", "PreferNoSchedule", "NoExecute", ""]);
+    toleration.get("effect").choice(["NoSchedule", "PreferNoSchedule", "NoExecute"]);
     if ((key === undefined || key === "") && operator !== "Exists") {
       toleration
         .get("operator")
@@ -242,7 +242,7 @@ function completeContainer(container: unknown, hostNetwork: boolean): JsonObject
   const ports = object.ports.filter(isObject).map((port) => {
     const { hostPort, ...rest } = port;
     const onHost = hostNetwork ? { hostPort: port.containerPort } : hostPort === 0 || hostPort === undefined ? {} : { hostPort };
-    return { ...rest, protocol: port.protocol ?? "TCP", ...onHost };
+    return { ...rest, protocol: port.protocol === "UDP" ? "UDP" : "TCP", ...onHost };
   });
   return { ...object, ports };
 }

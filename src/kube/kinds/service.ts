@@ -196,7 +196,7 @@ function checkAffinity(spec: Field): void {
 function checkPolicies(spec: Field, type: Type): void {
   const isExternal = type === "NodePort" || type === "LoadBalancer" || spec.get("externalIPs").items().length > 0;
   const external = spec.get("externalTrafficPolicy");
-  const policy = external.value === "" ? undefined : external.choice(["Cluster", "Local"]);
+  const policy = external.choice(["Cluster", "Local"]);
   if (policy !== undefined && !isExternal) {
     external.report("FieldValueInvalid", "may only be set for externally-accessible services: type NodePort or LoadBalancer");
   }
@@ -232,9 +232,9 @@ function checkPolicies(spec: Field, type: Type): void {
 function complete(object: JsonObject): JsonObject {
   const spec = isObject(object.spec) ? object.spec : {};
   const { clusterIPs: _plural, clusterIP, ports, sessionAffinityConfig, externalTrafficPolicy, healthCheckNodePort, ...rest } = spec;
-  const type = spec.type ?? "ClusterIP";
+  const type = given(spec.type) ?? "ClusterIP";
   const isExternal = type === "NodePort" || type === "LoadBalancer" || (Array.isArray(spec.externalIPs) && spec.externalIPs.length > 0);
-  const sessionAffinity = spec.sessionAffinity ?? "None";
+  const sessionAffinity = given(spec.sessionAffinity) ?? "None";
   const clientIP = isObject(sessionAffinityConfig) && isObject(sessionAffinityConfig.clientIP) ? sessionAffinityConfig.clientIP : {};
   return {
     ...object,
@@ -247,7 +247,7 @@ function complete(object: JsonObject): JsonObject {
       ...(sessionAffinity === "ClientIP"
         ? { sessionAffinityConfig: { clientIP: { timeoutSeconds: clientIP.timeoutSeconds ?? affinityTimeout.default } } }
         : {}),
-      ...(type === "ExternalName" ? {} : { internalTrafficPolicy: spec.internalTrafficPolicy ?? "Cluster" }),
+      ...(type === "ExternalName" ? {} : { internalTrafficPolicy: given(spec.internalTrafficPolicy) ?? "Cluster" }),
       ...(isExternal ? { externalTrafficPolicy: externalTrafficPolicy === "Local" ? "Local" : "Cluster" } : {}),
       ...(healthCheckNodePort === undefined || healthCheckNodePort === null || healthCheckNodePort === 0 ? {} : { healthCheckNodePort }),
       ...(type === "LoadBalancer" ? { allocateLoadBalancerNodePorts: spec.allocateLoadBalancerNodePorts ?? true } : {}),
@@ -255,12 +255,17 @@ function complete(object: JsonObject): JsonObject {
   };
 }
 
+/** null and the empty text are no values. */
+function given(value: unknown): unknown {
+  return value === "" || value === null ? undefined : value;
+}
+
 function completePort(port: JsonObject): JsonObject {
   const { nodePort, name, targetPort, ...rest } = port;
   return {
     ...rest,
     ...(name === undefined || name === null || name === "" ? {} : { name }),
-    protocol: port.protocol ?? "TCP",
+    protocol: given(port.protocol) ?? "TCP",
     targetPort: targetPort === undefined || targetPort === null || targetPort === "" || targetPort === 0 ? port.port : targetPort,
     ...(nodePort === undefined || nodePort === null || nodePort === 0 ? {} : { nodePort }),
   };

@@ -1,0 +1,159 @@
+import { describe, expect, test } from "vitest";
+import { assumptions, controllers, settle } from "../controllers/index.ts";
+import { MemoryResources } from "../resources/memory.ts";
+import { checkTransition, formatProblem } from "./index.ts";
+import { load, printed } from "./testing/documents.ts";
+
+const manifest = `apiVersion: apps/v1
+kind: Deployment
+metadata: { name: web }
+spec: { replicas: 2, selector: { matchLabels: { app: web } }, template: { metadata: { labels: { app: web, tier: a } }, spec: { containers: [{ name: c, image: i, ports: [{ containerPort: 80 }] }] } } }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web }
+spec: { clusterIP: 10.0.0.50, selector: { app: web }, ports: [{ port: 80 }] }
+`;
+const lab = `lab: t
+networks:
+  - name: v
+    addressSpace: [10.240.0.0/16, 10.241.0.0/16]
+    subnets: [{ name: k, prefix: 10.240.0.0/24 }, { name: f, prefix: 10.241.0.0/24 }, { name: g, prefix: 10.240.5.0/24 }, { name: d, prefix: 10.240.4.0/24 }]
+machines: [{ name: db, subnet: v/d }]
+clusters:
+  - { name: k, networkPlugin: kubenet, subnet: v/k, podCidr: 10.244.0.0/16, pools: [{ name: np1, count: 2, maxPods: 30 }], manifests: [m.yaml] }
+  - { name: f, networkPlugin: azure, subnet: v/f, pools: [{ name: np1, count: 2, maxPods: 30 }] }
+`;
+
+/** A lab at rest with these documents. */
+function running(): MemoryResources {
+  const loaded = load(lab, { "m.yaml": manifest });
+  expect(printed(loaded)).toBe("");
+  const resources = new MemoryResources();
+  resources.apply(loaded.resources);
+  settle(resources, [...controllers, ...assumptions], (writes) => resources.apply(writes));
+  return resources;
+}
+
+const current = running();
+
+function change(replace: readonly [string, string][], manifestReplace: readonly [string, string][] = []) {
+  const apply = (text: string, edits: readonly (readonly [string, string])[]) =>
+    edits.reduce((result, [from, to]) => {
+      expect(result).toContain(from);
+      return result.replace(from, to);
+    }, text);
+  const next = load(apply(lab, replace), { "m.yaml": apply(manifest, manifestReplace) });
+  expect(next.problems.filter(({ severity }) => severity === "error").map(formatProblem)).toEqual([]);
+  return { next, problems: checkTransition(current, next.resources, next.placeOf) };
+}
+
+describe("refused", () => {
+  const refused: readonly (readonly [name: string, edits: [string, string][], problem: string])[] = [
+    [
+      "the network option",
+      [["networkPlugin: kubenet, subnet: v/k, podCidr: 10.244.0.0/16", "networkPlugin: azure, subnet: v/k"]],
+      "PropertyChangeNotAllowed clusters[0].networkPlugin",
+    ],
+    ["the pod CIDR", [["10.244.0.0/16", "10.245.0.0/16"]], "PropertyChangeNotAllowed clusters[0].podCidr"],
+    [
+      "the service CIDR",
+      [["name: f, networkPlugin: azure", "name: f, networkPlugin: azure, serviceCidr: 10.9.0.0/16, dnsServiceIP: 10.9.0.10"]],
+      "PropertyChangeNotAllowed clusters[1].serviceCidr",
+    ],
+    [
+      "the DNS address",
+      [["name: f, networkPlugin: azure", "name: f, networkPlugin: azure, dnsServiceIP: 10.0.0.11"]],
+      "PropertyChangeNotAllowed clusters[1].dnsServiceIP",
+    ],
+    [
+      "max pods",
+      [["name: np1, count: 2, maxPods: 30 }], manifests", "name: np1, count: 2, maxPods: 60 }], manifests"]],
+      "PropertyChangeNotAllowed clusters[0].pools[0].maxPods",
+    ],
+    ["a pool's subnet", [["subnet: v/f", "subnet: v/g"]], "PropertyChangeNotAllowed clusters[1].subnet"],
+    [
+      "the network mode",
+      [["name: f, networkPlugin: azure", "name: f, networkPlugin: azure, networkMode: bridge"]],
+      "PropertyChangeNotAllowed clusters[1].networkMode",
+    ],
+    [
+      "the node resource group",
+      [["name: f, networkPlugin: azure", "name: f, networkPlugin: azure, nodeResourceGroup: x"]],
+      "PropertyChangeNotAllowed clusters[1].nodeResourceGroup",
+    ],
+    ["a subnet's prefix", [["10.240.4.0/24", "10.240.4.0/25"]], "InUseSubnetCannotBeUpdated networks[0].subnets[3].prefix"],
+    [
+      "a subnet's prefix with nodes in it",
+      [["10.241.0.0/24", "10.241.0.0/23"]],
+      "InUseSubnetCannotBeUpdated networks[0].subnets[1].prefix",
+    ],
+  ];
+  for (const [name, edits, problem] of refused) {
+    test(name, () => {
+      const { problems } = change(edits);
+      const codes = problems.map(({ code, path }) => `${code} ${path}`);
+      expect(codes).toContain(problem);
+      expect(new Set(codes.map((code) => code.split(" ")[0])).size).toBe(1);
+      expect(problems.every(({ file, line, fix }) => file === "lab.yaml" && (line ?? 0) > 0 && fix !== undefined)).toBe(true);
+    });
+  }
+  test("address space that is in use", () => {
+    const { problems } = change([
+      ["10.240.0.0/16, 10.241.0.0/16", "10.240.0.0/16"],
+      ["{ name: f, prefix: 10.241.0.0/24 }", "{ name: f, prefix: 10.240.9.0/24 }"],
+    ]);
+    expect(problems.map(({ code }) => code)).toEqual(["InUsePrefixCannotBeDeleted", "InUseSubnetCannotBeUpdated"]);
+  });
+  test("the rule set", () => {
+    expect(change([["lab: t", "lab: t\nrules: lesson"]]).problems.map(({ path }) => path)).toContain("rules");
+  });
+  test("a Deployment's selector", () => {
+    const { problems } = change([], [["matchLabels: { app: web }", "matchLabels: { tier: a }"]]);
+    expect(problems.map(({ code, file, path }) => [code, file, path])).toEqual([["FieldValueInvalid", "m.yaml", "spec.selector"]]);
+  });
+  test("a Service's address", () => {
+    expect(change([], [["10.0.0.50", "10.0.0.51"]]).problems.map(({ path }) => path)).toEqual(["spec.clusterIP"]);
+  });
+  test("says what to do instead, without the documents too", () => {
+    const { next } = change([["10.244.0.0/16", "10.245.0.0/16"]]);
+    expect(checkTransition(current, next.resources).map(formatProblem).join("\n")).toMatchSnapshot();
+  });
+});
+
+describe("allowed", () => {
+  const allowed: readonly (readonly [name: string, edits: [string, string][], manifestEdits?: [string, string][]])[] = [
+    ["nothing", []],
+    ["scaling", [["count: 2", "count: 3"]]],
+    [
+      "a new pool with other max pods",
+      [
+        [
+          "pools: [{ name: np1, count: 2, maxPods: 30 }], manifests",
+          "pools: [{ name: np1, count: 2, maxPods: 30 }, { name: np2, count: 1, maxPods: 60 }], manifests",
+        ],
+      ],
+    ],
+    ["deleting a cluster", [["  - { name: f, networkPlugin: azure, subnet: v/f, pools: [{ name: np1, count: 2, maxPods: 30 }] }\n", ""]]],
+    [
+      "deleting a cluster with its subnet",
+      [
+        ["  - { name: f, networkPlugin: azure, subnet: v/f, pools: [{ name: np1, count: 2, maxPods: 30 }] }\n", ""],
+        ["{ name: f, prefix: 10.241.0.0/24 }, ", ""],
+        [", 10.241.0.0/16", ""],
+      ],
+    ],
+    ["more address space", [["10.241.0.0/16]", "10.241.0.0/16, 10.242.0.0/16]"]]],
+    ["a new subnet", [["{ name: g,", "{ name: h, prefix: 10.240.6.0/24 }, { name: g,"]]],
+    ["an unused subnet's prefix", [["10.240.5.0/24", "10.240.5.0/25"]]],
+    [
+      "outbound addresses",
+      [["name: f, networkPlugin: azure", "name: f, networkPlugin: azure, loadBalancerProfile: { managedOutboundIPs: { count: 2 } }"]],
+    ],
+    ["manifests", [], [["replicas: 2", "replicas: 5"]]],
+    ["a Service that leaves its address out", [], [["clusterIP: 10.0.0.50, ", ""]]],
+  ];
+  for (const [name, edits, manifestEdits] of allowed) {
+    test(name, () => expect(change(edits, manifestEdits).problems.map(formatProblem)).toEqual([]));
+  }
+});
