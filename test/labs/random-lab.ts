@@ -1,0 +1,98 @@
+/** Labs by chance, for tests: small, valid, and different in everything that decides where a packet goes. */
+
+import { Chance } from "../../src/lab/check.ts";
+
+export type LabText = { readonly lab: string; readonly manifests: Readonly<Record<string, string>> };
+
+/** The same lab for the same seed. */
+export function randomLab(seed: number): LabText {
+  const chance = new Chance(seed);
+  const pick = <T>(items: readonly T[]): T => items[chance.below(items.length)] as T;
+  const vnets = 1 + chance.below(2);
+  const networks: string[] = [];
+  const clusters: string[] = [];
+  const machines: string[] = [];
+  const sites: string[] = [];
+  const routeTables: string[] = [];
+  const manifests: Record<string, string> = {};
+  for (let vnet = 0; vnet < vnets; vnet++) {
+    const base = `10.${40 + vnet}`;
+    const subnets = [`{ name: data, prefix: ${base}.200.0/28 }`];
+    const count = 1 + chance.below(2);
+    for (let index = 0; index < count; index++) {
+      const name = `c${vnet}${index}`;
+      const plugin = pick(["kubenet", "azure", "azure"]);
+      const mode =
+        plugin === "azure" ? `networkMode: ${pick(["bridge", "transparent"])}, ` : `podCidr: 10.${100 + 10 * vnet + index}.0.0/16, `;
+      const maxPods = pick([10, 15, 30]);
+      const nodes = Math.max(Math.ceil(30 / maxPods), 1 + chance.below(3));
+      subnets.push(`{ name: n${index}, prefix: ${base}.${index}.0/24 }`);
+      clusters.push(
+        `  - { name: ${name}, networkPlugin: ${plugin}, ${mode}subnet: v${vnet}/n${index}, serviceCidr: 172.20.${10 * vnet + index}.0/24, dnsServiceIP: 172.20.${10 * vnet + index}.10, pools: [{ name: p, count: ${nodes}, maxPods: ${maxPods} }], manifests: [${name}.yaml] }`,
+      );
+      manifests[`${name}.yaml`] = manifest(chance, nodes);
+    }
+    networks.push(`  - { name: v${vnet}, addressSpace: [${base}.0.0/16], subnets: [${subnets.join(", ")}] }`);
+    machines.push(`  - { name: m${vnet}, subnet: v${vnet}/data, listen: [5432/tcp, 53/udp] }`);
+    if (chance.below(2) === 0) {
+      sites.push(
+        `  - { name: s${vnet}, network: v${vnet}, prefixes: [192.168.${vnet}.0/24], machines: [{ name: erp, address: 192.168.${vnet}.5, listen: [443/tcp] }] }`,
+      );
+    }
+    if (chance.below(3) === 0) {
+      const hop = pick([
+        "nextHopType: None",
+        "nextHopType: Internet",
+        "nextHopType: VnetLocal",
+        `nextHopType: VirtualAppliance, nextHopIpAddress: ${base}.0.4`,
+      ]);
+      routeTables.push(
+        `  - { name: t${vnet}, subnets: [v${vnet}/data], routes: [{ name: r, addressPrefix: ${pick(["203.0.113.0/24", "192.168.0.0/16", `${base}.0.0/24`, `${base}.0.4/32`])}, ${hop} }] }`,
+      );
+    }
+  }
+  const section = (name: string, lines: readonly string[]) => (lines.length === 0 ? "" : `${name}:\n${lines.join("\n")}\n`);
+  const lab = `lab: random\nrules: ${pick(["current", "lesson"])}\n${section("networks", networks)}${section("machines", machines)}${section("sites", sites)}${section("routeTables", routeTables)}internet:\n  - { name: www, address: 203.0.113.10, listen: [443/tcp, 53/udp] }\n${section("clusters", clusters)}`;
+  return { lab, manifests };
+}
+
+function manifest(chance: Chance, nodes: number): string {
+  const pick = <T>(items: readonly T[]): T => items[chance.below(items.length)] as T;
+  const objects: string[] = [
+    deployment("web", 1 + chance.below(2 * nodes), `[{ containerPort: 80, name: http }, { containerPort: 53, protocol: UDP, name: dns }]`),
+    deployment("host", 1, "[{ containerPort: 8081 }]", "hostNetwork: true, "),
+    service(
+      "web",
+      pick(["ClusterIP", "NodePort", "LoadBalancer"]),
+      "{ port: 80, targetPort: http, name: a }, { port: 53, protocol: UDP, targetPort: dns, name: b }",
+      "",
+    ),
+    service("local", pick(["NodePort", "LoadBalancer"]), "{ port: 8080, targetPort: 80 }", "externalTrafficPolicy: Local, "),
+    service("inside", "ClusterIP", "{ port: 80 }", "internalTrafficPolicy: Local, "),
+    service("nobody", pick(["ClusterIP", "LoadBalancer"]), "{ port: 81 }", "", "nobody"),
+    service("sticky", pick(["ClusterIP", "LoadBalancer"]), "{ port: 80 }", "sessionAffinity: ClientIP, "),
+    service("ranges", "LoadBalancer", "{ port: 80 }", `loadBalancerSourceRanges: [${pick(["203.0.113.0/24", "198.51.100.0/24"])}], `),
+    service(
+      "internal",
+      "LoadBalancer",
+      "{ port: 80 }",
+      pick(["", "externalTrafficPolicy: Local, "]),
+      "web",
+      '{ service.beta.kubernetes.io/azure-load-balancer-internal: "true" }',
+    ),
+  ];
+  if (chance.below(3) === 0) {
+    objects.push(
+      "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: azure-ip-masq-agent-config, namespace: kube-system }\ndata:\n  ip-masq-agent: |\n    nonMasqueradeCIDRs: [192.168.0.0/16, 10.0.0.0/8]\n    masqLinkLocal: true\n",
+    );
+  }
+  return objects.join("---\n");
+}
+
+function deployment(name: string, replicas: number, ports: string, more = ""): string {
+  return `apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: ${name} }\nspec: { replicas: ${replicas}, selector: { matchLabels: { app: ${name} } }, template: { metadata: { labels: { app: ${name} } }, spec: { ${more}containers: [{ name: main, image: any, ports: ${ports} }] } } }\n`;
+}
+
+function service(name: string, type: string, ports: string, more: string, app = "web", annotations = "{}"): string {
+  return `apiVersion: v1\nkind: Service\nmetadata: { name: ${name}, annotations: ${annotations} }\nspec: { type: ${type}, ${more}selector: { app: ${app} }, ports: [${ports}] }\n`;
+}

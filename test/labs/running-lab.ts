@@ -1,0 +1,88 @@
+/** A lab in the kernel of the world that the test runs in: no daemon, no store, the same compiled network and the same stand-ins. */
+
+import type { Network } from "../../src/ir/network.ts";
+import type { Kernel } from "../../src/kernel/index.ts";
+import {
+  agrees,
+  type Expectation,
+  expectationOf,
+  expectationText,
+  observationText,
+  type Question,
+  questionsFor,
+} from "../../src/lab/check.ts";
+import { openLab } from "../../src/lab/index.ts";
+import type { LabView } from "../../src/lab/view.ts";
+import { mustAddress } from "../../src/net/address.ts";
+import { type ProbeResult, probe } from "../../src/world/probe.ts";
+import { enter, StandIns } from "../../src/world/stand-in.ts";
+import type { LabText } from "./random-lab.ts";
+
+/** Opens a lab from text; throws with all its problems. */
+export function openText({ lab, manifests }: LabText): LabView {
+  const opened = openLab([{ path: "lab.yaml", text: lab }], (path) => {
+    const text = manifests[path];
+    return text === undefined ? undefined : { path, text };
+  });
+  if (opened.view === undefined)
+    throw new Error(`the lab has errors:\n${opened.problems.map((problem) => `${problem.path}: ${problem.message}`).join("\n")}\n${lab}`);
+  return opened.view;
+}
+
+export class RunningLab {
+  readonly view: LabView;
+  readonly #kernel: Kernel;
+  readonly #standIns = new StandIns(enter);
+
+  constructor(view: LabView, kernel: Kernel) {
+    this.view = view;
+    this.#kernel = kernel;
+    const { errors } = kernel.apply(view.network);
+    if (errors.length > 0) throw new Error(errors.map((error) => error.message).join("\n"));
+    for (const name of view.network.names()) {
+      const problems = this.#standIns.set(name, view.network.host(name)?.listeners ?? []);
+      if (problems.length > 0) throw new Error(problems.map(({ error }) => error.message).join("\n"));
+    }
+  }
+
+  send(question: Pick<Question, "host" | "packet">, timeoutMs = 800): Promise<ProbeResult> {
+    return probe(enter, {
+      from: question.host,
+      packet: { ...question.packet, source: question.packet.source ?? mustAddress("0.0.0.0") },
+      timeoutMs,
+    });
+  }
+
+  /** Sends every question, or `sample` of them, and returns those where the kernel did what the model did not predict, as text. */
+  async disagreements(seed: number, sample?: number): Promise<{ readonly packets: number; readonly found: readonly string[] }> {
+    const questions = [...questionsFor(this.view, seed, sample).asked];
+    const found: string[] = [];
+    let next = 0;
+    const worker = async () => {
+      for (let index = next++; index < questions.length; index = next++) {
+        const question = questions[index];
+        if (question === undefined) return;
+        const observed = await this.send(question);
+        const expected = predict(this.view, question);
+        if (!agrees(observed as never, expected)) {
+          found.push(
+            `${question.from} > ${question.to} ${question.options.join(" ")}\n  predicted: ${expected.map(expectationText).join(" | ")}\n  observed: ${observationText(observed as never)}`,
+          );
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: 200 }, worker));
+    return { packets: questions.length, found };
+  }
+
+  close(): void {
+    this.#standIns.close();
+    this.#kernel.apply(nothing);
+  }
+}
+
+export function predict(view: LabView, question: Question): readonly Expectation[] {
+  return view.tracer.trace(question.host, question.packet).map((path) => expectationOf(view.network, path));
+}
+
+const nothing: Network = { names: () => [], host: () => undefined };
