@@ -6,7 +6,7 @@ import { completeCommand, completionCommand } from "./commands/completion.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { downCommand } from "./commands/down.ts";
-import { captureCommand, execCommand } from "./commands/exec.ts";
+import { captureCommand, captureInsideCommand, execCommand } from "./commands/exec.ts";
 import { probeCommand } from "./commands/probe.ts";
 import { scaleCommand } from "./commands/scale.ts";
 import { showCommand } from "./commands/show.ts";
@@ -60,6 +60,7 @@ Exit status: 0 done; 1 the answer is no (not reachable, a disagreement); 2 wrong
     completeCommand(context, () => program),
     { hidden: true },
   );
+  program.addCommand(captureInsideCommand(), { hidden: true });
   configure(program, context);
   return program;
 }

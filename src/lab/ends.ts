@@ -527,7 +527,9 @@ function unknown(lab: LabView, written: Written): { readonly problem: EndProblem
   const { kind } = written;
   const names = endNames(lab);
   // The kind is taken as meant, and only what comes after it as misspelt.
-  const alike = kind === undefined ? names : names.filter((name) => name.includes(`${kind}/`));
+  const { cluster } = written;
+  const inCluster = cluster === undefined ? names : names.filter((name) => name.startsWith(`${cluster}:`) || !name.includes(":"));
+  const alike = kind === undefined ? inCluster : inCluster.filter((name) => name.includes(`${kind}/`));
   const near = nearest(written.name, new Set(alike.map((name) => shortName(name))));
   const full = near.flatMap((short) => alike.filter((name) => shortName(name) === short)).slice(0, 5);
   return { problem: { what, near: full.length > 0 ? full : nearest(written.text, names), fix: `an end is ${endForms}` } };

@@ -5,7 +5,8 @@ import { connect } from "../connect.ts";
 import type { Context } from "../context.ts";
 import { endFailure } from "../ends.ts";
 import { Failure } from "../failure.ts";
-import { findProgram, insideCommand, runInside } from "../inside.ts";
+import { insideCommand, runInside } from "../inside.ts";
+import { capturePackets } from "../pcap.ts";
 
 type Options = PlaceOptions & { readonly lab?: string };
 
@@ -18,7 +19,6 @@ export function execCommand(context: Context): Command {
   return made
     .argument("<host>", "an end of a journey or a host's name")
     .argument("<command...>", "the command and its arguments, after --")
-    .passThroughOptions()
     .addOption(labOption())
     .addOption(clusterOption())
     .addOption(namespaceOption())
@@ -41,7 +41,6 @@ export function captureCommand(context: Context): Command {
   return made
     .argument("<host>", "an end of a journey or a host's name")
     .argument("[filter...]", "a tcpdump filter, after --")
-    .passThroughOptions()
     .option("-i, --interface <name>", "one interface of the host (default: its only one, else all)")
     .option("-c, --count <packets>", "end after so many packets")
     .addOption(labOption())
@@ -68,24 +67,23 @@ export function captureCommand(context: Context): Command {
       if (options.count !== undefined && !/^[1-9]\d{0,8}$/.test(options.count)) {
         throw new Failure("usage", `${options.count} is no count`, { fix: "give a whole number" });
       }
-      const tcpdump = findProgram(context, "tcpdump", "tcpdump");
-      // -U: a packet is written when it comes. -Z root: there is no other user in the lab's user namespace to become.
-      const count = options.count === undefined ? [] : ["-c", options.count];
-      const words = [
-        tcpdump,
-        "-U",
-        "-n",
-        "-Z",
-        "root",
-        "-i",
-        device,
-        ...count,
-        "-w",
-        "-",
-        ...(filter.length === 0 ? [] : ["--", ...filter]),
-      ];
-      const status = await runInside(context, insideCommand(context, live, found.found, words));
+      const words = ["__capture", device, options.count ?? "", filter.join(" ")];
+      const command = [process.execPath, process.argv[1] ?? "", ...words];
+      const status = await runInside(context, insideCommand(context, live, found.found, command));
       // Ended by Ctrl-C or by a closed pipe is how captures end.
       context.exitStatus = status === 130 || status === 141 ? 0 : status;
+    });
+}
+
+/** The part of `capture` that runs inside the lab. */
+export function captureInsideCommand(): Command {
+  return command("__capture", "packets of this namespace as pcap on standard output")
+    .argument("<device>")
+    .argument("<count>")
+    .argument("<filter>")
+    .action(async (device: string, count: string, filter: string) => {
+      // Blocked in libpcap, only the default action of a signal ends the process.
+      for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE"] as const) process.removeAllListeners(signal);
+      await capturePackets({ device, count: count === "" ? undefined : Number(count), filter });
     });
 }
