@@ -79,8 +79,8 @@ test("names of inherited properties are keys like others", () => {
 test("a printed problem moves no cursor", () => {
   const [problem] = load('lab: "\\e[2J\\u202e"').problems;
   expect(problem).toBeDefined();
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: that there are none is what is asserted
-  if (problem !== undefined) expect(formatProblem(problem)).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/);
+  const text = problem === undefined ? "" : formatProblem(problem);
+  expect([...text].filter((char) => char !== "\n" && (char < " " || char === "\u202e"))).toEqual([]);
 });
 
 test("hostile text inside an object is ignored, with a warning", () => {
@@ -105,65 +105,14 @@ spec: { selector: { app: a${index} }, ports: [{ port: 80, targetPort: 8080 }] }`
 });
 
 const words = fc.constantFrom(
-  ...[
-    "lab",
-    "rules",
-    "networks",
-    "clusters",
-    "machines",
-    "sites",
-    "internet",
-    "name",
-    "subnet",
-    "prefix",
-    "addressSpace",
-    "subnets",
-    "pools",
-  ],
-  ...[
-    "routeTables",
-    "routes",
-    "count",
-    "maxPods",
-    "networkPlugin",
-    "kubenet",
-    "azure",
-    "hub",
-    "hub/a",
-    "10.0.0.0/16",
-    "10.0.0.0/33",
-    "10.0.0.10",
-  ],
-  ...[
-    "apiVersion",
-    "kind",
-    "metadata",
-    "spec",
-    "v1",
-    "apps/v1",
-    "Service",
-    "Deployment",
-    "Pod",
-    "List",
-    "items",
-    "template",
-    "containers",
-    "ports",
-  ],
-  ...[
-    "port",
-    "selector",
-    "matchLabels",
-    "labels",
-    "annotations",
-    "type",
-    "LoadBalancer",
-    "clusterIP",
-    "None",
-    "manifests",
-    "m.yaml",
-    "__proto__",
-  ],
+  ...`
+  lab rules networks clusters machines sites internet name subnet prefix addressSpace subnets pools routeTables routes
+  count maxPods networkPlugin kubenet azure hub hub/a 10.0.0.0/16 10.0.0.0/33 10.0.0.10 apiVersion kind metadata spec v1
+  apps/v1 Service Deployment Pod List items template containers ports port selector matchLabels labels annotations type
+  LoadBalancer clusterIP None manifests m.yaml __proto__
+  `
+    .trim()
+    .split(/\s+/),
 );
 const scalar = fc.oneof(words, fc.string({ maxLength: 8 }), fc.integer(), fc.boolean(), fc.constant(null), fc.double());
 const value = fc.letrec<{ value: unknown }>((tie) => ({

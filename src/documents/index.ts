@@ -21,10 +21,8 @@ import type { Complain } from "./shape.ts";
 import { bounds, parseSources, placeOf, type Source } from "./tree.ts";
 
 export { labSchema } from "./lab/definition.ts";
-export { nearest } from "./nearest.ts";
 export { formatProblem, type Kept, type Problem } from "./problem.ts";
 export { checkTransition } from "./transition.ts";
-export { bounds as documentBounds } from "./tree.ts";
 
 export type DocumentFile = { readonly path: string; readonly text: string };
 

@@ -1,6 +1,6 @@
 /** Kubernetes manifests to objects: ordinary YAML or JSON, several documents, lists. Each file is read once, however many clusters use it. */
 
-import { Field, type FieldProblem, isObject } from "../kube/field.ts";
+import { Field, type FieldProblem, isObject, words } from "../kube/field.ts";
 import { kindNames, treatmentOf } from "../kube/kinds/index.ts";
 import type { ClusterFacts, JsonObject, Kind } from "../kube/kinds/kind.ts";
 import { textValues } from "../kube/kinds/pod-spec.ts";
@@ -156,7 +156,7 @@ export function located(source: Source, path: Path, finding: Finding, of: "key" 
 }
 
 /** Reason and message as they are; what would have been meant, if it can be guessed. */
-export function findingOf(problem: FieldProblem): Finding {
+function findingOf(problem: FieldProblem): Finding {
   const { reason, severity, path: _path, known = [], message, ...rest } = problem;
   const wrong =
     reason === "UnknownField" ? String(problem.path.at(-1) ?? "") : typeof problem.value === "string" ? problem.value : undefined;
@@ -203,21 +203,10 @@ function withNamespace(object: JsonObject, kind: Kind): JsonObject {
   return { ...object, metadata: { ...metadata, namespace: "default" } };
 }
 
-const metadataFields = [
-  ...[
-    "name",
-    "generateName",
-    "namespace",
-    "labels",
-    "annotations",
-    "ownerReferences",
-    "finalizers",
-    "uid",
-    "resourceVersion",
-    "generation",
-  ],
-  ...["creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields", "clusterName"],
-];
+const metadataFields = words(`
+  name generateName namespace labels annotations ownerReferences finalizers uid resourceVersion generation
+  creationTimestamp deletionTimestamp deletionGracePeriodSeconds selfLink managedFields clusterName
+`);
 
 function checkMetadata(object: Field, kind: Kind): void {
   const metadata = object.get("metadata");

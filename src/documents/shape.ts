@@ -130,7 +130,7 @@ function unknownProperty(
     : { finding: { ...problem, message: `${message}; did you mean ${meant}?` }, meant };
 }
 
-export function wrongType(tree: Tree, wanted: string): Finding {
+function wrongType(tree: Tree, wanted: string): Finding {
   const value = tree.kind === "scalar" ? { value: tree.value } : {};
   const given = tree.kind === "scalar" ? formatValue(tree.value) : tree.kind === "list" ? "a list" : "a mapping";
   return { code: "WrongType", ...value, message: `${wanted}; this is ${given}` };

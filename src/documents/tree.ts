@@ -32,7 +32,7 @@ export type Tree =
   /** `text` is what was written, without quotes: `1.30` is the number 1.3. */
   | { readonly kind: "scalar"; readonly value: Scalar; readonly text: string; readonly offset: number; readonly size: 1 };
 
-export type Entry = { readonly offset: number; readonly value: Tree };
+type Entry = { readonly offset: number; readonly value: Tree };
 
 /** One document of a file. */
 export type Source = {
@@ -342,17 +342,6 @@ function rangeStart(node: unknown): number | undefined {
 
 function isPlain(node: unknown): boolean {
   return isScalar(node) && node.type === "PLAIN";
-}
-
-/** The part of a tree at `path`, or `undefined`. */
-export function at(tree: Tree | undefined, path: Path): Tree | undefined {
-  let part = tree;
-  for (const step of path) {
-    if (part?.kind === "map" && typeof step === "string") part = part.entries.get(step)?.value;
-    else if (part?.kind === "list" && typeof step === "number") part = part.items[step];
-    else return undefined;
-  }
-  return part;
 }
 
 export type Place = { readonly line: number; readonly column: number; readonly exact: boolean };

@@ -166,3 +166,8 @@ export class Field {
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
+
+/** A list of words, written as text. */
+export function words(text: string): readonly string[] {
+  return text.trim().split(/\s+/);
+}

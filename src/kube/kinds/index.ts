@@ -6,23 +6,13 @@
  * where packets go; all others are kept, since their controllers do not run in a lab and so make nothing out of them.
  */
 
+import { words } from "../field.ts";
 import type { Kind } from "./kind.ts";
 import { configMap, namespace, secret, serviceAccount } from "./plain.ts";
 import { service } from "./service.ts";
 import { daemonSet, deployment, pod, replicaSet, statefulSet } from "./workloads.ts";
 
-export const kinds: readonly Kind[] = [
-  namespace,
-  deployment,
-  replicaSet,
-  statefulSet,
-  daemonSet,
-  pod,
-  service,
-  configMap,
-  secret,
-  serviceAccount,
-];
+const kinds: readonly Kind[] = [namespace, deployment, replicaSet, statefulSet, daemonSet, pod, service, configMap, secret, serviceAccount];
 
 const byName = new Map(kinds.map((kind) => [kind.kind, kind]));
 
@@ -103,32 +93,13 @@ const builtInGroups = new Set([
 ]);
 
 /** Groups whose controllers change where packets go: the group itself, or its end. */
-const networkGroups: readonly string[] = [
-  ...[
-    "cilium.io",
-    "projectcalico.org",
-    "tigera.io",
-    "antrea.io",
-    "k8s.cni.cncf.io",
-    "k8s.ovn.org",
-    "kubeovn.io",
-    "submariner.io",
-    "metallb.io",
-  ],
-  ...[
-    "istio.io",
-    "linkerd.io",
-    "smi-spec.io",
-    "kuma.io",
-    "consul.hashicorp.com",
-    "openservicemesh.io",
-    "appmesh.k8s.aws",
-    "networking.gke.io",
-  ],
-  ...["gateway.networking.k8s.io", "networking.x-k8s.io", "policy.networking.k8s.io", "multicluster.x-k8s.io", "projectcontour.io"],
-  ...["traefik.io", "traefik.containo.us", "getambassador.io", "konghq.com", "k8s.nginx.org", "haproxy.org", "gateway.envoyproxy.io"],
-  ...["acn.azure.com", "networking.azure.com", "appgw.ingress.k8s.io", "approuting.kubernetes.azure.com", "crd.k8s.amazonaws.com"],
-];
+const networkGroups: readonly string[] = words(`
+  cilium.io projectcalico.org tigera.io antrea.io k8s.cni.cncf.io k8s.ovn.org kubeovn.io submariner.io metallb.io
+  istio.io linkerd.io smi-spec.io kuma.io consul.hashicorp.com openservicemesh.io appmesh.k8s.aws networking.gke.io
+  gateway.networking.k8s.io networking.x-k8s.io policy.networking.k8s.io multicluster.x-k8s.io projectcontour.io
+  traefik.io traefik.containo.us getambassador.io konghq.com k8s.nginx.org haproxy.org gateway.envoyproxy.io
+  acn.azure.com networking.azure.com appgw.ingress.k8s.io approuting.kubernetes.azure.com crd.k8s.amazonaws.com
+`);
 
 /** A part of a group's name that says network. */
 const networkWords = new Set(["network", "networking", "ingress", "gateway", "mesh", "cni", "servicemesh"]);
@@ -171,7 +142,7 @@ function isNetworkGroup(group: string): boolean {
 }
 
 /** `apps/v1` is of group `apps`, `v1` of the core group, which has no name. */
-export function groupOf(apiVersion: string): string {
+function groupOf(apiVersion: string): string {
   const slash = apiVersion.indexOf("/");
   return slash < 0 ? "" : apiVersion.slice(0, slash);
 }

@@ -1,36 +1,26 @@
 /** Pods' specifications: what is valid, what is not modelled, what is filled in (k8s, pkg/apis/core/validation and v1/defaults.go). */
 
 import { parseAddress } from "../../net/address.ts";
-import { type Field, isObject } from "../field.ts";
+import { type Field, isObject, words } from "../field.ts";
 import { dnsLabel, dnsSubdomain, labelValue, portName, qualifiedName } from "../names.ts";
 import type { Labels } from "../objects.ts";
 import { checkLabels } from "../selectors.ts";
 import type { JsonObject } from "./kind.ts";
 
-const podFields = [
-  ...["volumes", "initContainers", "containers", "ephemeralContainers", "restartPolicy", "terminationGracePeriodSeconds"],
-  ...["activeDeadlineSeconds", "dnsPolicy", "nodeSelector", "serviceAccountName", "serviceAccount", "automountServiceAccountToken"],
-  ...["nodeName", "hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "securityContext", "imagePullSecrets", "hostname"],
-  ...[
-    "subdomain",
-    "affinity",
-    "schedulerName",
-    "tolerations",
-    "hostAliases",
-    "priorityClassName",
-    "priority",
-    "dnsConfig",
-    "readinessGates",
-  ],
-  ...["runtimeClassName", "enableServiceLinks", "preemptionPolicy", "overhead", "topologySpreadConstraints", "setHostnameAsFQDN", "os"],
-  ...["hostUsers", "schedulingGates", "resourceClaims", "resources", "hostnameOverride", "workloadRef", "schedulingGroup"],
-];
+const podFields = words(`
+  volumes initContainers containers ephemeralContainers restartPolicy terminationGracePeriodSeconds
+  activeDeadlineSeconds dnsPolicy nodeSelector serviceAccountName serviceAccount automountServiceAccountToken
+  nodeName hostNetwork hostPID hostIPC shareProcessNamespace securityContext imagePullSecrets hostname
+  subdomain affinity schedulerName tolerations hostAliases priorityClassName priority dnsConfig readinessGates
+  runtimeClassName enableServiceLinks preemptionPolicy overhead topologySpreadConstraints setHostnameAsFQDN os
+  hostUsers schedulingGates resourceClaims resources hostnameOverride workloadRef schedulingGroup
+`);
 
-const containerFields = [
-  ...["name", "image", "command", "args", "workingDir", "ports", "envFrom", "env", "resources", "resizePolicy", "restartPolicy"],
-  ...["restartPolicyRules", "volumeMounts", "volumeDevices", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle"],
-  ...["terminationMessagePath", "terminationMessagePolicy", "imagePullPolicy", "securityContext", "stdin", "stdinOnce", "tty"],
-];
+const containerFields = words(`
+  name image command args workingDir ports envFrom env resources resizePolicy restartPolicy
+  restartPolicyRules volumeMounts volumeDevices livenessProbe readinessProbe startupProbe lifecycle
+  terminationMessagePath terminationMessagePolicy imagePullPolicy securityContext stdin stdinOnce tty
+`);
 
 const templateFields = ["metadata", "spec"];
 

@@ -2,34 +2,24 @@
 
 import { parseAddress } from "../../net/address.ts";
 import { addressOf, lastAddressOf, parseLoosePrefix, prefixContains } from "../../net/prefix.ts";
-import { type Field, isObject } from "../field.ts";
+import { type Field, isObject, words } from "../field.ts";
 import { dns1035Label, dnsLabel, dnsSubdomain, portName, qualifiedName } from "../names.ts";
 import { checkLabels } from "../selectors.ts";
 import type { JsonObject, Kind } from "./kind.ts";
 import { checkServiceAnnotations } from "./service-annotations.ts";
 
-const specFields = [
-  ...[
-    "ports",
-    "selector",
-    "clusterIP",
-    "clusterIPs",
-    "type",
-    "externalIPs",
-    "sessionAffinity",
-    "loadBalancerIP",
-    "loadBalancerSourceRanges",
-  ],
-  ...["externalName", "externalTrafficPolicy", "healthCheckNodePort", "publishNotReadyAddresses", "sessionAffinityConfig", "ipFamilies"],
-  ...["ipFamilyPolicy", "allocateLoadBalancerNodePorts", "loadBalancerClass", "internalTrafficPolicy", "trafficDistribution"],
-];
+const specFields = words(`
+  ports selector clusterIP clusterIPs type externalIPs sessionAffinity loadBalancerIP loadBalancerSourceRanges
+  externalName externalTrafficPolicy healthCheckNodePort publishNotReadyAddresses sessionAffinityConfig ipFamilies
+  ipFamilyPolicy allocateLoadBalancerNodePorts loadBalancerClass internalTrafficPolicy trafficDistribution
+`);
 
 const types = ["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"] as const;
 type Type = (typeof types)[number];
 
-export const nodePortRange = { min: 30000, max: 32767 } as const;
+const nodePortRange = { min: 30000, max: 32767 } as const;
 /** Seconds; three hours when nothing is said. */
-export const affinityTimeout = { min: 1, max: 86_400, default: 10_800 } as const;
+const affinityTimeout = { min: 1, max: 86_400, default: 10_800 } as const;
 
 export const service: Kind = {
   kind: "Service",
