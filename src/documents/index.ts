@@ -198,11 +198,12 @@ class Loader {
         return fail(`no file matches ${formatValue(path)}`, "give a pattern such as app/*.yaml");
       return this.#sourcesIn(slash < 0 ? "" : `${folder}/`, matches, manifest);
     }
-    const sources = this.#sourcesAt(path, source.file);
-    if (sources !== undefined) return [sources];
-    const names = this.#listFolder?.(path, source.file)?.filter((name) => /\.(ya?ml|json)$/i.test(name));
+    // What looks like a folder is asked for as one first: whoever reads files may not take kindly to being given a folder.
+    const names = isManifestName(path) ? undefined : this.#listFolder?.(path, source.file)?.filter(isManifestName);
     if (names !== undefined && names.length > 0) return this.#sourcesIn(`${path.replace(/\/+$/, "")}/`, names, manifest);
     if (names !== undefined) return fail(`folder ${formatValue(path)} has no .yaml, .yml or .json file`, "name a file or another folder");
+    const sources = this.#sourcesAt(path, source.file);
+    if (sources !== undefined) return [sources];
     const near = didYouMean(last, this.#listFolder?.(folder, source.file) ?? []);
     return fail(`there is no file ${formatValue(path)}${near}`, "give a path relative to the lab file");
   }
@@ -234,6 +235,10 @@ class Loader {
 function factsOf(cluster: ManagedCluster) {
   const { serviceCidr, dnsServiceIP } = cluster.properties.networkProfile;
   return { serviceCidr: parsePrefix(serviceCidr), dnsServiceIP };
+}
+
+function isManifestName(name: string): boolean {
+  return /\.(ya?ml|json)$/i.test(name);
 }
 
 /** `*` is any text, `?` any character. Compared greedily from left to right, which is linear enough for names. */
