@@ -133,6 +133,13 @@ function comparable(field: Field, value: Datum | string): Comparable {
   }
 }
 
+/** A value of a field that has numbers only. */
+export function comparableNumber(field: Field, value: Datum | string): number {
+  const number = comparable(field, value);
+  if (typeof number !== "number") throw new Error(`a rule compares ${field} with ${JSON.stringify(value)}`);
+  return number;
+}
+
 export function comparableAddress(text: string): number | Address | IpRange {
   const address = parseAddress(text);
   if (address !== undefined) return ipOf(address);

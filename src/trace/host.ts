@@ -75,6 +75,8 @@ export class PreparedHost {
   readonly host: Host;
   readonly name: string;
   readonly forwarding: boolean;
+  /** Has tables, and so tracks connections. */
+  readonly tracks: boolean;
   readonly interfaces: ReadonlyMap<InterfaceName, PreparedInterface>;
   readonly loopback: PreparedInterface;
   /** Rules for IPv4 and IPv6. */
@@ -90,6 +92,7 @@ export class PreparedHost {
     this.host = host;
     this.name = host.name;
     this.forwarding = host.forwarding;
+    this.tracks = host.ruleSet.length > 0;
     const interfaces = new Map<InterfaceName, PreparedInterface>();
     let loopback: PreparedInterface | undefined;
     for (const each of host.interfaces) {
@@ -116,21 +119,28 @@ export class PreparedHost {
   }
 
   listener(protocol: string, address: Ip, port: number): Listener | undefined {
+    let any: Listener | undefined;
+    for (const candidate of this.#listenersOf(port)) {
+      if (candidate.port !== port || candidate.protocol !== protocol) continue;
+      if (candidate.address === undefined) any ??= candidate;
+      else if (ipOf(candidate.address) === address) return candidate;
+    }
+    return any;
+  }
+
+  /** All of them where they are few. */
+  #listenersOf(port: number): readonly Listener[] {
+    const { listeners } = this.host;
+    if (listeners.length <= 4) return listeners;
     if (this.#listeners === undefined) {
       this.#listeners = new Map();
-      for (const listener of this.host.listeners) {
+      for (const listener of listeners) {
         const same = this.#listeners.get(listener.port);
         if (same === undefined) this.#listeners.set(listener.port, [listener]);
         else same.push(listener);
       }
     }
-    let any: Listener | undefined;
-    for (const candidate of this.#listeners.get(port) ?? []) {
-      if (candidate.protocol !== protocol) continue;
-      if (candidate.address === undefined) any ??= candidate;
-      else if (ipOf(candidate.address) === address) return candidate;
-    }
-    return any;
+    return this.#listeners.get(port) ?? [];
   }
 
   neighbour(device: InterfaceName, ip: Ip): Host["neighbours"][number] | undefined {

@@ -1,9 +1,8 @@
 /**
  * Elements of sets and maps by key.
  *
- * Exact keys are found through nested hash maps: one level per component, where neighbouring small components (protocol, port) share one
- * number. So nothing is joined into text on the way of a packet. Elements with a prefix or a range are found by binary search when the key has
- * one component, else one after the other.
+ * Exact keys are found by a hash of their numbers, without joining anything into text on the way of a packet. Elements with a prefix or a
+ * range are found by binary search when the key has one component, else one after the other.
  */
 
 import type { Datum, DatumType, Field } from "../ir/ruleset.ts";
@@ -14,70 +13,52 @@ import type { Packet } from "./packet.ts";
 /** Inclusive, in numbers, or for IPv6 in big integers. */
 type Range = { readonly first: number | bigint; readonly last: number | bigint };
 type Component = number | string | Range;
-type Level = Map<number | string, unknown>;
-
-const bits: Readonly<Record<DatumType, number>> = { ipv4_addr: 32, ipv6_addr: 128, inet_proto: 8, inet_service: 16, mark: 32, ifname: 128 };
+type Find<T> = (packet: Packet) => T | undefined;
 
 /** Elements by key, whatever they mean. */
 export class KeyIndex<T> {
-  /** Components that share a level: indexes into the key. */
-  readonly #levels: readonly (readonly number[])[];
   readonly #types: readonly DatumType[];
-  readonly #exact: Level = new Map();
+  readonly #exact: ExactIndex<T>;
   readonly #wide: { readonly key: readonly Component[]; readonly value: T }[] = [];
   /** Sorted by first; only for keys of one component. */
   #sorted: { readonly first: number | bigint; readonly last: number | bigint; readonly value: T }[] | undefined;
+  /** Hosts that share the elements share these, too. */
+  readonly #finders = new Map<string, Find<T>>();
 
   constructor(types: readonly DatumType[], elements: readonly { readonly key: readonly Datum[]; readonly value: T }[]) {
     this.#types = types;
-    this.#levels = shareLevels(types);
+    const exact: { readonly key: readonly (number | string)[]; readonly value: T }[] = [];
     for (const { key, value } of elements) {
       const components = key.map((datum, at) => component(types[at] ?? "mark", datum));
-      if (components.some((each) => typeof each === "object")) this.#wide.push({ key: components, value });
-      else this.#insert(components, value);
+      const single = components.filter((each) => typeof each !== "object");
+      if (single.length === components.length) exact.push({ key: single, value });
+      else this.#wide.push({ key: components, value });
     }
+    this.#exact = types.some((type) => type === "ipv6_addr" || type === "ifname")
+      ? new TextIndex(exact)
+      : new NumberIndex(types.length, exact);
   }
 
   /** A function that finds the element for a packet's fields. It sets {@link Packet.lacked} when the packet lacks one of them. */
-  finder(fields: readonly Field[]): (packet: Packet) => T | undefined {
-    const fieldReaders = fields.map(readerOf);
-    const steps = this.#levels.map((level) => levelReader(level, fieldReaders, this.#types));
-    const exact = this.#exact;
-    const findExact = (packet: Packet): T | undefined => {
-      let node: unknown = exact;
-      for (const read of steps) {
-        const key = read(packet);
-        if (key === undefined) {
-          packet.lacked = true;
-          return undefined;
-        }
-        node = (node as Level).get(key);
-        if (node === undefined) return undefined;
-      }
-      return node as T;
-    };
+  finder(fields: readonly Field[]): Find<T> {
+    const name = fields.join();
+    let finder = this.#finders.get(name);
+    if (finder === undefined) {
+      finder = this.#makeFinder(fields.map(readerOf));
+      this.#finders.set(name, finder);
+    }
+    return finder;
+  }
+
+  #makeFinder(fields: readonly Reader[]): Find<T> {
+    if (fields.length !== this.#types.length) throw new Error("a set is looked up with another number of fields than its key has");
+    const findExact = this.#exact.finder(fields);
     if (this.#wide.length === 0) return findExact;
     return (packet) => {
       packet.lacked = false;
       const found = findExact(packet);
-      return found !== undefined || packet.lacked ? found : this.#findWide(packet, fieldReaders);
+      return found !== undefined || packet.lacked ? found : this.#findWide(packet, fields);
     };
-  }
-
-  #insert(components: readonly Component[], value: T): void {
-    let node = this.#exact;
-    for (const [depth, level] of this.#levels.entries()) {
-      const key = levelKey(level, components, this.#types);
-      if (depth === this.#levels.length - 1) node.set(key, value);
-      else {
-        let next = node.get(key) as Level | undefined;
-        if (next === undefined) {
-          next = new Map();
-          node.set(key, next);
-        }
-        node = next;
-      }
-    }
   }
 
   #findWide(packet: Packet, fieldReaders: readonly Reader[]): T | undefined {
@@ -106,6 +87,110 @@ export class KeyIndex<T> {
   }
 }
 
+interface ExactIndex<T> {
+  finder(fields: readonly Reader[]): Find<T>;
+}
+
+/** Keys of numbers: a hash table with open addressing in two flat arrays, so that a miss costs one look into memory. */
+class NumberIndex<T> implements ExactIndex<T> {
+  readonly #width: number;
+  readonly #mask: number;
+  /** Place of the element plus one; zero is free. */
+  readonly #slots: Int32Array;
+  /** {@link #width} words per element. */
+  readonly #keys: Int32Array;
+  readonly #values: T[] = [];
+
+  constructor(width: number, elements: readonly { readonly key: readonly (number | string)[]; readonly value: T }[]) {
+    this.#width = width;
+    let size = 4;
+    while (size < elements.length * 2) size *= 2;
+    this.#mask = size - 1;
+    this.#slots = new Int32Array(size);
+    this.#keys = new Int32Array(elements.length * width);
+    for (const { key, value } of elements) {
+      const words = key.map((word) => Number(word) | 0);
+      let hash = 0;
+      for (const word of words) hash = mix(hash, word);
+      let slot = finish(hash) & this.#mask;
+      while (this.#slots[slot] !== 0 && !this.#isAt((this.#slots[slot] ?? 0) - 1, words)) slot = (slot + 1) & this.#mask;
+      const known = this.#slots[slot] ?? 0;
+      const place = known === 0 ? this.#values.length : known - 1;
+      this.#slots[slot] = place + 1;
+      this.#keys.set(words, place * width);
+      this.#values[place] = value;
+    }
+  }
+
+  finder(fields: readonly Reader[]): Find<T> {
+    const words: number[] = fields.map(() => 0);
+    const slots = this.#slots;
+    const mask = this.#mask;
+    if (this.#values.length === 0) return nothing;
+    return (packet) => {
+      let hash = 0;
+      for (let at = 0; at < fields.length; at++) {
+        const value = fields[at]?.(packet);
+        if (value === undefined) {
+          packet.lacked = true;
+          return undefined;
+        }
+        const word = Number(value) | 0;
+        words[at] = word;
+        hash = mix(hash, word);
+      }
+      for (let slot = finish(hash) & mask; ; slot = (slot + 1) & mask) {
+        const place = slots[slot] ?? 0;
+        if (place === 0) return undefined;
+        if (this.#isAt(place - 1, words)) return this.#values[place - 1];
+      }
+    };
+  }
+
+  #isAt(place: number, words: readonly number[]): boolean {
+    const start = place * this.#width;
+    for (let at = 0; at < words.length; at++) if (this.#keys[start + at] !== words[at]) return false;
+    return true;
+  }
+}
+
+/** Keys with interface names or IPv6 addresses. */
+class TextIndex<T> implements ExactIndex<T> {
+  readonly #values = new Map<string, T>();
+
+  constructor(elements: readonly { readonly key: readonly (number | string)[]; readonly value: T }[]) {
+    for (const { key, value } of elements) this.#values.set(`${key.join(" ")} `, value);
+  }
+
+  finder(fields: readonly Reader[]): Find<T> {
+    if (this.#values.size === 0) return nothing;
+    return (packet) => {
+      const key = dynamicKey(fields, packet);
+      if (key !== undefined) return this.#values.get(key);
+      packet.lacked = true;
+      return undefined;
+    };
+  }
+}
+
+/** Of an index without elements. */
+function nothing(): undefined {
+  return undefined;
+}
+
+/** The mixing step of MurmurHash3. */
+function mix(hash: number, word: number): number {
+  let bits = Math.imul(word, 0xcc9e2d51);
+  bits = Math.imul((bits << 15) | (bits >>> 17), 0x1b873593);
+  bits ^= hash;
+  return (Math.imul((bits << 13) | (bits >>> 19), 5) + 0xe6546b64) | 0;
+}
+
+function finish(hash: number): number {
+  const bits = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  return bits ^ (bits >>> 13);
+}
+
 /** Text of a packet's key for sets that rules fill; `undefined` when the packet lacks a field. */
 export function dynamicKey(fields: readonly Reader[], packet: Packet): string | undefined {
   let key = "";
@@ -115,50 +200,6 @@ export function dynamicKey(fields: readonly Reader[], packet: Packet): string | 
     key += `${value} `;
   }
   return key;
-}
-
-function shareLevels(types: readonly DatumType[]): number[][] {
-  const levels: number[][] = [];
-  let width = Number.POSITIVE_INFINITY;
-  for (const [at, type] of types.entries()) {
-    // 30 bits: what the engine keeps as a small integer on every machine.
-    if (width + bits[type] <= 30) {
-      levels.at(-1)?.push(at);
-      width += bits[type];
-    } else {
-      levels.push([at]);
-      width = bits[type];
-    }
-  }
-  return levels;
-}
-
-function levelReader(level: readonly number[], fieldReaders: readonly Reader[], types: readonly DatumType[]): Reader {
-  const [first, second, ...more] = level;
-  const readFirst = first === undefined ? undefined : fieldReaders[first];
-  if (readFirst === undefined) throw new Error("a set is looked up with fewer fields than its key has");
-  if (second === undefined) return readFirst;
-  if (more.length === 0) {
-    const readSecond = fieldReaders[second];
-    if (readSecond === undefined) throw new Error("a set is looked up with fewer fields than its key has");
-    const factor = 2 ** bits[types[second] ?? "mark"];
-    return (packet) => {
-      const a = readFirst(packet);
-      const b = readSecond(packet);
-      return a === undefined || b === undefined ? undefined : Number(a) * factor + Number(b);
-    };
-  }
-  return (packet) => {
-    const components = fieldReaders.map((read) => read(packet));
-    return level.some((at) => components[at] === undefined) ? undefined : levelKey(level, components as Component[], types);
-  };
-}
-
-function levelKey(level: readonly number[], components: readonly Component[], types: readonly DatumType[]): number | string {
-  const [first] = level;
-  const only = first === undefined ? undefined : components[first];
-  if (level.length === 1) return typeof only === "object" || only === undefined ? "" : only;
-  return level.reduce<number>((key, at) => key * 2 ** bits[types[at] ?? "mark"] + Number(components[at]), 0);
 }
 
 function component(type: DatumType, datum: Datum): Component {

@@ -16,6 +16,12 @@ export type Chance = {
 /** What a set that rules fill holds: the time in seconds at which each key ends, by key. */
 export type DynamicSet = Map<string, number>;
 
+/** The sets that rules fill, of one host. */
+export type DynamicSets = {
+  dynamicSet(set: object): DynamicSet | undefined;
+  makeDynamicSet(set: object): DynamicSet;
+};
+
 /** What rules may ask about the host that the packet is on. */
 export type Surroundings = {
   /** What a look into the local table says about an address, as nftables' `fib … type`. */
@@ -51,7 +57,7 @@ export class Packet {
   chance: Chance;
   surroundings: Surroundings = nowhere;
   /** Sets that rules fill, of the host that the packet is on. */
-  dynamicSets: Map<object, DynamicSet> | undefined = undefined;
+  dynamicSets: DynamicSets | undefined = undefined;
   /** Clock of the session, seconds. */
   now = 0;
   /** Grows with everything that could make a second visit of a host differ from the first. */

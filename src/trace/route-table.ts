@@ -42,10 +42,8 @@ const smallTable = 16;
 
 /** One routing table. A prefix keeps its best route; of equal ones the first, since Linux refuses the second. */
 export class RouteTable {
-  /** Small IPv4 tables, longest prefix first: the same places of three lists, which stay together in the processor's cache. */
-  readonly #networks: number[] = [];
-  readonly #masks: number[] = [];
-  readonly #routes: FoundRoute[] = [];
+  /** A small IPv4 table: network, mask and route of each, longest prefix first, in one list that stays together in the processor's cache. */
+  readonly #small: readonly (number | FoundRoute)[];
   /** Everything else. */
   readonly #trie: PrefixTrie<FoundRoute> | undefined;
 
@@ -56,16 +54,9 @@ export class RouteTable {
       if (other === undefined || (route.metric ?? 0) < (other.metric ?? 0)) best.set(route.prefix, route);
     }
     const ipv4 = [...best.values()].filter((route) => prefixFamily(route.prefix) === 4);
-    const small = ipv4.length <= smallTable;
-    if (small) {
-      for (const route of ipv4.sort((a, b) => lengthOf(b.prefix) - lengthOf(a.prefix))) {
-        const length = lengthOf(route.prefix);
-        this.#networks.push((ipv4Number(addressOf(route.prefix)) ?? 0) | 0);
-        this.#masks.push(length === 0 ? 0 : -1 << (32 - length));
-        this.#routes.push(new MadeRoute(route));
-      }
-    }
-    const rest = [...best.values()].filter((route) => !small || prefixFamily(route.prefix) === 6);
+    const isSmall = ipv4.length <= smallTable;
+    this.#small = isSmall ? ipv4.sort((a, b) => lengthOf(b.prefix) - lengthOf(a.prefix)).flatMap(smallEntry) : [];
+    const rest = [...best.values()].filter((route) => !isSmall || prefixFamily(route.prefix) === 6);
     if (rest.length === 0) return;
     this.#trie = new PrefixTrie();
     for (const route of rest) this.#trie.set(route.prefix, new MadeRoute(route));
@@ -73,12 +64,19 @@ export class RouteTable {
 
   lookup(ip: Ip): FoundRoute | undefined {
     if (typeof ip !== "number") return this.#trie?.lookup(ip)?.value;
-    const masks = this.#masks;
-    for (let at = 0; at < masks.length; at++) {
-      if ((ip & (masks[at] ?? 0)) === this.#networks[at]) return this.#routes[at];
+    const small = this.#small;
+    for (let at = 0; at < small.length; at += 3) {
+      if ((ip & Number(small[at + 1])) !== small[at]) continue;
+      const route = small[at + 2];
+      if (typeof route === "object") return route;
     }
-    return this.#routes.length > 0 ? undefined : this.#trie?.lookupIpv4(ip)?.value;
+    return small.length > 0 ? undefined : this.#trie?.lookupIpv4(ip)?.value;
   }
+}
+
+function smallEntry(route: RouteSource): (number | FoundRoute)[] {
+  const length = lengthOf(route.prefix);
+  return [(ipv4Number(addressOf(route.prefix)) ?? 0) | 0, length === 0 ? 0 : -1 << (32 - length), new MadeRoute(route)];
 }
 
 /** Texts are made when a packet first takes the route. */

@@ -24,7 +24,7 @@ import type {
 } from "../ir/ruleset.ts";
 import { type Address, parseAddress } from "../net/address.ts";
 import { state } from "./connections.ts";
-import { appendWords, bytesOf, comparison, type Reader, readerOf } from "./fields.ts";
+import { appendWords, bytesOf, comparableAddress, comparableNumber, comparison, type Reader, readerOf } from "./fields.ts";
 import { type Ip, ipOf } from "./ip.ts";
 import { jhashSlot } from "./jhash.ts";
 import { dynamicKey, KeyIndex } from "./keyed.ts";
@@ -50,32 +50,63 @@ export type Decision = {
 
 type Test = (packet: Packet) => boolean;
 type Act = (packet: Packet) => Decision | undefined;
-type PreparedRule = { readonly tests: readonly Test[]; readonly acts: readonly Act[] };
+type Find = (packet: Packet) => MapElement | SetElement | undefined;
+
+/**
+ * A rule, flat: its first match is part of the object, so that a rule that does not match, as most do not, costs one look into memory.
+ * What the first match compares is said by {@link first}.
+ */
+type PreparedRule = {
+  readonly first: First;
+  /** Compared with the field under {@link mask}, as a signed number of 32 bits. */
+  readonly value: number;
+  readonly mask: number;
+  /** For `found` and `mapped`. */
+  readonly find: Find | undefined;
+  /** The other matches. */
+  readonly tests: readonly Test[];
+  readonly acts: readonly Act[];
+};
+
+/** always: there is no match that can be put here. mapped: the rule is but a look into a verdict map, which {@link PreparedRule.find} tries first. */
+type First = "always" | "state" | "source" | "destination" | "connection mark" | "found" | "mapped";
 
 export class PreparedChain {
   readonly chain: Chain;
   /** "chain kube-proxy services". */
   readonly element: string;
+  /** By policy. */
+  readonly drops: boolean;
+  /** A chain of type route: what it changes is routed again. */
+  readonly reroutes: boolean;
   readonly #table: PreparedTable;
   #rules: readonly PreparedRule[] | undefined;
 
   constructor(table: PreparedTable, chain: Chain) {
     this.#table = table;
     this.chain = chain;
+    this.drops = chain.base?.policy === "drop";
+    this.reroutes = chain.base?.type === "route" && chain.base.hook === "output";
     this.element = `chain ${table.table.name} ${chain.name}`;
   }
 
+  /** Nothing happens to any packet here. */
+  get isIdle(): boolean {
+    return this.rules.length === 0 && !this.drops;
+  }
+
   get rules(): readonly PreparedRule[] {
-    this.#rules ??= this.chain.rules.map((rule) => prepareRule(this.#table, this, rule));
+    this.#rules ??= this.chain.rules.flatMap((rule) => (isIdle(this.#table, rule) ? [] : [prepareRule(this.#table, this, rule)]));
     return this.#rules;
   }
 }
 
 /** Runs a packet through a chain. `undefined`: came to its end (or returned) without a verdict. */
 export function evaluate(chain: PreparedChain, packet: Packet): Decision | undefined {
-  nextRule: for (const { tests, acts } of chain.rules) {
-    for (const test of tests) if (!test(packet)) continue nextRule;
-    for (const act of acts) {
+  nextRule: for (const rule of chain.rules) {
+    if (!firstMatches(rule, packet)) continue;
+    for (const test of rule.tests) if (!test(packet)) continue nextRule;
+    for (const act of rule.acts) {
       const decision = act(packet);
       if (decision === undefined) continue;
       if (decision.step !== undefined) packet.steps?.push(decision.step);
@@ -97,6 +128,23 @@ export function evaluate(chain: PreparedChain, packet: Packet): Decision | undef
     }
   }
   return undefined;
+}
+
+function firstMatches(rule: PreparedRule, packet: Packet): boolean {
+  switch (rule.first) {
+    case "always":
+      return true;
+    case "state":
+      return ((packet.state === state.none ? state.invalid : packet.state) & rule.mask) !== 0;
+    case "source":
+      return typeof packet.source === "number" && (packet.source & rule.mask) === rule.value;
+    case "destination":
+      return typeof packet.destination === "number" && (packet.destination & rule.mask) === rule.value;
+    case "connection mark":
+      return packet.connection !== undefined && (packet.connection.mark & rule.mask) === rule.value;
+    default:
+      return rule.find?.(packet) !== undefined;
+  }
 }
 
 /** A point of a hook, by ascending priority. */
@@ -147,7 +195,7 @@ function makeStages(ruleSet: RuleSet, family: 4 | 6): Stages {
     if (hook === "prerouting" || hook === "output") stages.push({ kind: "track", priority: builtIn.track });
     if (translates && hook !== "forward") {
       const what = hook === "prerouting" || hook === "output" ? "destination" : "source";
-      const chains = here.filter((chain) => chain.chain.base?.type === "nat").reverse();
+      const chains = here.filter((chain) => chain.chain.base?.type === "nat" && !chain.isIdle).reverse();
       chains.sort((a, b) => priorityOf(a) - priorityOf(b));
       stages.push({ kind: "translate", priority: what === "destination" ? builtIn.natDestination : builtIn.natSource, what, chains });
     }
@@ -229,10 +277,51 @@ function indexMap(map: NamedMap): KeyIndex<MapElement> {
 
 function prepareRule(table: PreparedTable, chain: PreparedChain, rule: Rule): PreparedRule {
   const context: RuleContext = { table, element: chain.element, origin: rule.origin };
-  return {
-    tests: rule.matches.map((match) => prepareMatch(table, match)),
-    acts: rule.statements.flatMap((statement) => prepareStatement(context, statement) ?? []),
-  };
+  const acts = rule.statements.flatMap((statement) => prepareStatement(context, statement) ?? []);
+  const inline = rule.matches[0] === undefined ? undefined : prepareFirst(table, rule.matches[0]);
+  const tests = rule.matches.slice(inline === undefined ? 0 : 1).map((match) => prepareMatch(table, match));
+  if (inline !== undefined) return { ...inline, tests, acts };
+  const [only] = rule.statements;
+  const find = rule.matches.length === 0 && only?.kind === "vmap" ? indexMap(table.map(only.map)).finder(only.fields) : undefined;
+  return { first: find === undefined ? "always" : "mapped", value: 0, mask: 0, find, tests, acts };
+}
+
+/** The match in the form that {@link firstMatches} tries, if it has one. */
+function prepareFirst(table: PreparedTable, match: Match): Pick<PreparedRule, "first" | "value" | "mask" | "find"> | undefined {
+  if (match.op !== "==") return undefined;
+  if (match.kind === "lookup") {
+    const set = table.set(match.set);
+    if (set.dynamicTimeoutSeconds !== undefined) return undefined;
+    return { first: "found", value: 0, mask: 0, find: indexSet(set).finder(match.fields) };
+  }
+  const { field, values, mask } = match;
+  if (field === "ct state") {
+    const bits = values.reduce<number>((all, value) => all | comparableNumber(field, value), 0);
+    return { first: "state", value: 0, mask: bits, find: undefined };
+  }
+  const [only, second] = values;
+  if (only === undefined || second !== undefined) return undefined;
+  if (field === "ct mark" && typeof only === "number")
+    return { first: "connection mark", value: only | 0, mask: (mask ?? -1) | 0, find: undefined };
+  if ((field !== "ip saddr" && field !== "ip daddr") || mask !== undefined || typeof only !== "string") return undefined;
+  const first = field === "ip saddr" ? "source" : "destination";
+  const wanted = comparableAddress(only);
+  if (typeof wanted === "number") return { first, value: wanted | 0, mask: -1, find: undefined };
+  if (typeof wanted === "string" || wanted.family === 6) return undefined;
+  return { first, value: wanted.first | 0, mask: ~(wanted.last - wanted.first), find: undefined };
+}
+
+/** No packet matches: the rule asks an empty map or set, as many rules of generated tables do. */
+function isIdle(table: PreparedTable, rule: Rule): boolean {
+  const [first] = rule.statements;
+  return (
+    (first?.kind === "vmap" && table.map(first.map).elements.length === 0) ||
+    rule.matches.some((match) => {
+      if (match.kind !== "lookup" || match.op !== "==") return false;
+      const set = table.set(match.set);
+      return set.elements.length === 0 && set.dynamicTimeoutSeconds === undefined;
+    })
+  );
 }
 
 type RuleContext = { readonly table: PreparedTable; readonly element: string; readonly origin: Origin };
@@ -274,7 +363,7 @@ function inDynamicSet(set: NamedSet, fields: readonly Reader[], packet: Packet):
     packet.lacked = true;
     return false;
   }
-  const ends = packet.dynamicSets?.get(set)?.get(key);
+  const ends = packet.dynamicSets?.dynamicSet(set)?.get(key);
   return ends !== undefined && ends > packet.now;
 }
 
@@ -357,11 +446,7 @@ function unsupported(statement: never): never {
 
 function remember(packet: Packet, set: NamedSet, key: string): void {
   if (packet.dynamicSets === undefined) return;
-  let keys = packet.dynamicSets.get(set);
-  if (keys === undefined) {
-    keys = new Map();
-    packet.dynamicSets.set(set, keys);
-  }
+  const keys = packet.dynamicSets.makeDynamicSet(set);
   if (!keys.has(key)) packet.changes++;
   keys.set(key, packet.now + (set.dynamicTimeoutSeconds ?? Number.POSITIVE_INFINITY));
 }

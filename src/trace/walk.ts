@@ -8,7 +8,7 @@
  * Whatever is up to chance is asked of {@link Chance}, so that the same answers give the same way.
  */
 
-import type { HostName, Origin } from "../ir/network.ts";
+import type { Origin } from "../ir/network.ts";
 import type { Hook } from "../ir/ruleset.ts";
 import { Connection, ConnectionTable, isOriginal, state, status, translateDestination, translateSource } from "./connections.ts";
 import type { PreparedHost, PreparedInterface } from "./host.ts";
@@ -24,19 +24,46 @@ import { type Decision, evaluate, type PreparedChain } from "./rules.ts";
 export class Memory {
   /** Seconds since the memory began. */
   now = 0;
-  readonly #hosts = new Map<HostName, HostMemory>();
+  readonly #hosts: HostMemory[] = [];
+  /** Once there are too many for a scan. */
+  #byHost: Map<PreparedHost, HostMemory> | undefined;
 
-  of(host: HostName): HostMemory {
-    let memory = this.#hosts.get(host);
-    if (memory === undefined) {
-      memory = { connections: new ConnectionTable(), sets: new Map() };
-      this.#hosts.set(host, memory);
-    }
+  of(host: PreparedHost): HostMemory {
+    const known = this.#byHost === undefined ? this.#hosts.find((memory) => memory.host === host) : this.#byHost.get(host);
+    if (known !== undefined) return known;
+    const memory = new HostMemory(host);
+    this.#hosts.push(memory);
+    if (this.#byHost !== undefined) this.#byHost.set(host, memory);
+    else if (this.#hosts.length > 16) this.#byHost = new Map(this.#hosts.map((each) => [each.host, each]));
     return memory;
   }
 }
 
-type HostMemory = { readonly connections: ConnectionTable; readonly sets: Map<object, DynamicSet> };
+class HostMemory {
+  readonly host: PreparedHost;
+  readonly connections = new ConnectionTable();
+  #sets: Map<object, DynamicSet> | undefined;
+
+  constructor(host: PreparedHost) {
+    this.host = host;
+  }
+
+  /** What rules wrote into a set. */
+  dynamicSet(set: object): DynamicSet | undefined {
+    return this.#sets?.get(set);
+  }
+
+  /** To write into it. */
+  makeDynamicSet(set: object): DynamicSet {
+    this.#sets ??= new Map();
+    let keys = this.#sets.get(set);
+    if (keys === undefined) {
+      keys = new Map();
+      this.#sets.set(set, keys);
+    }
+    return keys;
+  }
+}
 
 export type WalkContext = {
   readonly links: Links;
@@ -63,6 +90,7 @@ type Ending = {
 export function walk(context: WalkContext, host: PreparedHost, tuple: Tuple, hasSource: boolean): Omit<Path, "weight"> {
   const packet = new Packet(tuple, context.chance);
   packet.now = context.memory.now;
+  if (context.steps) packet.steps = [];
   const forth = new Journey(context, host, packet, undefined);
   const ending = forth.run(hasSource);
   if (ending.outcome !== "delivered" || !context.back) return result(ending, forth.hops);
@@ -92,7 +120,7 @@ class Journey {
   readonly #packet: Packet;
   /** For a reply: where it must arrive, and the packet that it must be the exact reverse of. */
   readonly #awaited: { readonly host: PreparedHost; readonly tuple: Tuple } | undefined;
-  readonly #visits: { readonly device: PreparedInterface; readonly tuple: Tuple; readonly changes: number }[] = [];
+  #visits: { readonly device: PreparedInterface; readonly tuple: Tuple; readonly changes: number }[] | undefined;
 
   #host: PreparedHost;
   #memory: HostMemory | undefined;
@@ -269,26 +297,25 @@ class Journey {
           if (!this.#translate(stage.what, stage.chains, hook)) return false;
           break;
         default:
-          if (!this.#filter(stage.chain, hook)) return false;
+          if (!this.#filter(stage.chain)) return false;
       }
     }
     return true;
   }
 
-  #filter(chain: PreparedChain, hook: Hook): boolean {
+  #filter(chain: PreparedChain): boolean {
     const packet = this.#packet;
     const { mark, source, destination } = packet;
     const decision = evaluate(chain, packet);
     if (this.#stops(decision, chain)) return false;
-    const reroutes = hook === "output" && chain.chain.base?.type === "route";
-    if (!reroutes || (packet.mark === mark && packet.source === source && packet.destination === destination)) return true;
+    if (!chain.reroutes || (packet.mark === mark && packet.source === source && packet.destination === destination)) return true;
     return this.#reroute();
   }
 
   /** Ends the packet when a base chain's verdict or policy says so. */
   #stops(decision: Decision | undefined, chain: PreparedChain): boolean {
     if (decision === undefined) {
-      if (chain.chain.base?.policy !== "drop") return false;
+      if (!chain.drops) return false;
       this.#end("dropped", chain.element, this.#host.host.origin, "dropped: no rule accepts it", "drop");
       return true;
     }
@@ -490,10 +517,12 @@ class Journey {
     }
   }
 
-  /** The packet has been here before, with the same addresses, and nothing has changed since. */
+  /** The packet has been here before, with the same addresses, and nothing has changed since. Short ways are not even looked at. */
   #isRepeated(device: PreparedInterface): boolean {
+    if (this.hops.length < 6) return false;
     const { tuple, chance } = this.#packet;
     const changes = this.#packet.changes + chance.taken;
+    this.#visits ??= [];
     for (const visit of this.#visits) if (visit.device === device && visit.tuple === tuple && visit.changes === changes) return true;
     this.#visits.push({ device, tuple, changes });
     return false;
@@ -528,9 +557,9 @@ class Journey {
     this.#before = packet.tuple;
     this.#sourceBefore = packet.source;
     packet.surroundings = host;
-    packet.steps = this.#context.steps ? [] : undefined;
-    this.#memory = host.host.ruleSet.length === 0 ? undefined : this.#context.memory.of(host.name);
-    packet.dynamicSets = this.#memory?.sets;
+    if (packet.steps !== undefined) packet.steps.length = 0;
+    this.#memory = host.tracks ? this.#context.memory.of(host) : undefined;
+    packet.dynamicSets = this.#memory;
   }
 
   #closeHop(out: PreparedInterface | undefined): void {
@@ -538,7 +567,7 @@ class Journey {
     const host = this.#host.name;
     const before = this.#before;
     const after = packet.tuple;
-    const steps = packet.steps ?? noSteps;
+    const steps = packet.steps === undefined ? noSteps : packet.steps.slice();
     const inInterface = this.#in?.name;
     if (inInterface === undefined) {
       this.hops.push(out === undefined ? { host, before, after, steps } : { host, outInterface: out.name, before, after, steps });
