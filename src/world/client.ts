@@ -2,7 +2,6 @@
 
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { request } from "node:http";
-import { createInterface } from "node:readline";
 import type { Problem } from "../documents/index.ts";
 import type { HostName } from "../ir/network.ts";
 import { MemoryResources } from "../resources/memory.ts";
@@ -22,7 +21,7 @@ import type {
 } from "./protocol.ts";
 import type { LabPaths } from "./state.ts";
 
-/** What `daemon.json` says: written by who started it, as only the outside knows the numbers of processes outside. */
+/** What `daemon.json` says: written by the daemon, with numbers of processes as they are outside. */
 export type DaemonInfo = { readonly pid: number; readonly unsharePid: number; readonly version: string; readonly since: string };
 
 export class ControlError extends Error {
@@ -47,10 +46,8 @@ export class ControlClient {
     this.#paths = paths;
   }
 
-  async status(): Promise<Status> {
-    const status = await this.#json<Status>("GET", "/v1/status");
-    const info = this.info();
-    return info === undefined ? status : { ...status, pid: info.pid, version: info.version };
+  status(): Promise<Status> {
+    return this.#json<Status>("GET", "/v1/status");
   }
 
   info(): DaemonInfo | undefined {
@@ -116,12 +113,18 @@ export class ControlClient {
   async #follow(method: string, path: string, body: unknown, onProgress: (progress: Progress) => void): Promise<readonly Problem[]> {
     let problems: readonly Problem[] = [];
     let failure: string | undefined;
+    let done = false;
     await this.#lines<ApplyLine>(method, path, body, (line) => {
       if ("progress" in line) onProgress(line.progress);
       else if ("problems" in line) problems = line.problems;
-      else failure = line.failure;
+      else {
+        done = true;
+        failure = line.failure;
+      }
     });
     if (failure !== undefined) throw new ControlError("failed", failure);
+    const refused = problems.some((problem) => problem.severity === "error");
+    if (!done && !refused) throw new ControlError("failed", `lab ${this.#lab} ended while it answered`);
     return problems;
   }
 
@@ -158,22 +161,33 @@ export class ControlClient {
         { socketPath, method, path, headers: body === undefined ? {} : { "content-type": "application/json" } },
         (answer) => {
           const failed = (answer.statusCode ?? 500) >= 400;
-          let said = "";
-          const lines = createInterface({ input: answer, crlfDelay: Number.POSITIVE_INFINITY });
-          lines.on("line", (line) => {
+          let rest = "";
+          answer.setEncoding("utf8");
+          answer.on("data", (chunk: string) => {
+            rest += chunk;
+            if (failed) return;
+            const lines = rest.split("\n");
+            rest = lines.pop() ?? "";
             try {
-              if (failed) said += line;
-              else if (line !== "") take(line);
+              for (const line of lines) if (line !== "") take(line);
             } catch (error) {
-              fail(error);
+              answer.destroy(error instanceof Error ? error : new Error(String(error)));
             }
           });
-          answer.on("error", fail);
-          answer.on("aborted", () => fail(new ControlError("failed", `lab ${this.#lab} ended while it answered`)));
-          lines.on("close", () => {
+          answer.on("error", (error: NodeJS.ErrnoException) => {
+            fail(error.code === "ECONNRESET" ? new ControlError("failed", `lab ${this.#lab} ended while it answered`, error) : error);
+          });
+          answer.on("end", () => {
             close();
-            if (failed) reject(new ControlError(answer.statusCode === 404 ? "not-found" : "failed", errorIn(said)));
-            else resolve();
+            try {
+              if (failed) reject(new ControlError(answer.statusCode === 404 ? "not-found" : "failed", errorIn(rest)));
+              else {
+                if (rest !== "") take(rest);
+                resolve();
+              }
+            } catch (error) {
+              reject(error);
+            }
           });
         },
       );

@@ -3,7 +3,7 @@
  * 0700; that is the credential. It is never a TCP port.
  */
 
-import { chmodSync, writeFileSync } from "node:fs";
+import { chmodSync } from "node:fs";
 import { createServer } from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import { Hono } from "hono";
@@ -13,20 +13,21 @@ import { connections, within } from "../kernel/index.ts";
 import type { Event, Node } from "../kube/objects.ts";
 import { parseAddress } from "../net/address.ts";
 import { armBucket, armKey, type Key, kubeBucket, type Resource } from "../resources/resources.ts";
+import type { DaemonInfo } from "./client.ts";
 import { clusterNames, type Daemon, findPool, isReady, podsOf } from "./daemon.ts";
 import { observe } from "./observe.ts";
 import { probe } from "./probe.ts";
 import type { ApplyLine, Entry, Flows, ObserveRequest, ProbeLine, ProbeRequest, SnatUse, Status } from "./protocol.ts";
-import type { LabPaths } from "./state.ts";
+import { socketName } from "./state.ts";
 
 /** Probes under way at once. */
 const probesAtOnce = 256;
 
-export async function serveControl(daemon: Daemon, lab: string, paths: LabPaths, end: () => void): Promise<void> {
+/** Listens on `control.sock` in the current folder: the lab's, whose path may be too long for a socket address. */
+export async function serveControl(daemon: Daemon, lab: string, info: DaemonInfo, end: () => void): Promise<void> {
   const app = new Hono();
-  const since = new Date().toISOString();
 
-  app.get("/v1/status", (context) => context.json(statusOf(daemon, lab, since)));
+  app.get("/v1/status", (context) => context.json(statusOf(daemon, lab, info)));
 
   app.get("/v1/resources", (context) =>
     stream(context, async (out) => {
@@ -128,10 +129,9 @@ export async function serveControl(daemon: Daemon, lab: string, paths: LabPaths,
   const server = createServer({ requestTimeout: 0, headersTimeout: 10_000 }, getRequestListener(app.fetch));
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen(paths.socket, resolve);
+    server.listen(socketName, resolve);
   });
-  chmodSync(paths.socket, 0o600);
-  writeFileSync(paths.log, "", { flag: "a", mode: 0o600 });
+  chmodSync(socketName, 0o600);
   daemon.wake();
 }
 
@@ -147,7 +147,7 @@ function keyOf(bucket: string, value: Resource): Key {
   return `${bucket}/${value.metadata.namespace ?? ""}/${value.metadata.name}`;
 }
 
-function statusOf(daemon: Daemon, lab: string, since: string): Status {
+function statusOf(daemon: Daemon, lab: string, info: DaemonInfo): Status {
   const { resources } = daemon;
   const clusters = clusterNames(resources).map((name) => {
     const nodes = resources.list(kubeBucket(name, "Node")) as unknown as readonly Node[];
@@ -173,10 +173,9 @@ function statusOf(daemon: Daemon, lab: string, since: string): Status {
   const balancers = resources.list(armBucket("Microsoft.Network/loadBalancers")) as unknown as readonly LoadBalancer[];
   return {
     lab,
-    // Inside its own process namespace the daemon cannot see its number outside; the client fills it in.
-    pid: process.pid,
-    since,
-    version: "",
+    pid: info.pid,
+    since: info.since,
+    version: info.version,
     settled: daemon.atRest,
     clusters: clusters.map(({ name, networkPlugin, nodes, pods, wanted }) => ({
       name,

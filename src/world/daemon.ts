@@ -32,7 +32,7 @@ export type Progress = {
 
 /** How long the daemon works before it lets others speak, in milliseconds. */
 const sliceMs = 10;
-const readinessTimeoutMs = 2000;
+const readinessTimeoutMs = 500;
 const readinessAtOnce = 256;
 /** While somebody waits for the lab to come to rest: how soon what failed is tried again, and for how long. */
 const againMs = 100;

@@ -17,6 +17,8 @@ import { equal } from "./merge.ts";
 /** Docs: what-is-ip-address-168-63-129-16. */
 const probeSource = mustAddress("168.63.129.16");
 const firstRetryMs = 100;
+const firstTimeoutMs = 500;
+const longestTimeoutMs = 5000;
 
 type Target = {
   readonly probe: Key;
@@ -52,7 +54,7 @@ export class HealthProbes {
 
   /** Follows the load balancers of `resources`. */
   follow(resources: Resources): void {
-    const wanted = new Map(targetsOf(resources).map((target) => [`${target.probe} ${target.member}`, target]));
+    const wanted = new Map(targetsOf(resources).map((target) => [idOf(target), target]));
     for (const [id, state] of this.#states) {
       if (wanted.has(id)) continue;
       clearTimeout(state.timer);
@@ -112,24 +114,30 @@ export class HealthProbes {
 
   #send(state: State): void {
     const { from, to, port, path, intervalMs } = state.target;
-    void ask({ from, source: probeSource, to, port, ...(path === undefined ? {} : { path }), timeoutMs: Math.min(intervalMs, 5000) }).then(
-      (answer) => {
-        if (this.#closed || !this.#states.has(`${state.target.probe} ${state.target.member}`)) return;
-        const before = state.healthy && state.asked;
-        const first = !state.asked;
-        state.asked = true;
-        state.failures = answer ? 0 : state.failures + 1;
-        if (answer) {
-          state.healthy = true;
-          state.everHealthy = true;
-        } else if (state.failures >= state.target.threshold) state.healthy = false;
-        const wait = state.everHealthy ? intervalMs : Math.min(state.retryMs, intervalMs);
-        state.retryMs *= 2;
-        state.timer = setTimeout(() => this.#send(state), wait);
-        if (first || state.healthy !== before) this.#onChange();
-      },
-    );
+    // Inside one machine an answer takes no time: what is silent lost a packet while the network was being made.
+    const timeoutMs = state.everHealthy
+      ? Math.min(intervalMs, longestTimeoutMs)
+      : Math.min(Math.max(state.retryMs, firstTimeoutMs), intervalMs);
+    void ask({ from, source: probeSource, to, port, ...(path === undefined ? {} : { path }), timeoutMs }).then((answer) => {
+      // It went, and another may have come in its place, while it was asked.
+      if (this.#closed || this.#states.get(idOf(state.target)) !== state) return;
+      const before = state.healthy;
+      state.asked = true;
+      state.failures = answer ? 0 : state.failures + 1;
+      if (answer) {
+        state.healthy = true;
+        state.everHealthy = true;
+      } else if (state.failures >= state.target.threshold) state.healthy = false;
+      const wait = state.everHealthy ? intervalMs : Math.min(state.retryMs, intervalMs);
+      state.retryMs *= 2;
+      state.timer = setTimeout(() => this.#send(state), wait);
+      if (state.healthy !== before) this.#onChange();
+    });
   }
+}
+
+function idOf({ probe, member }: Target): string {
+  return `${probe} ${member}`;
 }
 
 function targetsOf(resources: Resources): Target[] {

@@ -115,18 +115,22 @@ export function purge(paths: LabPaths): void {
 
 async function start(options: LaunchOptions, paths: LabPaths, lock: number, unshareOptions: readonly string[]): Promise<Launched | string> {
   rmSync(paths.socket, { force: true });
+  rmSync(paths.info, { force: true });
   const log = openSync(paths.log, "a", 0o600);
+  // In there only the daemon's own processes have numbers; here it finds out which it has outside.
+  const proc = openSync("/proc", "r");
   const logStart = statSync(paths.log).size;
   const child = spawn(
     "unshare",
-    [...unshareOptions, process.execPath, "--max-semi-space-size=16", options.program, options.lab, options.state],
+    [...unshareOptions, process.execPath, "--max-semi-space-size=16", options.program, options.lab, options.state, options.version],
     {
       detached: !options.foreground,
-      stdio: ["ignore", log, log, lock],
+      stdio: ["ignore", log, log, lock, proc],
       cwd: paths.folder,
     },
   );
   closeSync(log);
+  closeSync(proc);
   let exit: { readonly code: number | null } | undefined;
   let spawnError: Error | undefined;
   const ended = new Promise<void>((resolve) => {
@@ -166,14 +170,8 @@ async function start(options: LaunchOptions, paths: LabPaths, lock: number, unsh
     }
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-  const unsharePid = child.pid ?? 0;
-  const info: DaemonInfo = {
-    unsharePid,
-    pid: childOf(unsharePid) ?? unsharePid,
-    version: options.version,
-    since: new Date().toISOString(),
-  };
-  writeFileSync(paths.info, `${JSON.stringify(info)}\n`, { mode: 0o600 });
+  const info = client.info();
+  if (info === undefined) throw new LaunchError("failed", `the daemon of lab ${options.lab} left no ${paths.info}`, `look at ${paths.log}`);
   if (!options.foreground) child.unref();
   return { client, info, ended };
 }
@@ -238,21 +236,6 @@ function explainEnd(said: string, paths: LabPaths): LaunchError {
 
 function lastLine(text: string): string {
   return text.trim().split("\n").at(-1) ?? "";
-}
-
-/** The only child of a process. */
-function childOf(pid: number): number | undefined {
-  for (const entry of readdirSync("/proc")) {
-    if (!/^\d+$/.test(entry)) continue;
-    try {
-      const stat = readFileSync(`/proc/${entry}/stat`, "utf8");
-      // After the name in parentheses: state, parent.
-      if (Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]) === pid) return Number(entry);
-    } catch {
-      // The process ended meanwhile.
-    }
-  }
-  return undefined;
 }
 
 function alive(pid: number): boolean {

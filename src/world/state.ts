@@ -12,6 +12,9 @@ export type LabPaths = {
   readonly log: string;
 };
 
+/** The control socket's name in a lab's folder. */
+export const socketName = "control.sock";
+
 /** `$DRYDOCK_STATE`, else `$XDG_STATE_HOME/drydock`, else `~/.local/state/drydock`. */
 export function stateFolder(env: Readonly<Record<string, string | undefined>>): string {
   if (env.DRYDOCK_STATE !== undefined && env.DRYDOCK_STATE !== "") return env.DRYDOCK_STATE;
@@ -28,7 +31,7 @@ export function labPaths(state: string, name: string): LabPaths {
     folder,
     store: join(folder, "store.db"),
     lock: join(folder, "lock"),
-    socket: join(folder, "control.sock"),
+    socket: join(folder, socketName),
     info: join(folder, "daemon.json"),
     log: join(folder, "daemon.log"),
   };
