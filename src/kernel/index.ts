@@ -15,6 +15,7 @@ export {
   connectTcp,
   type Local,
   listenTcp,
+  pendingError,
   type Target,
   tcpConnect,
   tcpListen,

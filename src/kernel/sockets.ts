@@ -101,18 +101,19 @@ export function connectTcp(target: Target): number {
       // Within one machine an ICMP error is there before connect returns. The kernel then keeps it as a soft error, to be told with the next
       // retransmission, a second later; asking for it tells it now.
       const early = pendingError(fd);
-      if (early !== 0) throw new SystemError(`connect(${target.destination} port ${target.port})`, early);
+      if (early !== undefined) throw early;
     }
   });
 }
 
-/** The error that a socket has not told yet, as errno; 0: none. */
-function pendingError(fd: number): number {
+/** The error that a connection under way has not told yet. */
+export function pendingError(fd: number): SystemError | undefined {
   const value = Buffer.alloc(4);
   const length = Buffer.alloc(4);
   length.writeUInt32LE(4);
   checked("getsockopt(SO_ERROR)", libc().getsockopt(fd, SOL_SOCKET, SO_ERROR, value, length));
-  return value.readInt32LE();
+  const errno = value.readInt32LE();
+  return errno === 0 ? undefined : new SystemError("connect", errno);
 }
 
 const SOL_SOCKET = 1;

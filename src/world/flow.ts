@@ -7,7 +7,7 @@
 import { createSocket } from "node:dgram";
 import { Socket } from "node:net";
 import type { HostName } from "../ir/network.ts";
-import { bindEcho, bindUdp, connectTcp } from "../kernel/index.ts";
+import { bindEcho, bindUdp, connectTcp, pendingError } from "../kernel/index.ts";
 import { type Address, familyOf } from "../net/address.ts";
 import type { Tuple } from "../trace/result.ts";
 import type { Enter } from "./stand-in.ts";
@@ -92,6 +92,7 @@ function tosOf({ tos }: FlowRequest): { readonly tos?: number } {
 class TcpFlow implements Flow {
   readonly #socket: Socket;
   readonly #startedMs = performance.now();
+  readonly #fd: number;
   readonly sourcePort: number | undefined;
   #received = Buffer.alloc(0);
   #ended = false;
@@ -102,8 +103,8 @@ class TcpFlow implements Flow {
   constructor(enter: Enter, request: FlowRequest) {
     const { source, sourcePort, destination, destinationPort = 0 } = request.packet;
     const target = { destination, port: destinationPort, source, ...portOf(sourcePort), ...tosOf(request) };
-    const fd = enter(request.from, () => connectTcp(target));
-    this.#socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
+    this.#fd = enter(request.from, () => connectTcp(target));
+    this.#socket = new Socket({ fd: this.#fd, readable: true, writable: true, allowHalfOpen: true });
     this.sourcePort = this.#socket.localPort;
     this.#socket.on("data", (data: Buffer) => {
       if (this.#received.length < replyBytes) this.#received = Buffer.concat([this.#received, data]);
@@ -121,7 +122,13 @@ class TcpFlow implements Flow {
 
   open(timeoutMs: number): Promise<Exchange> {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve({ outcome: "timeout" }), timeoutMs);
+      // An ICMP error that came while the socket was busy is kept by the kernel until the next retransmission: it is asked for before silence is
+      // taken for an answer.
+      const giveUp = (): void => {
+        const problem = pendingError(this.#fd);
+        resolve(problem === undefined ? { outcome: "timeout" } : failureOf(problem));
+      };
+      const timer = setTimeout(giveUp, timeoutMs);
       const settle = (exchange: Exchange): void => {
         clearTimeout(timer);
         resolve(exchange);
