@@ -1,7 +1,7 @@
 /** What both stores share: the present state in memory, the recent changes, and the watchers. */
 
 import { MemoryResources } from "../resources/memory.ts";
-import type { Key, Resources, Write } from "../resources/resources.ts";
+import type { Key, Resource, Resources, Write } from "../resources/resources.ts";
 import { type Change, type Store, StoreError } from "./store.ts";
 
 /** Changes kept for watchers; older ones are compacted. */
@@ -43,6 +43,36 @@ export class MemoryStore implements Store {
     if (writes.length === 0) return this.#revision;
     const revision = this.#revision + 1;
     this.persist(revision, writes);
+    this.#publish(revision, writes);
+    return revision;
+  }
+
+  transact(work: (write: (writes: readonly Write[]) => void) => void): number {
+    const before = new Map<Key, Resource | undefined>();
+    const after = new Map<Key, Resource | undefined>();
+    const revision = this.#revision + 1;
+    try {
+      work((writes) => {
+        for (const { key, value } of writes) {
+          if (!before.has(key)) before.set(key, this.#resources.get(key));
+          after.set(key, value);
+        }
+        this.#resources.apply(writes);
+      });
+      const writes = [...after].filter(([key, value]) => value !== before.get(key)).map(([key, value]) => ({ key, value }));
+      if (writes.length === 0) return this.#revision;
+      this.persist(revision, writes);
+      this.#publish(revision, writes);
+      return revision;
+    } catch (error) {
+      // What a watcher throws after the revision is durable undoes nothing.
+      if (this.#revision < revision) this.#resources.apply([...before].map(([key, value]) => ({ key, value })));
+      throw error;
+    }
+  }
+
+  /** Takes in a revision that is durable, and tells the watchers. */
+  #publish(revision: number, writes: readonly Write[]): void {
     this.accept(revision, writes);
     const changes = writes.map(({ key, value }) => ({ revision, key, value }));
     this.#recent.push(...changes);
@@ -54,7 +84,6 @@ export class MemoryStore implements Store {
       this.#compacted += 1;
     }
     for (const watcher of [...this.#watchers]) watcher(changes);
-    return revision;
   }
 
   watch(revision: number, listener: (changes: readonly Change[]) => void): () => void {

@@ -43,6 +43,39 @@ describe.each<readonly [string, () => Store]>([
     store.close();
   });
 
+  test("a transaction sees its own writes and is one revision, of what changed in the end", () => {
+    const store = open();
+    const kept = pod("a");
+    store.commit([kept]);
+    const seen: Change[] = [];
+    store.watch(store.revision, (changes) => seen.push(...changes));
+    const revision = store.transact((write) => {
+      write([pod("b"), { key: kept.key, value: undefined }]);
+      expect(store.resources.get(pod("b").key)).toEqual(pod("b").value);
+      write([pod("b", "again"), kept]);
+    });
+    expect(revision).toBe(2);
+    expect(seen).toEqual([{ revision: 2, ...pod("b", "again") }]);
+    expect(store.revisionOf(kept.key)).toBe(1);
+    expect(store.transact((write) => write([{ key: "/kubernetes/c/Pod/default/none", value: undefined }]))).toBe(2);
+    store.close();
+  });
+
+  test("a transaction that fails has not happened", () => {
+    const store = open();
+    store.commit([pod("a")]);
+    const list = store.resources.list("/kubernetes/c/Pod");
+    const failing = () =>
+      store.transact((write) => {
+        write([pod("a", "x"), pod("b")]);
+        throw new Error("no");
+      });
+    expect(failing).toThrow("no");
+    expect(store.resources.list("/kubernetes/c/Pod")).toEqual(list);
+    expect(store.revision).toBe(1);
+    store.close();
+  });
+
   test("a watcher gets past and coming changes, in order, until it stops", () => {
     const store = open();
     store.commit([pod("a")]);
@@ -80,6 +113,19 @@ describe("SQLite store", () => {
     expect(second.resources.get(pod("b").key)).toBeUndefined();
     expect(() => second.watch(1, () => undefined)).toThrow(/list everything|no longer kept/);
     second.close();
+  });
+
+  test("a transaction that cannot be written has not happened", () => {
+    const store = SqliteStore.open(fresh());
+    store.commit([pod("a")]);
+    const cyclic: Record<string, unknown> = { apiVersion: "v1", kind: "Pod", metadata: { name: "b" } };
+    cyclic.self = cyclic;
+    const bad = { key: pod("b").key, value: cyclic as unknown as Resource };
+    expect(() => store.transact((write) => write([pod("a", "x"), bad]))).toThrow();
+    expect(store.resources.get(pod("a").key)).toEqual(pod("a").value);
+    expect(store.resources.get(bad.key)).toBeUndefined();
+    expect(store.commit([pod("c")])).toBe(2);
+    store.close();
   });
 
   test("a file that is something else is refused, and stays as it is", () => {

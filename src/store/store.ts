@@ -21,6 +21,11 @@ export interface Store {
    * otherwise nothing is written and a {@link StoreError} `conflict` is thrown. Without writes nothing happens.
    */
   commit(writes: readonly Write[], expect?: ReadonlyMap<Key, number>): number;
+  /**
+   * Runs `work`, whose writes are in {@link resources} at once, for it to go on from, and become one revision, durable when this returns. When `work`
+   * or the disk fails, nothing has happened. Returns the new revision, or the present one when nothing changed in the end.
+   */
+  transact(work: (write: (writes: readonly Write[]) => void) => void): number;
   /** Calls `listener` with the changes after `revision`, past ones at once, until the returned function is called. */
   watch(revision: number, listener: (changes: readonly Change[]) => void): () => void;
   close(): void;

@@ -196,7 +196,7 @@ export class Daemon {
   /** Once from resources to the kernel, and what answers back into the store. */
   async #round(): Promise<void> {
     this.#report("controllers");
-    settle(this.resources, controllers, (writes) => void this.#store.commit(writes));
+    this.#store.transact((write) => void settle(this.resources, controllers, write));
     const network = compile(this.resources, this.#network);
     this.#network = network;
     await this.#applyNetwork(network);
