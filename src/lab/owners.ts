@@ -1,5 +1,6 @@
 /** Who has an address: for lists, and to say names beside the addresses of a trace. */
 
+import { segmentAfter } from "../arm/names.ts";
 import { frontendAddresses } from "../compile/load-balancer/frontends.ts";
 import type { Topology } from "../compile/topology.ts";
 import { azureHostAddress } from "../compile/wiring.ts";
@@ -25,6 +26,9 @@ export function ownersOf(lab: { readonly topology: Topology; readonly endpoints:
     if (address !== undefined) owners.push({ address, owner, role, from });
   };
   add(azureHostAddress, "Azure", "health probes", "Azure's host address");
+  const clusterOf = new Map(
+    [...topology.clusters.values()].map(({ name, resource }) => [resource.properties.nodeResourceGroup.toLowerCase(), name]),
+  );
   const subnetOf = new Map<string, string>();
   for (const vnet of topology.vnets) {
     for (const subnet of vnet.subnets) {
@@ -33,7 +37,8 @@ export function ownersOf(lab: { readonly topology: Topology; readonly endpoints:
       add(subnet.gateway, `vnet/${vnet.name}`, "gateway of the subnet", name);
     }
     for (const { address, isPublic, origin } of frontendAddresses(topology, vnet)) {
-      add(address, `vnet/${vnet.name}`, origin.reason, isPublic ? "public" : `VNet ${vnet.name}`);
+      const cluster = clusterOf.get(segmentAfter(origin.resource, "resourceGroups").toLowerCase());
+      add(address, `load balancer of ${cluster ?? vnet.name}`, origin.reason, isPublic ? "public" : `VNet ${vnet.name}`);
     }
   }
   for (const machine of topology.machines) {

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import {
   agrees,
   brokenInvariants,
+  Chance,
   type Expectation,
   expectationOf,
   expectationText,
@@ -17,6 +18,7 @@ import { command, fileOption, labOption } from "../command.ts";
 import type { Context } from "../context.ts";
 import { Failure } from "../failure.ts";
 import { type Live, type ProbeResult, probePacket } from "../live.ts";
+import { differences, observeJourney } from "../observed.ts";
 import { type OutputOptions, outputOption, print } from "../output.ts";
 import { Progress } from "../progress.ts";
 import { openSource, type SourceOptions } from "../source.ts";
@@ -203,8 +205,10 @@ async function checkLive(
     batch = [];
   }
   if (batch.length > 0) await send(batch);
+  const followed = await followPaths(view, live, questions, seed, options, progress);
+  disagreements.push(...followed.disagreements);
   progress.clear();
-  return { packets, pairs: questions.total, seed, outcomes, disagreements };
+  return { packets: packets + followed.packets, pairs: questions.total, seed, outcomes, disagreements };
 }
 
 async function askAlone(live: Live, question: Question, timeoutMs: number): Promise<ProbeResult> {
@@ -213,6 +217,41 @@ async function askAlone(live: Live, question: Question, timeoutMs: number): Prom
     answer = result;
   });
   return answer;
+}
+
+/** Of a few packets, every hop with every translation, there and back. */
+async function followPaths(
+  view: LabView,
+  live: Live,
+  questions: Questions,
+  seed: number,
+  options: Options,
+  progress: Progress,
+): Promise<{ readonly packets: number; readonly disagreements: readonly Disagreement[] }> {
+  const chosen = new Set(new Chance(seed).sample(questions.count, Math.min(options.paths, questions.count)));
+  const disagreements: Disagreement[] = [];
+  let number = 0;
+  let packets = 0;
+  for (const question of questions.asked) {
+    if (!chosen.has(number++)) continue;
+    progress.update(`followed ${packets++} of ${chosen.size} packets hop by hop`);
+    const look = async (lab: LabView) => {
+      const paths = lab.tracer.trace(question.host, question.packet);
+      return (await observeJourney(lab, live, question.host, question.packet, paths, options.timeout)).comparison;
+    };
+    let comparison = await look(view);
+    if (!comparison.agrees) comparison = await look(await live.view());
+    if (comparison.agrees) continue;
+    const parted = differences(comparison);
+    disagreements.push({
+      from: question.from,
+      to: question.to,
+      predicted: parted.map(({ predicted }) => predicted),
+      observed: parted.map(({ observed }) => observed).join("; "),
+      again: [`${again(question, "trace")} --observed`],
+    });
+  }
+  return { packets, disagreements };
 }
 
 function predict(view: LabView, question: Question): readonly Expectation[] {

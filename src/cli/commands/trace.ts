@@ -1,9 +1,11 @@
+import { randomInt } from "node:crypto";
 import type { Command } from "commander";
 import { renderPaths } from "../../render/trace.ts";
 import { command, fileOption, labOption } from "../command.ts";
 import type { Context } from "../context.ts";
 import { Failure } from "../failure.ts";
 import { addJourney, findJourney, heaviestFirst, type JourneyOptions } from "../journey.ts";
+import { observeJourney, renderComparison } from "../observed.ts";
 import { type OutputOptions, outputOption, print } from "../output.ts";
 import { openSource, type SourceOptions } from "../source.ts";
 
@@ -27,7 +29,10 @@ export function traceCommand(context: Context): Command {
     .option("--observed", "also send a real packet and lay what the kernel did beside the prediction")
     .option("-v, --verbose", "every step, of the reply too")
     .addOption(outputOption())
-    .addHelpText("after", "\nExit status 0: every way that the packet may go delivers it; 1: one does not.\n")
+    .addHelpText(
+      "after",
+      "\nExit status 0: every way that the packet may go delivers it; 1: one does not, or the kernel did something else.\n",
+    )
     .action(async (from: string, to: string, files: readonly string[]) => {
       const options = made.opts<Options>();
       if (options.observed === true && [...files, ...(options.file ?? [])].length > 0) {
@@ -35,22 +40,35 @@ export function traceCommand(context: Context): Command {
           fix: "start the lab: drydock up FILE",
         });
       }
-      const { view } = await openSource(context, options, files);
-      const { sender, target, packet } = findJourney(view, from, to, options);
-      const paths = heaviestFirst(view.tracer.trace(sender.host, packet));
+      const { view, live } = await openSource(context, options, files);
+      // A load balancer's choice depends on the source port: for a real packet it must be known beforehand.
+      const sourcePort = options.sourcePort ?? (options.observed === true ? randomInt(33_000, 60_000) : undefined);
+      const { sender, target, packet } = findJourney(view, from, to, { ...options, ...(sourcePort === undefined ? {} : { sourcePort }) });
+      const traced = heaviestFirst(view.tracer.trace(sender.host, packet));
+      const seen =
+        options.observed === true && live !== undefined ? await observeJourney(view, live, sender.host, packet, traced) : undefined;
+      // The way that the packet took comes first.
+      const paths = seen === undefined ? traced : [seen.comparison.path, ...traced.filter((path) => path !== seen.comparison.path)];
       const [first, ...alternatives] = paths;
       if (first === undefined) throw new Error("a trace has no paths");
       print(
         context,
         options.output,
-        { from: { label: sender.label, host: sender.host }, to: { label: target.label, address: target.address }, ...first, alternatives },
+        {
+          from: { label: sender.label, host: sender.host },
+          to: { label: target.label, address: target.address },
+          ...first,
+          alternatives,
+          ...(seen === undefined ? {} : { agrees: seen.comparison.agrees, observed: seen.observation }),
+        },
         (style) =>
           renderPaths(paths, {
             style,
             owner: (address) => view.owners.get(address)?.owner,
             ...(options.verbose === undefined ? {} : { verbose: options.verbose }),
-          }),
+          }) + (seen === undefined ? "" : `\n${renderComparison(seen.comparison, seen.observation, style)}`),
       );
+      if (seen?.comparison.agrees === false) context.exitStatus = 1;
       if (paths.some((path) => path.outcome !== "delivered")) context.exitStatus = 1;
     });
 }

@@ -48,7 +48,7 @@ export function comparison(view: LabView, results: readonly ClusterResult[]): re
     row("an Internet host sees", saw("pod-to-internet")),
     row("translations on the way to the Internet", (result) => {
       const found = leg(result, "pod-to-internet");
-      return found === undefined ? "" : countOf(translations(found.path).map((one) => shortHost(one.host)));
+      return found === undefined ? "" : countOf(translations(found.path).map((one) => translatorName(one.host)));
     }),
     row("pod to pod across nodes", (result) => {
       const found = leg(result, "across-nodes");
@@ -75,7 +75,12 @@ function sourceWords(view: LabView, { leg, path }: Measured, source: string): st
   const owner = view.owners.get(source)?.owner ?? "";
   if (owner.includes("node/")) return leg.from.kind === "pod" ? "the pod's node" : "a node";
   const changer = translations(path).at(-1);
-  return changer === undefined ? owner : `translated by ${shortHost(changer.host)}`;
+  return changer === undefined ? owner : translatorName(changer.host);
+}
+
+/** Where a VNet meets the Internet it is the load balancer's outbound rule that translates. */
+function translatorName(host: string): string {
+  return host.startsWith("edge/") ? "the load balancer" : shortHost(host);
 }
 
 type Facts = {

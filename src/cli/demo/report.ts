@@ -15,7 +15,7 @@ export function shortHost(host: HostName): string {
     case "vnet":
       return `VNet ${last}`;
     case "edge":
-      return `outbound rule of ${last}`;
+      return `edge of ${last}`;
     case "node":
       return `node …${last.slice(-6)}`;
     case "pod":
@@ -56,6 +56,13 @@ export function translations(
   );
 }
 
+/** What a load balancer or a Service's rules chose, and how. */
+function choices(path: Path): readonly { readonly host: HostName; readonly text: string }[] {
+  return path.hops.flatMap((hop) =>
+    hop.steps.flatMap((step) => (step.kind === "choose" ? [{ host: hop.host, text: step.origin?.reason ?? step.what }] : [])),
+  );
+}
+
 /** One leg in one cluster. */
 export function legText(view: LabView, title: string, measured: Measured, style: Style): string {
   const { leg, path, observed, agrees } = measured;
@@ -66,6 +73,7 @@ export function legText(view: LabView, title: string, measured: Measured, style:
   const line = (name: string, text: string) => `    ${style.dim(padTo(name, 12))}${text}\n`;
   const lines = [`  ${style.bold(title)}  ${style.dim(`${leg.from.address} > ${leg.packet.destination}:${leg.packet.destinationPort}`)}\n`];
   lines.push(line("path", pathText(path)));
+  for (const { host, text } of choices(path)) lines.push(line("chosen", `${text} on ${shortHost(host)}`));
   const changes = translations(path);
   if (changes.length === 0) lines.push(line("translated", "nothing"));
   for (const { host, text, cause } of changes) {
