@@ -135,7 +135,7 @@ function userNamespaces(world: World): readonly Check[] {
   sysctl(
     "user/max_net_namespaces",
     (value) => Number(value) < 100,
-    "every host and pod of a lab is a network namespace",
+    "every host of a lab is a network namespace",
     "sudo sysctl -w user.max_net_namespaces=15000",
   );
   return checks;
@@ -234,7 +234,7 @@ function neighbourTable(): Check {
     ok: limit === undefined || Number(limit) >= 8192,
     required: false,
     found: limit === undefined ? "not to be seen from here" : `net.ipv4.neigh.default.gc_thresh3 = ${limit}`,
-    why: "all pods of all labs share it: with more than about 500 pods that talk at once, packets wait or get lost",
+    why: "all hosts of all labs share it: with more than about 500 that talk at once, packets wait or get lost",
     fix: "for large labs: sudo sysctl -w net.ipv4.neigh.default.gc_thresh2=16384 net.ipv4.neigh.default.gc_thresh3=32768",
   };
 }

@@ -12,8 +12,8 @@
  * It owns what it made, and only that: namespaces of others with other names are left alone. One Kernel to a world.
  */
 
-import type { Host, HostName, InterfaceName, Network, Origin } from "../ir/network.ts";
-import { renderChange, renderReplacement } from "../render/nft.ts";
+import type { Host, HostName, InterfaceName, Network } from "../ir/network.ts";
+import { type NftScript, renderChange, renderReplacement } from "../render/nft.ts";
 import { HostVisit } from "./host-visit.ts";
 import { errnoName, linux, SystemError } from "./libc.ts";
 import { makeNamespace, removeNamespace, within } from "./namespaces.ts";
@@ -222,6 +222,7 @@ export class Kernel {
       rules: [],
       neighbours: [],
       ruleSet: [],
+      mixedRules: false,
     };
     try {
       makeNamespace(host.name, () => {
@@ -275,7 +276,7 @@ export class Kernel {
     const before = run.operations;
     const problems = run.errors.length + run.waiting.length;
     this.#changeSettings(run, state, host);
-    this.#applyRuleSet(run, state, host);
+    yield* this.#applyRuleSet(run, state, host);
     yield* new HostVisit(run, visits, this.#states, this.#batch, () => this.#nextIndex++, state, host).run();
     if (run.errors.length + run.waiting.length === problems) state.settled = host;
     if (run.operations > before) run.changed.add(host.name);
@@ -291,35 +292,51 @@ export class Kernel {
     }
   }
 
-  #applyRuleSet(run: Run, state: State, host: Host): void {
-    if (state.ruleSet === host.ruleSet) return;
-    const failed = (code: string, text: string, element: string, origin: Origin | undefined): void => {
-      run.errors.push(applyError(host.name, "nft", element, { code, text }, origin));
-    };
+  /** Yields between transactions, where there are several. */
+  *#applyRuleSet(run: Run, state: State, host: Host): Generator<void, void> {
+    const before = state.ruleSet;
+    if (before === host.ruleSet && !state.mixedRules) return;
     try {
-      let script = renderChange(state.ruleSet, host.ruleSet);
-      if (script.text !== "") {
-        run.operations++;
-        const load = (text: string): readonly NftProblem[] => within(host.name, () => runNft(text));
-        let problems = load(script.text);
-        if (problems.length > 0 && state.ruleSet.length > 0) {
-          // The kernel may hold something else than it was thought to: then everything is said again.
-          script = renderReplacement(state.ruleSet, host.ruleSet);
-          problems = load(script.text);
-        }
-        if (problems.length > 0) {
-          const lines = script.text.split("\n");
-          for (const { line, text } of problems) {
-            const element = line === undefined ? "ruleset" : (lines[line - 1] ?? "").trim();
-            failed("NFT", text, element, line === undefined ? host.origin : script.origins[line - 1]);
-          }
-          return;
-        }
+      const scripts = state.mixedRules ? renderReplacement(before, host.ruleSet) : renderChange(before, host.ruleSet);
+      let refused = yield* this.#load(run, state, host, scripts);
+      // The kernel may hold something else than it was thought to: then everything is said again.
+      if (refused !== undefined && before.length > 0)
+        refused = yield* this.#load(run, state, host, renderReplacement(before, host.ruleSet));
+      if (refused === undefined) {
+        state.ruleSet = host.ruleSet;
+        state.mixedRules = false;
+        return;
       }
-      state.ruleSet = host.ruleSet;
+      const lines = refused.script.text.split("\n");
+      for (const { line, text } of refused.problems) {
+        const element = line === undefined ? "ruleset" : (lines[line - 1] ?? "").trim();
+        const because = (line === undefined ? undefined : refused.script.origins[line - 1]) ?? host.origin;
+        run.errors.push(applyError(host.name, "nft", element, { code: "NFT", text }, because));
+      }
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      failed("NFT", error.message, "ruleset", host.origin);
+      run.errors.push(applyError(host.name, "nft", "ruleset", { code: "NFT", text: error.message }, host.origin));
     }
+  }
+
+  /** Runs scripts until one is refused: that one is returned. */
+  *#load(
+    run: Run,
+    state: State,
+    host: Host,
+    scripts: readonly NftScript[],
+  ): Generator<void, { readonly script: NftScript; readonly problems: readonly NftProblem[] } | undefined> {
+    for (const [index, script] of scripts.entries()) {
+      run.operations++;
+      const problems = within(host.name, () => runNft(script.text));
+      if (problems.length > 0) return { script, problems };
+      // From the first of several to the last, nobody knows what the kernel holds.
+      if (index < scripts.length - 1) {
+        state.ruleSet = [...state.ruleSet, ...host.ruleSet];
+        state.mixedRules = true;
+        yield;
+      }
+    }
+    return undefined;
   }
 }

@@ -9,7 +9,7 @@ import koffi from "koffi";
 import type { HostName, InterfaceName } from "../ir/network.ts";
 import { type Address, familyOf } from "../net/address.ts";
 import { protocolNumbers } from "../net/ports.ts";
-import type { Tuple } from "../trace/result.ts";
+import type { Tuple } from "../net/tuple.ts";
 import { within } from "./namespaces.ts";
 import { attributes, Batch, NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket, NLM_F_DUMP, textOf } from "./netlink.ts";
 import { runNft } from "./nftables.ts";

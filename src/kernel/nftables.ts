@@ -5,7 +5,7 @@
  * the library aborts the process on some odd input.
  */
 
-import { closeSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, writeFileSync } from "node:fs";
 import koffi from "koffi";
 import { checked, libc } from "./libc.ts";
 
@@ -48,10 +48,11 @@ export type NftProblem = { readonly line?: number; readonly text: string };
 
 /** Runs text as one transaction in the current namespace: all of it or nothing. Returns what was wrong. */
 export function runNft(text: string): readonly NftProblem[] {
-  return inContext((library, context) => {
-    if (library.run(context, text) === 0) return [];
-    return located(text) ?? [{ text: library.errors(context).split("\n")[0] ?? "" }];
-  });
+  // One context after the other: there is one low number.
+  const problem = inContext((library, context) =>
+    library.run(context, text) === 0 ? undefined : (library.errors(context).split("\n")[0] ?? ""),
+  );
+  return problem === undefined ? [] : (located(text) ?? [{ text: problem }]);
 }
 
 /** For text in a buffer the library names no lines, for a file it does: so what was refused is tried again as a file in memory. */
@@ -81,8 +82,16 @@ export function listNft(command = "list ruleset"): string {
   });
 }
 
+/**
+ * The library waits for its socket with select(2), and the C library ends the process when the socket's number is 1024 or more (FD_SETSIZE). A lab
+ * holds a socket for each listener, so a low number is kept for it: /dev/null has it, and makes room while a context opens its socket.
+ */
+let keptNumber: number | undefined;
+
 function inContext<T>(fn: (library: Library, context: unknown) => T): T {
   const library = nftLibrary();
+  if (keptNumber !== undefined) closeSync(keptNumber);
+  keptNumber = undefined;
   const context = library.create(0);
   if (context === null) throw new Error(`${libraryName}: no context (out of memory)`);
   try {
@@ -91,6 +100,7 @@ function inContext<T>(fn: (library: Library, context: unknown) => T): T {
     return fn(library, context);
   } finally {
     library.free(context);
+    keptNumber ??= openSync("/dev/null", "r");
   }
 }
 

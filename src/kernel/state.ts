@@ -38,6 +38,8 @@ export type State = {
   rules: readonly PolicyRule[];
   neighbours: readonly Neighbour[];
   ruleSet: RuleSet;
+  /** The kernel holds some of each table in `ruleSet`, but nobody knows how much. */
+  mixedRules: boolean;
 };
 
 /** The other end of a link, if its host agrees that there is one. */

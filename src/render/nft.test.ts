@@ -82,7 +82,11 @@ describe("a change", () => {
     { name: "to nothing", before: [map([])], after: [], want: ["delete table ip t"] },
   ];
   for (const { name, before, after, want } of cases) {
-    test(name, () => expect(renderChange(before, after).text).toBe(want.map((line) => `${line}\n`).join("")));
+    test(name, () =>
+      expect(renderChange(before, after).map(({ text }) => text)).toEqual(
+        want.length === 0 ? [] : [want.map((line) => `${line}\n`).join("")],
+      ),
+    );
   }
 
   test("of one in 20,000 shared elements costs no rendering of the others", () => {
@@ -97,10 +101,21 @@ describe("a change", () => {
       value: one.value,
     }));
     const after = [...counted.slice(0, 10_000), element("192.0.2.1", 7), ...counted.slice(10_001)];
-    const { text } = renderChange([map(counted)], [map(after)]);
-    expect(text.split("\n")).toContain("  192.0.2.1 : 7");
+    const [script] = renderChange([map(counted)], [map(after)]);
+    expect(script?.text.split("\n")).toContain("  192.0.2.1 : 7");
     expect(looked).toBeLessThan(5);
   });
+});
+
+test("what is too long for one transaction goes in several, of whole commands", () => {
+  const many = Array.from({ length: 6000 }, (_, index) => element(`10.0.${index >> 8}.${index & 255}`, index));
+  const scripts = renderChange([], [map(many)]);
+  expect(scripts.length).toBeGreaterThan(1);
+  for (const { text, origins } of scripts) {
+    expect(text.split("\n").length).toBe(origins.length + 1);
+    expect(text.match(/\{/g)?.length).toBe(text.match(/\}/g)?.length);
+  }
+  expect(scripts.reduce((sum, { text }) => sum + (text.match(/ : \d/g)?.length ?? 0), 0)).toBe(6000);
 });
 
 describe("refuses", () => {

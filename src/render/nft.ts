@@ -34,7 +34,7 @@ export type NftScript = { readonly text: string; readonly origins: readonly (Ori
 export function renderRuleSet(ruleSet: RuleSet): NftScript {
   const script = new Script();
   for (const table of sortedTables(ruleSet)) addTable(script, table);
-  return script.finish();
+  return script.whole();
 }
 
 /** One table. */
@@ -43,37 +43,58 @@ export function renderTable(table: Table): string {
 }
 
 /**
- * What turns `before` into `after` in one transaction. Empty when nothing does. Only chains that changed are refilled; sets and maps change by
- * element, so that dynamic sets keep what rules put into them. A set that is declared differently takes its table with it.
+ * What turns `before` into `after`: transactions to be run in order. Mostly one; none when nothing changes.
+ *
+ * Only chains that changed are refilled; sets and maps change by element, so that dynamic sets keep what rules put into them. A set that is declared
+ * differently takes its table with it.
+ *
+ * Without privileges a transaction is limited ({@link longestTransaction}). What is longer goes in several: declarations, elements, chains that
+ * others jump to, chains at hooks, removals. In between, packets meet some old and some new rules.
  */
-export function renderChange(before: RuleSet, after: RuleSet): NftScript {
+export function renderChange(before: RuleSet, after: RuleSet): readonly NftScript[] {
+  if (before === after) return [];
+  const whole = new Script();
+  change(whole, before, after, false);
+  return whole.fits ? whole.pieces() : staged((script) => change(script, before, after, true));
+}
+
+/** Puts `after` in the place of whatever tables of these names hold. */
+export function renderReplacement(before: RuleSet, after: RuleSet): readonly NftScript[] {
+  const replace = (script: Script, stages: boolean): void => {
+    for (const name of [...new Set([...before, ...after].map(tableName))].sort()) {
+      // Deleting what is not there is an error; adding what is there is none.
+      script.line(`table ${name} {`);
+      script.line("}");
+      script.line(`delete table ${name}`);
+    }
+    change(script, [], after, stages);
+  };
+  const whole = new Script();
+  replace(whole, false);
+  return whole.fits ? whole.pieces() : staged((script) => replace(script, true));
+}
+
+function staged(write: (script: Script) => void): readonly NftScript[] {
   const script = new Script();
-  if (before === after) return script.finish();
+  write(script);
+  return script.pieces();
+}
+
+function change(script: Script, before: RuleSet, after: RuleSet, stages: boolean): void {
   const old = new Map(before.map((table) => [tableName(table), table]));
   for (const table of sortedTables(after)) {
     const previous = old.get(tableName(table));
     old.delete(tableName(table));
     if (previous === table) continue;
-    if (previous === undefined) addTable(script, table);
-    else if (redeclares(previous, table)) {
-      script.line(`delete table ${tableName(previous)}`);
-      addTable(script, table);
-    } else changeTable(script, previous, table);
+    if (previous !== undefined && !redeclares(previous, table)) {
+      changeTable(script, previous, table, stages);
+      continue;
+    }
+    if (previous !== undefined) script.line(`delete table ${tableName(previous)}`);
+    if (stages) changeTable(script, { ...table, chains: [], sets: [], maps: [] }, table, true);
+    else addTable(script, table);
   }
   for (const table of sortedTables([...old.values()])) script.line(`delete table ${tableName(table)}`);
-  return script.finish();
-}
-
-/** Puts `after` in the place of whatever tables of these names hold, in one transaction. */
-export function renderReplacement(before: RuleSet, after: RuleSet): NftScript {
-  const script = new Script();
-  for (const name of [...new Set([...before, ...after].map(tableName))].sort()) {
-    script.line(`table ${name} {`);
-    script.line("}");
-    script.line(`delete table ${name}`);
-  }
-  for (const table of sortedTables(after)) addTable(script, table);
-  return script.finish();
 }
 
 /** Limit of `nft` for a rule's comment, in bytes: NFTNL_UDATA_COMMENT_MAXLEN of libnftnl. */
@@ -96,13 +117,27 @@ export function nftComment(text: string): string {
   return clean;
 }
 
-class Script {
-  #text: string[] = [];
-  #origins: (Origin | undefined)[] = [];
+/**
+ * A transaction is one datagram, which must fit the send buffer of its socket: net.core.wmem_default, 208 KiB, which libnftables can enlarge
+ * only with the machine's privileges. In bytes, with a margin.
+ */
+const longestTransaction = 200_000;
 
-  line(text: string, origin?: Origin): void {
+/** Bytes that the kernel is sent, from above: measured with nftables 1.0.6, 16 to 60 for an element, 100 to 1,300 for a rule. To be added to an element's text. */
+const bytesPerElement = 40;
+const ruleBytes = (text: string, comment: string): number => 150 + 6 * text.length + 3 * comment.length;
+
+class Script {
+  readonly #text: string[] = [];
+  readonly #origins: (Origin | undefined)[] = [];
+  #bytes = 0;
+  /** Where a transaction may end. */
+  readonly #cuts: { readonly text: number; readonly origins: number; readonly bytes: number; readonly must: boolean }[] = [];
+
+  line(text: string, origin?: Origin, bytes = 0): void {
     this.#text.push(text);
     this.#origins.push(origin);
+    this.#bytes += bytes;
   }
 
   /** A block of elements, one a line, between braces. */
@@ -110,11 +145,43 @@ class Script {
     this.line(head);
     this.#text.push(text);
     for (const entry of entries) this.#origins.push(entry.origin);
+    this.#bytes += entries.length * bytesPerElement + text.length;
     this.line(tail);
   }
 
-  finish(): NftScript {
-    return { text: this.#text.length === 0 ? "" : `${this.#text.join("\n")}\n`, origins: this.#origins };
+  cut(must = false): void {
+    this.#cuts.push({ text: this.#text.length, origins: this.#origins.length, bytes: this.#bytes, must });
+  }
+
+  get fits(): boolean {
+    return this.#bytes <= longestTransaction;
+  }
+
+  whole(): NftScript {
+    return this.#piece({ text: 0, origins: 0 }, { text: this.#text.length, origins: this.#origins.length });
+  }
+
+  /** As many lines to a transaction as fit, up to a cut. */
+  pieces(): readonly NftScript[] {
+    const end = { text: this.#text.length, origins: this.#origins.length, bytes: this.#bytes, must: true };
+    const pieces: NftScript[] = [];
+    let from = { text: 0, origins: 0, bytes: 0 };
+    let to = from;
+    const take = (): void => {
+      if (to.text > from.text) pieces.push(this.#piece(from, to));
+      from = to;
+    };
+    for (const next of this.fits ? [end] : [...this.#cuts, end]) {
+      if (next.bytes - from.bytes > longestTransaction) take();
+      to = next;
+      if (next.must) take();
+    }
+    return pieces;
+  }
+
+  #piece(from: { readonly text: number; readonly origins: number }, to: { readonly text: number; readonly origins: number }): NftScript {
+    const text = this.#text.slice(from.text, to.text);
+    return { text: text.length === 0 ? "" : `${text.join("\n")}\n`, origins: this.#origins.slice(from.origins, to.origins) };
   }
 }
 
@@ -153,12 +220,14 @@ function declareChain(script: Script, chain: Chain): void {
   script.line("  }");
 }
 
-function fillChain(script: Script, table: Table, chain: Chain): void {
-  if (chain.rules.length === 0) return;
+function fillChain(script: Script, table: Table, chain: Chain, rules: readonly Rule[] = chain.rules): void {
+  if (rules.length === 0) return;
   script.line(`  chain ${nftName(chain.name)} {`);
-  for (const rule of chain.rules) {
+  for (const rule of rules) {
     const text = ruleText(rule, table);
-    if (text !== "") script.line(`    ${text} comment "${nftComment(rule.origin.reason)}"`, rule.origin);
+    if (text === "") continue;
+    const comment = nftComment(rule.origin.reason);
+    script.line(`    ${text} comment "${comment}"`, rule.origin, ruleBytes(text, comment));
   }
   script.line("  }");
 }
@@ -212,13 +281,16 @@ function baseText(chain: Chain): string {
   return chain.base === undefined ? "" : `${chain.base.type} ${chain.base.hook} ${chain.base.priority}`;
 }
 
-function changeTable(script: Script, before: Table, after: Table): void {
+function changeTable(script: Script, before: Table, after: Table, stages: boolean): void {
   const name = tableName(after);
   const oldChains = new Map(before.chains.map((chain) => [chain.name, chain]));
   const chains = new Set(after.chains.map((chain) => chain.name));
   const changed = after.chains.filter((chain) => !sameChain(oldChains.get(chain.name), before, chain, after));
   const oldCollections = new Map([...before.sets, ...before.maps].map((collection) => [collection.name, collection]));
-  const collections = [...after.sets.map((set) => ["set", set] as const), ...after.maps.map((map) => ["map", map] as const)];
+  const collections = [
+    ...sortedByName(after.sets).map((set) => ["set", set] as const),
+    ...sortedByName(after.maps).map((map) => ["map", map] as const),
+  ];
   const kept = new Set(collections.map(([, collection]) => collection.name));
 
   const declared = changed.filter((chain) => {
@@ -229,20 +301,35 @@ function changeTable(script: Script, before: Table, after: Table): void {
   if (declared.length > 0 || added.length > 0) {
     script.line(`table ${name} {`);
     for (const chain of sortedByName(declared)) declareChain(script, chain);
-    for (const [word, collection] of added) declareCollection(script, word, collection, true);
+    for (const [word, collection] of added) declareCollection(script, word, collection, !stages);
     script.line("}");
+    script.cut();
   }
-  for (const chain of sortedByName([...changed, ...before.chains.filter((old) => !chains.has(old.name))])) {
+  const flush = (chain: Chain): void => {
     if ((oldChains.get(chain.name)?.rules.length ?? 0) > 0) script.line(`flush chain ${name} ${nftName(chain.name)}`);
-  }
+  };
+  const removed = sortedByName(before.chains.filter((old) => !chains.has(old.name)));
+  // All at once, before any is filled: rules of now and rules of then may jump in a circle.
+  if (!stages) for (const chain of sortedByName([...changed, ...removed])) flush(chain);
   for (const [, collection] of collections) {
-    const old = oldCollections.get(collection.name);
-    if (old !== undefined && old.elements !== collection.elements) changeElements(script, name, old, collection);
+    const old = oldCollections.get(collection.name) ?? (stages ? { ...collection, elements: [] } : undefined);
+    if (old !== undefined && old.elements !== collection.elements) changeElements(script, name, old, collection, stages);
   }
-  const filled = changed.filter((chain) => chain.rules.length > 0);
-  if (filled.length > 0) {
+  const filled = sortedByName(changed.filter((chain) => chain.rules.length > 0));
+  if (stages) {
+    for (const chain of [...filled.filter((one) => one.base === undefined), ...filled.filter((one) => one.base !== undefined)]) {
+      flush(chain);
+      for (const rules of inRuns(chain.rules, rulesPerCut)) {
+        script.line(`table ${name} {`);
+        fillChain(script, after, chain, rules);
+        script.line("}");
+        script.cut();
+      }
+    }
+    for (const chain of sortedByName([...changed.filter((one) => one.rules.length === 0), ...removed])) flush(chain);
+  } else if (filled.length > 0) {
     script.line(`table ${name} {`);
-    for (const chain of sortedByName(filled)) fillChain(script, after, chain);
+    for (const chain of filled) fillChain(script, after, chain);
     script.line("}");
   }
   // What is removed may be named by what is removed: maps hold verdicts to chains, chains look into maps.
@@ -337,20 +424,47 @@ function elementChange(before: Collection, after: Collection): { readonly remove
   return change;
 }
 
-function changeElements(script: Script, table: string, before: Collection, after: Collection): void {
+function changeElements(script: Script, table: string, before: Collection, after: Collection, stages: boolean): void {
   const { removed, added } = elementChange(before, after);
   if (removed.length === 0 && added.length === 0) return;
   const name = `${table} ${nftName(after.name)}`;
-  if (after.interval === true) {
-    // Merged intervals have lost the elements they were made of, so they are refilled as a whole.
-    script.line(`flush ${"value" in after ? "map" : "set"} ${name}`);
-    const { entries, text } = rendered(after);
-    if (entries.length > 0) script.elements(`add element ${name} {`, "}", entries, text);
+  const block = (verb: "add" | "delete", entries: readonly Entry[]): void => {
+    if (entries.length > 0)
+      script.elements(`${verb} element ${name} {`, "}", entries, entries.map((entry) => `  ${entry.text}`).join(",\n"));
+  };
+  // Merged intervals have lost the elements they were made of, so they are refilled as a whole.
+  if (after.interval === true && before.elements.length > 0) script.line(`flush ${"value" in after ? "map" : "set"} ${name}`);
+  const gone = after.interval === true ? [] : removed;
+  const fresh = after.interval === true ? rendered(after).entries : added;
+  if (!stages) {
+    block("delete", gone);
+    block("add", fresh);
     return;
   }
-  const block = (entries: readonly Entry[]): string => entries.map((entry) => `  ${entry.text}`).join(",\n");
-  if (removed.length > 0) script.elements(`delete element ${name} {`, "}", removed, block(removed));
-  if (added.length > 0) script.elements(`add element ${name} {`, "}", added, block(added));
+  // An element that changes its value is deleted and added in one.
+  const byKey = new Map(gone.map((entry) => [entry.key, entry]));
+  for (const entries of inRuns(fresh, after.interval === true ? intervalsPerCut : elementsPerCut)) {
+    block(
+      "delete",
+      entries.flatMap((entry) => byKey.get(entry.key) ?? []),
+    );
+    for (const entry of entries) byKey.delete(entry.key);
+    block("add", entries);
+    script.cut(after.interval === true);
+  }
+  for (const entries of inRuns([...byKey.values()], elementsPerCut)) {
+    block("delete", entries);
+    script.cut();
+  }
+}
+
+const rulesPerCut = 25;
+const elementsPerCut = 500;
+/** `nft` sends again what it was given before for the same set of intervals in the same transaction: so there is one command in each. */
+const intervalsPerCut = 2500;
+
+function inRuns<T>(list: readonly T[], length: number): readonly (readonly T[])[] {
+  return Array.from({ length: Math.ceil(list.length / length) }, (_, index) => list.slice(index * length, (index + 1) * length));
 }
 
 function ruleText(rule: Rule, table: Table): string {

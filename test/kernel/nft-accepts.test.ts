@@ -39,9 +39,9 @@ describe("a table that contains everything", () => {
       for (const chain of table.chains) expect(listing).toContain(`chain ${chain.name} {`);
       expect(listing.match(/comment "/g)).toHaveLength(table.chains.reduce((sum, chain) => sum + chain.rules.length, 0));
       // And said again over itself.
-      expect(run(renderRuleSet([table]), renderReplacement([table], [table]))).toBe(listing);
-      expect(run(renderRuleSet([table]), renderChange([table], []))).toBe("");
-      expect(renderChange([table], [structuredClone(table)]).text).toBe("");
+      expect(run(renderRuleSet([table]), ...renderReplacement([table], [table]))).toBe(listing);
+      expect(run(renderRuleSet([table]), ...renderChange([table], []))).toBe("");
+      expect(renderChange([table], [structuredClone(table)])).toEqual([]);
     });
   }
 });
@@ -161,8 +161,8 @@ test("a change leads to what the wanted ruleset says by itself", () => {
   fc.assert(
     fc.property(ruleSets, ruleSets, ruleSets, (a, b, c) => {
       const direct = run(renderRuleSet(c));
-      expect(run(renderRuleSet(a), renderChange(a, b), renderChange(b, c))).toBe(direct);
-      expect(renderChange(c, structuredClone(c)).text).toBe("");
+      expect(run(renderRuleSet(a), ...renderChange(a, b), ...renderChange(b, c))).toBe(direct);
+      expect(renderChange(c, structuredClone(c))).toEqual([]);
     }),
     { numRuns: 60 },
   );
@@ -187,14 +187,60 @@ test("an element more is one element more, and what rules put into dynamic sets 
   });
   const before = [table(["10.0.0.1", "10.0.0.2"])];
   const after = [table(["10.0.0.2", "10.0.0.3"])];
-  expect(renderChange(before, after).text).toBe(
+  expect(renderChange(before, after).map(({ text }) => text)).toEqual([
     ["delete element ip t known {", "  10.0.0.1", "}", "add element ip t known {", "  10.0.0.3", "}", ""].join("\n"),
-  );
+  ]);
   within(host, () => {
     runNft("flush ruleset");
     expect(runNft(renderRuleSet(before).text)).toEqual([]);
     expect(runNft("add element ip t seen { 192.0.2.7 }")).toEqual([]);
-    expect(runNft(renderChange(before, after).text)).toEqual([]);
+    for (const { text } of renderChange(before, after)) expect(runNft(text)).toEqual([]);
     expect(listNft()).toContain("192.0.2.7");
   });
 });
+
+test("a ruleset of any size is loaded, in several transactions, and changed likewise", () => {
+  const large = (count: number, value: number, other: string): RuleSet => [
+    {
+      family: "ip",
+      name: "large",
+      chains: [
+        {
+          name: "base",
+          base: { type: "filter", hook: "input", priority: 0, policy: "accept" },
+          rules: Array.from({ length: 400 }, (_, index) => rule({ verdict: "jump", chain: "leaf" }, `${other} ${index}`)),
+        },
+        { name: "leaf", rules: Array.from({ length: 800 }, (_, index) => rule({ verdict: "return" }, `${"long ".repeat(20)}${index}`)) },
+        { name: other, rules: [rule({ verdict: "jump", chain: "leaf" })] },
+      ],
+      sets: [
+        {
+          name: "some",
+          key: ["ipv4_addr"],
+          interval: true,
+          elements: Array.from({ length: 3000 }, (_, index) => ({ key: [mustPrefix(`10.${index >> 7}.${(2 * index) & 255}.0/24`)] })),
+        },
+      ],
+      maps: [
+        {
+          name: "services",
+          key: ["ipv4_addr", "inet_service"],
+          value: ["mark"],
+          elements: Array.from({ length: count }, (_, index) => ({
+            key: [mustAddress(`10.0.${index >> 8}.${index & 255}`), 80],
+            value: [index % 7 === 0 ? value : 1],
+          })),
+        },
+      ],
+    },
+  ];
+  const [a, b] = [large(5000, 1, "one"), large(6000, 2, "two")];
+  const scripts = renderChange([], a);
+  expect(scripts.length).toBeGreaterThan(4);
+  const changes = renderChange(a, b);
+  expect(changes.length).toBeGreaterThan(1);
+  const direct = run(...renderChange([], b));
+  expect(direct.match(/ : 0x0000000/g)).toHaveLength(6000);
+  expect(run(...scripts, ...changes)).toBe(direct);
+  expect(run(...scripts, ...renderReplacement(a, b))).toBe(direct);
+}, 180_000);
