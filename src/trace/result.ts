@@ -1,20 +1,12 @@
 /** What a trace says. Names of dispositions, steps and fields are part of the public output. */
 
 import type { HostName, InterfaceName, Origin } from "../ir/network.ts";
-import type { Address } from "../net/address.ts";
-import type { Protocol } from "../net/ports.ts";
+import type { Tuple } from "../net/tuple.ts";
 
 /** Ports from `first` to `last`, both included. */
 export type PortRange = { readonly first: number; readonly last: number };
 
-/** A packet's addresses and ports. ICMP has no ports. */
-export type Tuple = {
-  readonly protocol: Protocol;
-  readonly source: Address;
-  readonly sourcePort?: number;
-  readonly destination: Address;
-  readonly destinationPort?: number;
-};
+export type { Tuple } from "../net/tuple.ts";
 
 /**
  * How a packet ends. Exactly one of:
