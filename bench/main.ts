@@ -14,7 +14,7 @@ import { parseArgs } from "node:util";
 import { measureFloor, measureMininet } from "./floor.ts";
 import { addPod, bringUp, firstPacket, idle } from "./lab-bench.ts";
 import { measureServices } from "./services-bench.ts";
-import { measureTrace } from "./trace-bench.ts";
+import { measureTraces } from "./trace.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -113,12 +113,15 @@ const benches: Benches = {
     line("  first packet through the last", `${ms(measured.flat.firstPacketMs)}; with 10 Services ${ms(measured.flat.firstPacketOf10Ms)}`);
   },
   trace: () => {
-    const measured = measureTrace({ nodes: 500, pods: 15_000 });
-    line(
-      "trace, 500 nodes, 15,000 pods",
-      `${Math.round(measured.forwardPerSecond).toLocaleString("en")} forward traces a second with reasons (at least 100,000); there and back ${Math.round(measured.bothPerSecond).toLocaleString("en")}`,
-    );
-    line("  first trace, nothing compiled", `${ms(measured.firstMs)}`);
+    for (const plugin of ["kubenet", "azure"] as const) {
+      const measured = measureTraces(500, plugin);
+      line(
+        `trace, ${plugin}, ${measured.nodes} nodes, ${measured.pods.toLocaleString("en")} pods`,
+        `first ${measured.firstMicroseconds.toFixed(0)} µs each; then a second, with reasons (forward: at least 100,000):`,
+      );
+      for (const [journey, perSecond] of Object.entries(measured.perSecond))
+        line(`  ${journey}`, Math.round(perSecond).toLocaleString("en"));
+    }
   },
 };
 

@@ -1,11 +1,10 @@
 /** The kernel room: networks made real in Linux namespaces, and read back. Needs a world: root's rights over the network and over /run/netns. */
 
-export { type Connection, type ConnectionTuple, connections, forgetConnections } from "./conntrack.ts";
-export { type Check, diagnose } from "./doctor.ts";
+export { type Connection, type ConnectionTuple, connections } from "./conntrack.ts";
 export { prepareHome } from "./home.ts";
 export { Kernel } from "./kernel.ts";
 export { SystemError } from "./libc.ts";
-export { namespaceName, namespacePath, within } from "./namespaces.ts";
+export { namespaceName, within } from "./namespaces.ts";
 export { NftTrace, type PacketTuple, type TraceEvent, type TraceMatch } from "./nft-trace.ts";
 export type { ObservedHost, ObservedLink, ObservedNeighbour, ObservedRoute, ObservedRule } from "./observe.ts";
 export type { ApplyError, ApplyReport } from "./report.ts";
@@ -18,6 +17,4 @@ export {
   pendingError,
   type Target,
   tcpConnect,
-  tcpListen,
-  udpBind,
 } from "./sockets.ts";

@@ -15,7 +15,3 @@ export function parsePortSpec(text: string): PortSpec | undefined {
   if (match === null || !(port >= 1 && port <= 65535)) return undefined;
   return { port, protocol: match[2]?.toLowerCase() === "udp" ? "udp" : "tcp" };
 }
-
-export function formatPortSpec(spec: PortSpec): string {
-  return `${spec.port}/${spec.protocol}`;
-}

@@ -38,12 +38,6 @@ export function rangeOfPrefix(prefix: Prefix): IpRange {
   return { family: 4, first, last: first + 2 ** (32 - length) - 1 };
 }
 
-export function rangeOfAddress(address: Address): IpRange {
-  if (familyOf(address) === 6) return { family: 6, first: addressValue(address), last: addressValue(address) };
-  const value = ipv4Number(address) ?? 0;
-  return { family: 4, first: value, last: value };
-}
-
 export function rangeHolds(range: IpRange, ip: Ip): boolean {
   if (typeof ip === "number") return range.family === 4 && ip >= range.first && ip <= range.last;
   if (range.family === 4) return false;

@@ -126,7 +126,8 @@ export async function serveControl(daemon: Daemon, lab: string, info: DaemonInfo
     return context.json({ error: error.message }, 500);
   });
 
-  const server = createServer({ requestTimeout: 0, headersTimeout: 10_000 }, getRequestListener(app.fetch));
+  const answer = getRequestListener(app.fetch);
+  const server = createServer({ requestTimeout: 0, headersTimeout: 10_000 }, (request, response) => void answer(request, response));
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(socketName, resolve);
