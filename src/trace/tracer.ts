@@ -11,7 +11,8 @@ import { Memory, walk } from "./walk.ts";
 
 /**
  * A packet to trace. Without `source`, the sending host chooses as Linux does. Without `sourcePort`, TCP and UDP packets get
- * {@link defaultSourcePort}, which stands for any ephemeral port: where a hash of it decides, that is one possible way.
+ * {@link defaultSourcePort}, which stands for any ephemeral port: where a hash of it decides, that is one possible way. (A port that source NAT
+ * drew from a range is another matter: its hash is chance, and the way splits.)
  */
 export type TracePacket = Omit<Tuple, "source"> & { readonly source?: Address };
 
