@@ -1,7 +1,7 @@
 /**
  * libnftables in process (libnftables(3)): whole transactions as text, and listings.
  *
- * A context belongs to the namespace in which it was made, and costs 30 µs, so each use has its own. Only text goes in that `render` made:
+ * A context belongs to the namespace in which it was made, and costs 30 µs, so each use has its own; it keeps the namespace for a moment longer. Only text goes in that `render` made:
  * the library aborts the process on some odd input.
  */
 

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { MapElement, RuleSet, Table } from "../ir/ruleset.ts";
 import { mustAddress } from "../net/address.ts";
-import { nftComment, renderChange, renderRuleSet, renderTable } from "./nft.ts";
+import { nftComment, renderChange, renderRuleSet } from "./nft.ts";
 import { nftName } from "./nft-names.ts";
 import { everything } from "./testing/everything.ts";
 
@@ -11,7 +11,7 @@ const origin = { resource: "/r", reason: "because" };
 describe("a whole table", () => {
   for (const table of everything) {
     test(`of family ${table.family}`, async () => {
-      await expect(renderTable(table)).toMatchFileSnapshot(`testing/everything-${table.family}.nft`);
+      await expect(renderRuleSet([table]).text).toMatchFileSnapshot(`testing/everything-${table.family}.nft`);
     });
   }
 
@@ -71,13 +71,13 @@ describe("a change", () => {
           ],
         },
       ],
-      want: ["flush chain ip t c", "table ip t {", "  chain c {", '    notrack comment "because"', "  }", "}"],
+      want: ["flush chain ip t c", 'add rule ip t c notrack comment "because"'],
     },
     {
       name: "of a set's type takes its table along",
       before: [map([])],
       after: [{ ...map([]), maps: [{ name: "m", key: ["inet_service"], value: ["mark"], elements: [] }] }],
-      want: ["delete table ip t", "table ip t {", "  chain c {", "  }", "  map m {", "    type inet_service : mark;", "  }", "}"],
+      want: ["delete table ip t", "table ip t {", "  map m {", "    type inet_service : mark;", "  }", "  chain c {", "  }", "}"],
     },
     { name: "to nothing", before: [map([])], after: [], want: ["delete table ip t"] },
   ];

@@ -37,11 +37,6 @@ export function renderRuleSet(ruleSet: RuleSet): NftScript {
   return script.whole();
 }
 
-/** One table. */
-export function renderTable(table: Table): string {
-  return renderRuleSet([table]).text;
-}
-
 /**
  * What turns `before` into `after`: transactions to be run in order. Mostly one; none when nothing changes.
  *
@@ -201,38 +196,42 @@ function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
+/** In one block, which `nft` reads whole before it orders it: maps may name chains that come later. */
 function addTable(script: Script, table: Table): void {
   script.line(`table ${tableName(table)} {`);
-  // Chains are declared before the maps whose verdicts name them.
-  for (const chain of sortedByName(table.chains)) declareChain(script, chain);
   for (const set of sortedByName(table.sets)) declareCollection(script, "set", set, true);
   for (const map of sortedByName(table.maps)) declareCollection(script, "map", map, true);
-  for (const chain of sortedByName(table.chains)) fillChain(script, table, chain);
+  for (const chain of sortedByName(table.chains)) declareChain(script, chain, table);
   script.line("}");
 }
 
-function declareChain(script: Script, chain: Chain): void {
+/** With `rules`, the table whose names they use: with its rules. */
+function declareChain(script: Script, chain: Chain, rules?: Table): void {
   script.line(`  chain ${nftName(chain.name)} {`);
   if (chain.base !== undefined) {
     const { type, hook, priority, policy } = chain.base;
     script.line(`    type ${type} hook ${hook} priority ${priority}; policy ${policy};`);
   }
+  if (rules !== undefined) for (const rule of chain.rules) addRule(script, "    ", rule, rules);
   script.line("  }");
 }
 
-function fillChain(script: Script, table: Table, chain: Chain, rules: readonly Rule[] = chain.rules): void {
-  if (rules.length === 0) return;
-  script.line(`  chain ${nftName(chain.name)} {`);
-  for (const rule of rules) {
-    const text = ruleText(rule, table);
-    if (text === "") continue;
-    const comment = nftComment(rule.origin.reason);
-    script.line(`    ${text} comment "${comment}"`, rule.origin, ruleBytes(text, comment));
-  }
-  script.line("  }");
+/** Not as a block of the chain: that would declare it again, and the kernel takes 10 ms of its own time to forget such a change. */
+function fillChain(script: Script, table: Table, chain: Chain, rules: readonly Rule[]): void {
+  for (const rule of rules) addRule(script, `add rule ${tableName(table)} ${nftName(chain.name)} `, rule, table);
+}
+
+function addRule(script: Script, head: string, rule: Rule, table: Table): void {
+  const text = ruleText(rule, table);
+  if (text === "") return;
+  const comment = nftComment(rule.origin.reason);
+  script.line(`${head}${text} comment "${comment}"`, rule.origin, ruleBytes(text, comment));
 }
 
 type Collection = NamedSet | NamedMap;
+
+/** Most elements of a set that rules fill. The kernel takes memory for all of them at once: for nft's default, 65,535, that is 1 MiB and 5 ms a set. */
+const dynamicSetSize = 8192;
 
 /** `type` line and flags: what can't be changed while the set exists. */
 function declaration(collection: Collection): readonly string[] {
@@ -241,7 +240,7 @@ function declaration(collection: Collection): readonly string[] {
   const value = "value" in collection ? ` : ${collection.value === "verdict" ? "verdict" : collection.value.join(" . ")}` : "";
   const lines = [`type ${collection.key.join(" . ")}${value};`];
   if ("dynamicTimeoutSeconds" in collection && collection.dynamicTimeoutSeconds !== undefined) {
-    lines.push("flags dynamic, timeout;", `timeout ${collection.dynamicTimeoutSeconds}s;`, "size 65535;");
+    lines.push("flags dynamic, timeout;", `timeout ${collection.dynamicTimeoutSeconds}s;`, `size ${dynamicSetSize};`);
   } else if (collection.interval === true) {
     lines.push("flags interval;");
     // Overlapping prefixes in a list mean their union. Not for concatenations (the kernel's set type has none) nor maps (which value?).
@@ -320,18 +319,12 @@ function changeTable(script: Script, before: Table, after: Table, stages: boolea
     for (const chain of [...filled.filter((one) => one.base === undefined), ...filled.filter((one) => one.base !== undefined)]) {
       flush(chain);
       for (const rules of inRuns(chain.rules, rulesPerCut)) {
-        script.line(`table ${name} {`);
         fillChain(script, after, chain, rules);
-        script.line("}");
         script.cut();
       }
     }
     for (const chain of sortedByName([...changed.filter((one) => one.rules.length === 0), ...removed])) flush(chain);
-  } else if (filled.length > 0) {
-    script.line(`table ${name} {`);
-    for (const chain of filled) fillChain(script, after, chain);
-    script.line("}");
-  }
+  } else for (const chain of filled) fillChain(script, after, chain, chain.rules);
   // What is removed may be named by what is removed: maps hold verdicts to chains, chains look into maps.
   for (const word of ["map", "set"] as const) {
     for (const collection of sortedByName<Collection>(word === "map" ? before.maps : before.sets)) {
