@@ -1,6 +1,6 @@
 /** Addresses as the tracer computes with them: an IPv4 address is its number, an IPv6 address its canonical text. */
 
-import { type Address, addressValue, familyOf, formatIpv4, ipv4Number } from "../net/address.ts";
+import { type Address, addressValue, formatIpv4, ipv4Number } from "../net/address.ts";
 import { addressOf, lengthOf, type Prefix, prefixFamily, prefixOf } from "../net/prefix.ts";
 
 export type Ip = number | Address;
