@@ -4,7 +4,7 @@ import { parseAddress } from "../net/address.ts";
 import { type Prefix, parsePrefix, prefixContains } from "../net/prefix.ts";
 import type { AgentPool, AzureResource, ManagedCluster, Subnet } from "./resources.ts";
 import type { ArmProblem, PropertyPath } from "./rules/problem.ts";
-import { type AzureView, azureView, parentOf, poolsOf, sameId, subnetLabel } from "./rules/view.ts";
+import { type AzureView, azureView, parentOf, sameId, subnetLabel } from "./rules/view.ts";
 
 const rebuild =
   "make a new cluster beside it with the new value, move the workloads, and delete the old one; in a lab: give it another name, or `drydock down --purge` first";
@@ -26,7 +26,7 @@ export function refusedTransitions(current: readonly AzureResource[], next: read
     );
   }
   for (const cluster of wanted.clusters) {
-    const before = now.clusters.find((candidate) => sameId(candidate.id, cluster.id));
+    const before = now.cluster(cluster.id);
     if (before === undefined) continue;
     problems.push(...clusterChanges(before, cluster), ...poolChanges(now, wanted, cluster));
   }
@@ -94,9 +94,9 @@ function clusterChanges(before: ManagedCluster, after: ManagedCluster): ArmProbl
 
 function poolChanges(now: AzureView, wanted: AzureView, cluster: ManagedCluster): ArmProblem[] {
   const problems: ArmProblem[] = [];
-  const old = poolsOf(now, cluster);
-  for (const pool of poolsOf(wanted, cluster)) {
-    const before = old.find((candidate) => sameId(candidate.id, pool.id));
+  const old = new Map(now.poolsOf(cluster).map((pool) => [pool.id.toLowerCase(), pool]));
+  for (const pool of wanted.poolsOf(cluster)) {
+    const before = old.get(pool.id.toLowerCase());
     if (before === undefined) continue;
     const compare = (name: keyof AgentPool["properties"], rule: Rule, shown = (value: unknown) => value) => {
       const [from, to] = [before.properties[name], pool.properties[name]];
@@ -115,14 +115,14 @@ function poolChanges(now: AzureView, wanted: AzureView, cluster: ManagedCluster)
 function networkChanges(current: readonly AzureResource[], now: AzureView, wanted: AzureView): ArmProblem[] {
   const problems: ArmProblem[] = [];
   for (const network of wanted.networks) {
-    const before = now.networks.find((candidate) => sameId(candidate.id, network.id));
+    const before = now.network(network.id);
     const gone = (before?.properties.addressSpace.addressPrefixes ?? []).filter(
       (prefix) => !network.properties.addressSpace.addressPrefixes.includes(prefix),
     );
     // Subnets that go or move with it are checked below, and the documents' own rules see to the rest.
     const spaces = prefixesOf(network.properties.addressSpace.addressPrefixes);
-    const stranded = strandedNics(current, (subnet) => sameId(parentOf(subnet), network.id), wanted, spaces);
-    if (gone.length > 0 && stranded.length > 0) {
+    const stranded = gone.length === 0 ? [] : strandedNics(current, (subnet) => sameId(parentOf(subnet), network.id), wanted, spaces);
+    if (stranded.length > 0) {
       problems.push({
         code: "InUsePrefixCannotBeDeleted",
         severity: "error",
@@ -136,7 +136,7 @@ function networkChanges(current: readonly AzureResource[], now: AzureView, wante
     }
   }
   for (const subnet of now.subnets) {
-    const after = wanted.subnets.find((candidate) => sameId(candidate.id, subnet.id));
+    const after = wanted.subnet(subnet.id);
     if (after?.properties.addressPrefix === subnet.properties.addressPrefix) continue;
     // AKS's own subnets are not among the documents'; they go with their cluster.
     const users = usersOf(wanted, subnet);
@@ -200,7 +200,7 @@ function strandedNics(
 
 /** Is the machine still wanted? A node is for as long as its cluster is. */
 function stays(wanted: AzureView, machine: string): boolean {
-  if (!/\/virtualmachinescalesets\//i.test(machine)) return wanted.machines.some((candidate) => sameId(candidate.id, machine));
+  if (!/\/virtualmachinescalesets\//i.test(machine)) return wanted.machine(machine) !== undefined;
   const group = /\/resourcegroups\/([^/]+)\//i.exec(machine)?.[1]?.toLowerCase();
   return wanted.clusters.some((cluster) => cluster.properties.nodeResourceGroup.toLowerCase() === group);
 }

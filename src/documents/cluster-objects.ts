@@ -5,7 +5,7 @@ import type { ClusterFacts } from "../kube/kinds/kind.ts";
 import type { Pod, ReplicaSpec, Service } from "../kube/objects.ts";
 import { matchesLabels } from "../kube/selectors.ts";
 import { checkInCluster, located, type Placed } from "./manifests.ts";
-import { didYouMean } from "./nearest.ts";
+import { Suggestions } from "./nearest.ts";
 import { type Finding, formatValue, type Path, type Problem } from "./problem.ts";
 
 /** AKS docs name 200,000 and 250,000 for the largest cluster (aks:best-practices-performance-scale-large.md, aks:plan-pod-networking.md). */
@@ -55,14 +55,16 @@ export class ClusterObjects {
 
   #checkNamespaces(all: readonly Placed[]): void {
     const names = new Set(builtInNamespaces);
+    const suggestions = new Suggestions();
     for (const { object } of all) if (object.kind === "Namespace") names.add(object.metadata.name);
+    const known = [...names];
     for (const placed of all) {
       const { namespace } = placed.object.metadata;
       if (namespace === undefined || names.has(namespace)) continue;
       this.#complain(placed, ["metadata", "namespace"], {
         code: "NotFound",
         value: namespace,
-        message: `namespaces ${JSON.stringify(namespace)} not found in cluster ${this.#cluster}${didYouMean(namespace, names)}`,
+        message: `namespaces ${JSON.stringify(namespace)} not found in cluster ${this.#cluster}${suggestions.didYouMean(namespace, known)}`,
         source: "the API server makes no namespaces by itself",
         fix: `add an object of kind: Namespace with metadata.name: ${namespace} to a manifest`,
       });
@@ -71,7 +73,7 @@ export class ClusterObjects {
 
   #checkServices(all: readonly Placed[]): void {
     const services = all.flatMap((placed) => (placed.object.kind === "Service" ? [{ placed, service: placed.object as Service }] : []));
-    const pods = podsOf(all);
+    const pods = new Templates(all);
     const addresses = new Map<string, string>();
     const nodePorts = new Map<string, string>();
     let balanced = 0;
@@ -123,19 +125,17 @@ export class ClusterObjects {
   }
 
   /** A stand-in listens on declared ports only, where a real container listens on what it likes. */
-  #checkTargets(placed: Placed, service: Service, pods: ReadonlyMap<string, readonly Template[]>): void {
+  #checkTargets(placed: Placed, service: Service, pods: Templates): void {
     const { selector = {}, ports = [], type } = service.spec;
     if (Object.keys(selector).length === 0 || type === "ExternalName") return;
-    const picked = (pods.get(service.metadata.namespace ?? "") ?? []).filter(({ labels }) => matchesLabels(selector, labels));
-    if (picked.length === 0) return;
+    const picked = pods.picked(service.metadata.namespace ?? "", selector);
+    if (picked.count === 0) return;
     for (const [index, port] of ports.entries()) {
       const target = port.targetPort ?? port.port;
       const protocol = port.protocol ?? "TCP";
-      const isDeclared = picked.some(({ listens }) =>
-        listens.some((one) => one.protocol === protocol && (one.port === target || one.name === target)),
-      );
-      if (isDeclared) continue;
-      const owners = picked.map(({ owner }) => owner).join(", ");
+      if (picked.listens.has(`${typeof target} ${target}/${protocol}`)) continue;
+      const more = picked.count > picked.owners.length ? ` and ${picked.count - picked.owners.length} more` : "";
+      const owners = picked.owners.join(", ") + more;
       this.#complain(placed, ["spec", "ports", index], {
         code: "NobodyListens",
         severity: "warning",
@@ -169,26 +169,70 @@ export class ClusterObjects {
 type Template = {
   readonly owner: string;
   readonly labels: Readonly<Record<string, string>>;
-  readonly listens: readonly { readonly port: number; readonly protocol: string; readonly name: string | undefined }[];
+  /** `number 80/TCP`, `string http/TCP`: a port's number is not the name that looks like it. */
+  readonly listens: readonly string[];
 };
 
-/** Pods and templates of pods by namespace. Objects here have been checked, which the casts rely on. */
-function podsOf(all: readonly Placed[]): ReadonlyMap<string, readonly Template[]> {
-  const byNamespace = new Map<string, Template[]>();
-  for (const { object } of all) {
-    const isTemplate = ["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"].includes(object.kind);
-    if (!isTemplate && object.kind !== "Pod") continue;
-    const template = isTemplate ? (object as typeof object & { readonly spec: ReplicaSpec }).spec.template : (object as Pod);
-    const namespace = object.metadata.namespace ?? "";
-    const list = byNamespace.get(namespace) ?? [];
-    list.push({
-      owner: `${object.kind} ${object.metadata.name}`,
-      labels: template.metadata?.labels ?? {},
-      listens: template.spec.containers.flatMap((container) =>
-        (container.ports ?? []).map((port) => ({ port: port.containerPort, protocol: port.protocol ?? "TCP", name: port.name })),
-      ),
-    });
-    byNamespace.set(namespace, list);
+/** What a selector picks: how many, the first few, and what is listened on. */
+type Picked = { readonly count: number; readonly owners: readonly string[]; readonly listens: ReadonlySet<string> };
+
+const shownOwners = 3;
+
+/** Pods and templates of pods, found by a selector without looking at all of them. Objects here have been checked, which the casts rely on. */
+class Templates {
+  /** By namespace, then by `key=value` of a label. */
+  readonly #byLabel = new Map<string, Template[]>();
+  readonly #picked = new Map<string, Picked>();
+
+  constructor(all: readonly Placed[]) {
+    for (const { object } of all) {
+      const isTemplate = ["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"].includes(object.kind);
+      if (!isTemplate && object.kind !== "Pod") continue;
+      const template = isTemplate ? (object as typeof object & { readonly spec: ReplicaSpec }).spec.template : (object as Pod);
+      const labels = template.metadata?.labels ?? {};
+      const entry: Template = {
+        owner: `${object.kind} ${object.metadata.name}`,
+        labels,
+        listens: template.spec.containers.flatMap((container) =>
+          (container.ports ?? []).flatMap(({ containerPort, name, protocol = "TCP" }) => [
+            `number ${containerPort}/${protocol}`,
+            ...(name === undefined ? [] : [`string ${name}/${protocol}`]),
+          ]),
+        ),
+      };
+      for (const [key, value] of Object.entries(labels)) {
+        const place = labelPlace(object.metadata.namespace ?? "", key, value);
+        const list = this.#byLabel.get(place);
+        if (list === undefined) this.#byLabel.set(place, [entry]);
+        else list.push(entry);
+      }
+    }
   }
-  return byNamespace;
+
+  picked(namespace: string, selector: Readonly<Record<string, string>>): Picked {
+    const places = Object.entries(selector)
+      .map(([key, value]) => labelPlace(namespace, key, value))
+      .sort();
+    const name = places.join("\n");
+    const known = this.#picked.get(name);
+    if (known !== undefined) return known;
+    // Whatever the selector picks is in each of these lists, so also in the shortest.
+    let candidates: readonly Template[] | undefined;
+    for (const place of places) {
+      const list = this.#byLabel.get(place) ?? [];
+      if (candidates === undefined || list.length < candidates.length) candidates = list;
+    }
+    const templates = (candidates ?? []).filter(({ labels }) => matchesLabels(selector, labels));
+    const picked = {
+      count: templates.length,
+      owners: templates.slice(0, shownOwners).map(({ owner }) => owner),
+      listens: new Set(templates.flatMap(({ listens }) => listens)),
+    };
+    this.#picked.set(name, picked);
+    return picked;
+  }
+}
+
+function labelPlace(namespace: string, key: string, value: string): string {
+  return `${namespace} ${key}=${value}`;
 }

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { formatProblem } from "./index.ts";
+import { formatProblem, type LoadedLab } from "./index.ts";
 import { load, loadManifest } from "./testing/documents.ts";
 import { bounds } from "./tree.ts";
 
 /** Generous: a machine that does other things too must pass, and what is quadratic must not. */
-const timeoutMs = 20_000;
+const timeoutMs = 60_000;
 
 const lines = (count: number, line: (index: number) => string) => Array.from({ length: count }, (_, index) => line(index)).join("\n");
 const bomb = (levels: number) =>
@@ -54,6 +54,67 @@ describe("hostile documents are refused, in bounded time", () => {
           expect(lab.problems.length).toBeLessThan(bounds.problemsPerFile + 10);
           expect(lab.problems.every((problem) => problem.message.length < 1000)).toBe(true);
         }
+      },
+      timeoutMs,
+    );
+  }
+});
+
+const space = "addressSpace: [10.0.0.0/8], subnets: [{ name: s, prefix: 10.0.0.0/9 }]";
+const third = (index: number) => `${index >> 8}.${index & 255}`;
+const service = (name: string, selector: string) =>
+  `---\napiVersion: v1\nkind: Service\nmetadata: { name: ${name} }\nspec: { selector: { ${selector} }, ports: [{ port: 81 }] }`;
+const pod = (name: string, labels: string) =>
+  `---\napiVersion: v1\nkind: Pod\nmetadata: { name: ${name}, labels: { ${labels} } }\nspec: { containers: [{ name: c, image: i, ports: [{ containerPort: 80 }] }] }`;
+
+/** What takes a look at every pair would take minutes here. */
+const large: readonly (readonly [name: string, load: () => LoadedLab])[] = [
+  [
+    "subnets",
+    () =>
+      load(
+        `lab: t\nnetworks:\n- name: v\n  addressSpace: [10.0.0.0/8]\n  subnets:\n${lines(15_000, (n) => `  - { name: s${n}, prefix: 10.${third(n)}.0/24 }`)}`,
+      ),
+  ],
+  [
+    "networks",
+    () =>
+      load(
+        `lab: t\nnetworks:\n${lines(10_000, (n) => `- { name: v${n}, addressSpace: [10.${third(n)}.0/24], subnets: [{ name: s, prefix: 10.${third(n)}.0/24 }] }`)}`,
+      ),
+  ],
+  [
+    "sites",
+    () =>
+      load(
+        `lab: t\nnetworks: [{ name: v, ${space} }]\nsites:\n${lines(10_000, (n) => `- { name: s${n}, network: v, prefixes: [172.${third(n)}.0/24] }`)}`,
+      ),
+  ],
+  [
+    "clusters",
+    () =>
+      load(
+        `lab: t\nnetworks: [{ name: v, ${space} }]\nclusters:\n${lines(5000, (n) => `- { name: c${n}, networkPlugin: azure, subnet: v/s, serviceCidr: 10.128.0.0/16 }`)}`,
+      ),
+  ],
+  [
+    "references to nothing",
+    () =>
+      load(
+        `lab: t\nnetworks:\n- name: v\n  addressSpace: [10.0.0.0/8]\n  subnets:\n${lines(3000, (n) => `  - { name: s${n}, prefix: 10.${third(n)}.0/24 }`)}\nmachines:\n${lines(10_000, (n) => `- { name: m${n}, subnet: v/t${n} }`)}`,
+      ),
+  ],
+  ["Services with a pod each", () => loadManifest(lines(4000, (n) => `${service(`s${n}`, `app: a${n}`)}\n${pod(`p${n}`, `app: a${n}`)}`))],
+  ["Services with all pods", () => loadManifest(lines(3000, (n) => `${service(`s${n}`, "app: a")}\n${pod(`p${n}`, "app: a")}`))],
+];
+
+describe("many of a kind take time in proportion", () => {
+  for (const [name, read] of large) {
+    test(
+      name,
+      () => {
+        const { problems } = read();
+        expect(Math.max(0, ...problems.map(({ message }) => message.length))).toBeLessThan(1000);
       },
       timeoutMs,
     );

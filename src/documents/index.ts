@@ -15,7 +15,7 @@ import { ClusterObjects } from "./cluster-objects.ts";
 import { furtherLabFile, labFile } from "./lab/definition.ts";
 import { type Expansion, expandLab, type Manifest, type Origin, type ReadLab, resolvePath } from "./lab/expand.ts";
 import { located, type Placed, readManifest } from "./manifests.ts";
-import { didYouMean } from "./nearest.ts";
+import { Suggestions } from "./nearest.ts";
 import { excerpt, type Finding, formatPath, formatValue, type Kept, type Path, type Problem, sortedProblems } from "./problem.ts";
 import type { Complain } from "./shape.ts";
 import { bounds, parseSources, placeOf, type Source } from "./tree.ts";
@@ -58,6 +58,7 @@ class Loader {
   readonly #read: ReadFile;
   readonly #listFolder: ListFolder | undefined;
   readonly #problems: Problem[] = [];
+  readonly #suggestions = new Suggestions();
   readonly #order: string[];
   /** By the path that the lab file gives, and the lab file. */
   readonly #manifests = new Map<string, readonly Source[] | undefined>();
@@ -204,7 +205,7 @@ class Loader {
     if (names !== undefined) return fail(`folder ${formatValue(path)} has no .yaml, .yml or .json file`, "name a file or another folder");
     const sources = this.#sourcesAt(path, source.file);
     if (sources !== undefined) return [sources];
-    const near = didYouMean(last, this.#listFolder?.(folder, source.file) ?? []);
+    const near = this.#suggestions.didYouMean(last, this.#listFolder?.(folder, source.file) ?? []);
     return fail(`there is no file ${formatValue(path)}${near}`, "give a path relative to the lab file");
   }
 

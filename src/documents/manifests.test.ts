@@ -135,6 +135,7 @@ const refusals: readonly (readonly [name: string, manifest: string, problem: str
   ["a node port of a ClusterIP", service("ports: [{ port: 80, nodePort: 30000 }]"), "FieldValueForbidden spec.ports[0].nodePort"],
   ["an address outside", service("clusterIP: 10.1.0.5, ports: [{ port: 80 }]"), "FieldValueInvalid spec.clusterIP"],
   ["the address of DNS", service("clusterIP: 10.0.0.10, ports: [{ port: 80 }]"), "FieldValueInvalid spec.clusterIP"],
+  ["the address of the API server", service("clusterIP: 10.0.0.1, ports: [{ port: 80 }]"), "FieldValueInvalid spec.clusterIP"],
   ["no address", service("clusterIP: web, ports: [{ port: 80 }]"), "FieldValueInvalid spec.clusterIP"],
   ["a headless NodePort", service("type: NodePort, clusterIP: None, ports: [{ port: 80 }]"), "FieldValueInvalid spec.clusterIP"],
   [
@@ -252,6 +253,11 @@ describe("kept, with the reason", () => {
       "name: x, ownerReferences: [{ apiVersion: apps/v1, kind: ReplicaSet, name: r, uid: u, controller: true }]",
     );
     expect(loadManifest(owned).kept[0]?.why).toContain("ReplicaSet r");
+  });
+  test("the API server's own Service, in an export", () => {
+    const lab = loadManifest(service("clusterIP: 10.0.0.1, ports: [{ port: 443 }]", "name: kubernetes"));
+    expect([printed(lab), lab.kept.map(({ kind, name }) => `${kind} ${name}`)]).toEqual(["", ["Service kubernetes"]]);
+    expect(lab.resources.some(({ key }) => key.includes("/Service/"))).toBe(false);
   });
 });
 

@@ -35,8 +35,15 @@ function editDistance(a: string, b: string, limit: number): number {
   return Math.min(last[b.length] ?? limit, limit);
 }
 
-/** `; did you mean "podCidr"?`, or nothing. */
-export function didYouMean(text: string, known: Iterable<string>): string {
-  const word = nearest(text, known);
-  return word === undefined ? "" : `; did you mean ${JSON.stringify(word)}?`;
+/** Words that documents themselves bring may be many, and so may misspellings: after some work there are no more suggestions. */
+export class Suggestions {
+  #left = 100_000;
+
+  /** `; did you mean "podCidr"?`, or nothing. */
+  didYouMean(text: string, known: readonly string[]): string {
+    if (known.length > this.#left) return "";
+    this.#left -= known.length;
+    const word = nearest(text, known);
+    return word === undefined ? "" : `; did you mean ${JSON.stringify(word)}?`;
+  }
 }

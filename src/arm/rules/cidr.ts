@@ -34,6 +34,12 @@ export function span(prefix: Prefix): string {
   return `${prefix} (${addressOf(prefix)} - ${lastAddressOf(prefix)})`;
 }
 
+/** The first few of many, for a message. */
+export function some(texts: readonly string[], separator: string): string {
+  const shown = texts.slice(0, 8).join(separator);
+  return texts.length <= 8 ? shown : `${shown}${separator}${texts.length - 8} more`;
+}
+
 export type Forbidden = { readonly ranges: readonly Reserved[]; readonly source: string };
 
 /** Reports the first forbidden range that `prefix` touches. */

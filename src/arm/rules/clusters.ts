@@ -14,12 +14,13 @@ import {
   type RuleSet,
   ranges,
 } from "../limits.ts";
-import { lastSegment, segmentAfter } from "../names.ts";
-import type { AgentPool, ManagedCluster, Subnet, VirtualNetwork } from "../resources.ts";
-import { checkForbidden, readCidr, span } from "./cidr.ts";
+import { lastSegment, segmentAfter, subnetTag } from "../names.ts";
+import type { AgentPool, LocalNetworkGateway, ManagedCluster, Subnet, VirtualNetwork } from "../resources.ts";
+import { checkForbidden, readCidr, some, span } from "./cidr.ts";
 import { gatewaySubnet } from "./networks.ts";
+import { PrefixSet } from "./prefix-set.ts";
 import type { ArmProblem, PropertyPath, Report } from "./problem.ts";
-import { type AzureView, parentOf, poolsOf, sameId, subnetLabel, subnetsOf } from "./view.ts";
+import { type AzureView, parentOf, sameId, subnetLabel } from "./view.ts";
 
 const planning = "aks:concepts-network-ip-address-planning.md";
 const kubenetDocs = "aks:configure-kubenet.md";
@@ -27,8 +28,9 @@ const kubenetDocs = "aks:configure-kubenet.md";
 export function checkClusters(view: AzureView, report: Report): void {
   const rules = view.labs[0]?.properties.rules ?? "current";
   const groups = new Map<string, string>();
+  const ranges = new KnownRanges(view);
   for (const cluster of view.clusters) {
-    const context: Context = { view, cluster, rules, pools: poolsOf(view, cluster), report };
+    const context: Context = { view, cluster, rules, pools: view.poolsOf(cluster), ranges, report };
     checkPlugin(context);
     checkNames(context);
     checkNodeResourceGroup(context, groups);
@@ -46,8 +48,65 @@ type Context = {
   readonly cluster: ManagedCluster;
   readonly rules: RuleSet;
   readonly pools: readonly AgentPool[];
+  readonly ranges: KnownRanges;
   readonly report: Report;
 };
+
+/** What the ranges of a VNet's clusters must stay clear of, found once for each VNet. */
+class KnownRanges {
+  readonly #view: AzureView;
+  readonly #forbidden = new Map<VirtualNetwork, readonly Prefix[]>();
+  readonly #subnets = new Map<VirtualNetwork, PrefixSet<Subnet>>();
+  #sites: Map<VirtualNetwork, PrefixSet<LocalNetworkGateway>> | undefined;
+
+  constructor(view: AzureView) {
+    this.#view = view;
+  }
+
+  /** Prefixes of the VNet that Azure takes and AKS does not. */
+  forbidden(network: VirtualNetwork | undefined): readonly Prefix[] {
+    if (network === undefined) return [];
+    let found = this.#forbidden.get(network);
+    if (found === undefined) {
+      // What no VNet may have at all is the VNet's own problem.
+      const touches = (prefix: Prefix, { ranges: all }: typeof aksForbidden) => all.some((range) => prefixesOverlap(range.prefix, prefix));
+      found = this.#view.spaceOf(network).prefixes.filter((prefix) => !touches(prefix, networkForbidden) && touches(prefix, aksForbidden));
+      this.#forbidden.set(network, found);
+    }
+    return found;
+  }
+
+  subnets(network: VirtualNetwork | undefined): PrefixSet<Subnet> {
+    let set = network === undefined ? undefined : this.#subnets.get(network);
+    if (set !== undefined) return set;
+    set = new PrefixSet();
+    if (network === undefined) return set;
+    for (const subnet of this.#view.subnetsOf(network)) {
+      const prefix = parsePrefix(subnet.properties.addressPrefix);
+      if (prefix !== undefined) set.add(prefix, subnet);
+    }
+    this.#subnets.set(network, set);
+    return set;
+  }
+
+  /** Prefixes of the on-premises sites behind the VNet's gateway. */
+  sites(network: VirtualNetwork): PrefixSet<LocalNetworkGateway> | undefined {
+    if (this.#sites === undefined) {
+      this.#sites = new Map();
+      for (const local of this.#view.localGateways) {
+        const behind = this.#view.networkBehind(local);
+        if (behind === undefined) continue;
+        const set = this.#sites.get(behind) ?? new PrefixSet<LocalNetworkGateway>();
+        this.#sites.set(behind, set);
+        for (const text of local.properties.localNetworkAddressSpace.addressPrefixes) {
+          const prefix = parsePrefix(text);
+          if (prefix !== undefined) set.add(prefix, local);
+        }
+      }
+    }
+    return this.#sites.get(network);
+  }
+}
 
 type Details = Omit<ArmProblem, "id" | "property" | "severity"> & { readonly severity?: "warning" };
 
@@ -157,23 +216,16 @@ function checkNodeResourceGroup(context: Context, groups: Map<string, string>): 
 }
 
 function networkOf(view: AzureView, pools: readonly AgentPool[]): VirtualNetwork | undefined {
-  const id = pools[0] === undefined ? "" : parentOf(pools[0].properties.vnetSubnetID);
-  return view.networks.find((network) => sameId(network.id, id));
-}
-
-function spacesOf(network: VirtualNetwork | undefined): readonly Prefix[] {
-  return (network?.properties.addressSpace.addressPrefixes ?? []).flatMap((text) => parsePrefix(text) ?? []);
+  return pools[0] === undefined ? undefined : view.network(parentOf(pools[0].properties.vnetSubnetID));
 }
 
 function checkRanges(context: Context): void {
-  const { view, cluster, pools, report } = context;
+  const { view, cluster, pools, ranges, report } = context;
   const profile = cluster.properties.networkProfile;
   const network = networkOf(view, pools);
   const serviceProperty = ["networkProfile", "serviceCidr"];
   const podProperty = ["networkProfile", "podCidr"];
-  for (const space of spacesOf(network)) {
-    // What no VNet may have at all is the VNet's own problem.
-    if (networkForbidden.ranges.some((range) => prefixesOverlap(range.prefix, space))) continue;
+  for (const space of ranges.forbidden(network)) {
     const what = `cluster ${cluster.name}'s VNet ${network?.name ?? ""}, address range`;
     const place = pools[0] === undefined ? { id: cluster.id, property: [] } : { id: pools[0].id, property: ["vnetSubnetID"] };
     checkForbidden(report, place, space, what, aksForbidden);
@@ -193,14 +245,12 @@ function checkRanges(context: Context): void {
       });
     }
     checkNotPublic(context, serviceProperty, service);
-    const subnets = network === undefined ? [] : subnetsOf(view, network);
-    for (const subnet of subnets) {
-      const prefix = parsePrefix(subnet.properties.addressPrefix);
-      if (prefix === undefined || !prefixesOverlap(prefix, service)) continue;
+    const subnet = ranges.subnets(network).overlapping(service);
+    if (subnet !== undefined) {
       refuse(context, serviceProperty, {
         code: "ServiceCidrOverlapExistingSubnetsCidr",
         value: service,
-        message: `service CIDR ${span(service)} overlaps subnet ${subnetLabel(subnet.id)}, ${span(prefix)}: nodes would translate what is meant for machines there`,
+        message: `service CIDR ${span(service)} overlaps subnet ${subnetLabel(subnet.value.id)}, ${span(subnet.prefix)}: nodes would translate what is meant for machines there`,
         source: "sup:error-codes/servicecidroverlapexistingsubnetscidr-error.md",
         fix: "choose a range outside every subnet of the VNet; no other network sees it, so several clusters may have the same",
       });
@@ -213,7 +263,7 @@ function checkRanges(context: Context): void {
   const pods = readCidr(report, { id: cluster.id, property: podProperty }, profile.podCidr);
   if (pods === undefined) return;
   checkForbidden(report, { id: cluster.id, property: podProperty }, pods, "pod CIDR", aksForbidden);
-  const space = spacesOf(network).find((candidate) => prefixesOverlap(candidate, pods));
+  const space = view.spaceOf(network).set.overlapping(pods)?.prefix;
   if (space !== undefined) {
     refuse(context, podProperty, {
       code: "NetworkProfileCIDROverlapVNET",
@@ -302,25 +352,16 @@ function checkPodCapacity(context: Context, pods: Prefix): void {
 
 function warnOfSites(context: Context, network: VirtualNetwork | undefined, property: PropertyPath, prefix: Prefix, what: string): void {
   if (network === undefined) return;
-  const { view, cluster } = context;
-  for (const local of view.localGateways) {
-    const connection = view.connections.find((candidate) => sameId(candidate.properties.localNetworkGateway2.id, local.id));
-    const gateway = view.gateways.find((candidate) => sameId(candidate.id, connection?.properties.virtualNetworkGateway1.id ?? ""));
-    const subnet = gateway?.properties.ipConfigurations[0]?.properties.subnet.id ?? "";
-    if (!sameId(parentOf(subnet), network.id)) continue;
-    for (const text of local.properties.localNetworkAddressSpace.addressPrefixes) {
-      const site = parsePrefix(text);
-      if (site === undefined || !prefixesOverlap(site, prefix)) continue;
-      refuse(context, property, {
-        code: "OverlapOnPremises",
-        severity: "warning",
-        value: prefix,
-        message: `${what} ${span(prefix)} overlaps ${span(site)} of site ${local.name}: pods of cluster ${cluster.name} cannot reach that part of the site`,
-        source: planning,
-        fix: "choose a range that no connected network has",
-      });
-    }
-  }
+  const site = context.ranges.sites(network)?.overlapping(prefix);
+  if (site === undefined) return;
+  refuse(context, property, {
+    code: "OverlapOnPremises",
+    severity: "warning",
+    value: prefix,
+    message: `${what} ${span(prefix)} overlaps ${span(site.prefix)} of site ${site.value.name}: pods of cluster ${context.cluster.name} cannot reach that part of the site`,
+    source: planning,
+    fix: "choose a range that no connected network has",
+  });
 }
 
 function checkPools(context: Context): void {
@@ -394,7 +435,7 @@ function checkPools(context: Context): void {
         fix: `use ${Math.ceil(floor / maxPods)} nodes, or maxPods: ${Math.ceil(floor / count)}`,
       });
     }
-    const subnet = view.subnets.find((candidate) => sameId(candidate.id, vnetSubnetID));
+    const subnet = view.subnet(vnetSubnetID);
     if (subnet?.name.toLowerCase() === gatewaySubnet.toLowerCase()) {
       refusePool(context, pool, ["vnetSubnetID"], {
         code: "InvalidParameter",
@@ -405,7 +446,7 @@ function checkPools(context: Context): void {
       });
     }
     const first = pools[0]?.properties.vnetSubnetID ?? "";
-    const isKnown = subnet !== undefined && view.subnets.some((candidate) => sameId(candidate.id, first));
+    const isKnown = subnet !== undefined && view.subnet(first) !== undefined;
     if (isKnown && !sameId(parentOf(first), parentOf(vnetSubnetID))) {
       refusePool(context, pool, ["vnetSubnetID"], {
         code: "InvalidParameter",
@@ -498,19 +539,20 @@ function checkOutbound(context: Context): void {
 function checkSharedSubnets(view: AzureView, report: Report): void {
   const owners = new Map<string, { readonly cluster: ManagedCluster; readonly pool: AgentPool }[]>();
   for (const cluster of view.clusters) {
-    for (const pool of poolsOf(view, cluster)) {
+    for (const pool of view.poolsOf(cluster)) {
       const key = pool.properties.vnetSubnetID.toLowerCase();
-      if (!view.subnets.some((subnet) => sameId(subnet.id, key))) continue;
+      if (view.subnet(key) === undefined) continue;
       const list = owners.get(key) ?? [];
-      if (!list.some((owner) => owner.cluster === cluster)) list.push({ cluster, pool });
+      if (list.at(-1)?.cluster !== cluster) list.push({ cluster, pool });
       owners.set(key, list);
     }
   }
   for (const list of owners.values()) {
     const [first, ...others] = list;
-    if (first === undefined || !list.some(({ cluster }) => isKubenet(cluster))) continue;
+    const exclusive = list.find(({ cluster }) => isKubenet(cluster))?.cluster;
+    if (first === undefined || exclusive === undefined) continue;
     for (const { cluster, pool } of others) {
-      const kubenet = isKubenet(cluster) ? cluster : (list.find((owner) => isKubenet(owner.cluster))?.cluster ?? cluster);
+      const kubenet = isKubenet(cluster) ? cluster : exclusive;
       report({
         code: "InvalidParameter",
         severity: "error",
@@ -530,11 +572,9 @@ function checkKubenetTables(view: AzureView, report: Report): void {
   const owners = new Map<string, ManagedCluster>();
   for (const cluster of view.clusters) {
     if (!isKubenet(cluster)) continue;
-    const pools = poolsOf(view, cluster);
-    const tables = pools.map((pool) => {
-      const subnet = view.subnets.find((candidate) => sameId(candidate.id, pool.properties.vnetSubnetID));
-      return { pool, table: subnet?.properties.routeTable?.id };
-    });
+    const tables = view
+      .poolsOf(cluster)
+      .map((pool) => ({ pool, table: view.subnet(pool.properties.vnetSubnetID)?.properties.routeTable?.id }));
     const problem = { code: "InvalidParameter", severity: "error", source: kubenetDocs } as const;
     for (const { pool, table } of tables) {
       const place = { id: pool.id, property: ["vnetSubnetID"], value: subnetLabel(pool.properties.vnetSubnetID) };
@@ -564,9 +604,20 @@ function checkKubenetTables(view: AzureView, report: Report): void {
 
 /** Not an error in a lab: what finds no address stays pending, and says why. */
 function checkRoom(view: AzureView, report: Report): void {
+  const tenants = new Map<string, Tenants>();
+  const tenantsOf = (subnet: string): Tenants => {
+    const key = subnet.toLowerCase();
+    const found = tenants.get(key) ?? { pools: [], machines: 0 };
+    tenants.set(key, found);
+    return found;
+  };
+  for (const cluster of view.clusters) {
+    for (const pool of view.poolsOf(cluster)) tenantsOf(pool.properties.vnetSubnetID).pools.push({ cluster, pool });
+  }
+  for (const machine of view.machines) tenantsOf(machine.tags?.[subnetTag] ?? "").machines++;
   for (const network of view.networks) {
     let inNetwork = 0;
-    for (const subnet of subnetsOf(view, network)) inNetwork += checkSubnetRoom(view, subnet, report);
+    for (const subnet of view.subnetsOf(network)) inNetwork += checkSubnetRoom(subnet, tenantsOf(subnet.id), report);
     const { value, source } = limits.addressesPerNetwork;
     if (inNetwork <= value) continue;
     report({
@@ -580,26 +631,26 @@ function checkRoom(view: AzureView, report: Report): void {
   }
 }
 
-function checkSubnetRoom(view: AzureView, subnet: Subnet, report: Report): number {
+/** Who needs addresses of a subnet. */
+type Tenants = { readonly pools: { readonly cluster: ManagedCluster; readonly pool: AgentPool }[]; machines: number };
+
+function checkSubnetRoom(subnet: Subnet, { pools, machines }: Tenants, report: Report): number {
   const prefix = parsePrefix(subnet.properties.addressPrefix);
   if (prefix === undefined || prefix.includes(":")) return 0;
   const usable = Math.max(sizeOf(prefix) - limits.reservedAddresses.value, 0);
   const parts: { readonly text: string; readonly needed: number }[] = [];
   let pool: AgentPool | undefined;
-  for (const cluster of view.clusters) {
-    for (const candidate of poolsOf(view, cluster)) {
-      const { count, maxPods, vnetSubnetID } = candidate.properties;
-      if (!sameId(vnetSubnetID, subnet.id) || count === 0) continue;
-      pool ??= candidate;
-      const name = `pool ${cluster.name}/${candidate.name}`;
-      parts.push(
-        isKubenet(cluster)
-          ? { text: `${count} nodes of ${name}`, needed: count }
-          : { text: `${count} nodes x (1 + ${maxPods} pods) = ${count * (1 + maxPods)} of ${name}`, needed: count * (1 + maxPods) },
-      );
-    }
+  for (const { cluster, pool: candidate } of pools) {
+    const { count, maxPods } = candidate.properties;
+    if (count === 0) continue;
+    pool ??= candidate;
+    const name = `pool ${cluster.name}/${candidate.name}`;
+    parts.push(
+      isKubenet(cluster)
+        ? { text: `${count} nodes of ${name}`, needed: count }
+        : { text: `${count} nodes x (1 + ${maxPods} pods) = ${count * (1 + maxPods)} of ${name}`, needed: count * (1 + maxPods) },
+    );
   }
-  const machines = view.machines.filter((machine) => sameId(machine.tags?.["drydock-subnet"] ?? "", subnet.id)).length;
   if (machines > 0) parts.push({ text: machines === 1 ? "1 machine" : `${machines} machines`, needed: machines });
   const needed = parts.reduce((sum, part) => sum + part.needed, 0);
   if (needed > usable) {
@@ -608,7 +659,10 @@ function checkSubnetRoom(view: AzureView, subnet: Subnet, report: Report): numbe
       severity: "warning",
       ...(pool === undefined ? { id: subnet.id, property: ["addressPrefix"] } : { id: pool.id, property: ["vnetSubnetID"] }),
       value: subnetLabel(subnet.id),
-      message: `subnet ${subnetLabel(subnet.id)} (${prefix}) has ${usable} usable addresses (${sizeOf(prefix)} - ${limits.reservedAddresses.value} kept by Azure); ${parts.map((part) => part.text).join(" and ")} need ${needed}. What finds no address stays pending`,
+      message: `subnet ${subnetLabel(subnet.id)} (${prefix}) has ${usable} usable addresses (${sizeOf(prefix)} - ${limits.reservedAddresses.value} kept by Azure); ${some(
+        parts.map((part) => part.text),
+        " and ",
+      )} need ${needed}. What finds no address stays pending`,
       source: planning,
       fix: `use a /${32 - Math.ceil(Math.log2(needed + limits.reservedAddresses.value))} or larger${pool === undefined ? "" : ", fewer nodes, or a lower maxPods"}`,
     });

@@ -1,12 +1,13 @@
 /** Rules of VNets, subnets and route tables. */
 
 import { parseAddress } from "../../net/address.ts";
-import { lengthOf, type Prefix, parsePrefix, prefixCovers, prefixesOverlap } from "../../net/prefix.ts";
+import { hostPrefix, lengthOf, type Prefix } from "../../net/prefix.ts";
 import { limits, networkForbidden } from "../limits.ts";
 import type { RouteTable, Subnet, VirtualNetwork } from "../resources.ts";
-import { checkForbidden, readCidr, span } from "./cidr.ts";
+import { checkForbidden, readCidr, some, span } from "./cidr.ts";
+import { PrefixSet } from "./prefix-set.ts";
 import type { Report } from "./problem.ts";
-import { type AzureView, parentOf, sameId, subnetLabel, subnetsOf } from "./view.ts";
+import { type AzureView, parentOf, subnetLabel } from "./view.ts";
 
 /** Of a VNet's gateway: nothing else may be in it. */
 export const gatewaySubnet = "GatewaySubnet";
@@ -21,6 +22,7 @@ export function checkNetworks(view: AzureView, report: Report): void {
 
 function checkNetwork(view: AzureView, network: VirtualNetwork, report: Report): void {
   const spaces: Prefix[] = [];
+  const seen = new PrefixSet<undefined>();
   let isComplete = true;
   for (const [index, text] of network.properties.addressSpace.addressPrefixes.entries()) {
     const where = { id: network.id, property: ["addressSpace", "addressPrefixes", index] };
@@ -31,7 +33,7 @@ function checkNetwork(view: AzureView, network: VirtualNetwork, report: Report):
     }
     checkSize(prefix, `VNet ${network.name}'s address range`, where, report);
     checkForbidden(report, where, prefix, "address range", networkForbidden);
-    const other = spaces.find((space) => prefixesOverlap(space, prefix));
+    const other = seen.overlapping(prefix)?.prefix;
     if (other !== undefined) {
       report({
         ...where,
@@ -44,39 +46,40 @@ function checkNetwork(view: AzureView, network: VirtualNetwork, report: Report):
       });
     }
     spaces.push(prefix);
+    seen.add(prefix, undefined);
   }
 
-  const subnets = subnetsOf(view, network);
-  const ranges: { readonly subnet: Subnet; readonly prefix: Prefix }[] = [];
+  const subnets = view.subnetsOf(network);
+  const ranges = new PrefixSet<Subnet>();
   for (const subnet of subnets) {
     const where = { id: subnet.id, property: ["addressPrefix"] };
     const prefix = readCidr(report, where, subnet.properties.addressPrefix);
     if (prefix === undefined) continue;
     checkSize(prefix, `subnet ${subnetLabel(subnet.id)}`, where, report);
-    if (isComplete && spaces.length > 0 && !spaces.some((space) => prefixCovers(space, prefix))) {
+    if (isComplete && spaces.length > 0 && seen.covering(prefix) === undefined) {
       report({
         ...where,
         code: "NetcfgSubnetRangeOutsideVnet",
         severity: "error",
         value: prefix,
-        message: `subnet ${subnetLabel(subnet.id)}, ${span(prefix)}, is not within the address space of VNet ${network.name}, ${spaces.join(", ")}`,
+        message: `subnet ${subnetLabel(subnet.id)}, ${span(prefix)}, is not within the address space of VNet ${network.name}, ${some(spaces, ", ")}`,
         source: faq,
-        fix: `choose a part of ${spaces.join(" or ")}, or add a range that holds ${prefix} to the address space`,
+        fix: `choose a part of ${some(spaces, " or ")}, or add a range that holds ${prefix} to the address space`,
       });
     }
-    for (const other of ranges) {
-      if (!prefixesOverlap(other.prefix, prefix)) continue;
+    const other = ranges.overlapping(prefix);
+    if (other !== undefined) {
       report({
         ...where,
         code: "NetcfgSubnetRangesOverlap",
         severity: "error",
         value: prefix,
-        message: `subnet ${subnetLabel(subnet.id)}, ${span(prefix)}, overlaps subnet ${subnetLabel(other.subnet.id)}, ${span(other.prefix)}`,
+        message: `subnet ${subnetLabel(subnet.id)}, ${span(prefix)}, overlaps subnet ${subnetLabel(other.value.id)}, ${span(other.prefix)}`,
         source: faq,
         fix: "make the subnets disjoint",
       });
     }
-    ranges.push({ subnet, prefix });
+    ranges.add(prefix, subnet);
   }
   if (subnets.length > limits.subnetsPerNetwork.value) {
     report({
@@ -118,7 +121,9 @@ function checkRouteTable(view: AzureView, table: RouteTable, report: Report): vo
       source: limits.routesPerTable.source,
     });
   }
-  const attached = view.subnets.filter((subnet) => sameId(subnet.properties.routeTable?.id ?? "", table.id));
+  const attached = view.subnetsWith(table);
+  const gatewaysOwn = attached.find((subnet) => subnet.name.toLowerCase() === gatewaySubnet.toLowerCase());
+  const parents = [...new Set(attached.map((subnet) => parentOf(subnet.id)))].flatMap((id) => view.network(id) ?? []);
   const seen = new Map<Prefix, string>();
   for (const [index, route] of routes.entries()) {
     const { addressPrefix, nextHopType, nextHopIpAddress } = route.properties;
@@ -141,7 +146,6 @@ function checkRouteTable(view: AzureView, table: RouteTable, report: Report): vo
           fix: "leave one out",
         });
       } else if (prefix !== undefined) seen.set(prefix, route.name);
-      const gatewaysOwn = attached.find((subnet) => subnet.name.toLowerCase() === gatewaySubnet.toLowerCase());
       if (prefix === "0.0.0.0/0" && gatewaysOwn !== undefined) {
         const message = `a 0.0.0.0/0 route is not possible on ${gatewaySubnet}: the gateway would lose its way to Azure`;
         report({ ...at("addressPrefix"), code: "InvalidParameter", severity: "error", value: prefix, message, source: routing });
@@ -159,7 +163,7 @@ function checkRouteTable(view: AzureView, table: RouteTable, report: Report): vo
           source: routing,
           fix: "give nextHopIpAddress, such as 10.240.4.4",
         });
-      } else checkAppliance(view, attached, nextHopIpAddress, at("nextHopIpAddress"), report);
+      } else checkAppliance(view, parents, nextHopIpAddress, at("nextHopIpAddress"), report);
     } else if (nextHopIpAddress !== undefined) {
       report({
         ...at("nextHopIpAddress"),
@@ -174,27 +178,25 @@ function checkRouteTable(view: AzureView, table: RouteTable, report: Report): vo
   }
 }
 
-/** The appliance must be directly reachable: in the VNet of the subnets that use the table. */
+/** The appliance must be directly reachable: in the VNet of the subnets that use the table, or in each of them. */
 function checkAppliance(
   view: AzureView,
-  attached: readonly Subnet[],
+  parents: readonly VirtualNetwork[],
   address: string,
   where: Parameters<typeof readCidr>[1],
   report: Report,
 ): void {
   const hop = parseAddress(address);
   if (hop === undefined) return;
-  for (const id of new Set(attached.map((subnet) => parentOf(subnet.id)))) {
-    const network = view.networks.find((candidate) => sameId(candidate.id, id));
-    const spaces = (network?.properties.addressSpace.addressPrefixes ?? []).flatMap((text) => parsePrefix(text) ?? []);
-    const host = parsePrefix(`${hop}/32`);
-    if (network === undefined || host === undefined || spaces.some((space) => prefixCovers(space, host))) continue;
+  for (const network of parents) {
+    const space = view.spaceOf(network);
+    if (space.set.covering(hostPrefix(hop)) !== undefined) continue;
     report({
       ...where,
       code: "InvalidNextHopIpAddress",
       severity: "warning",
       value: address,
-      message: `next hop ${address} is outside VNet ${network.name} (${spaces.join(", ")}): Azure drops what this route sends`,
+      message: `next hop ${address} is outside VNet ${network.name} (${some(space.prefixes, ", ")}): Azure drops what this route sends`,
       source: routing,
       fix: "use the address of a network interface in the VNet",
     });

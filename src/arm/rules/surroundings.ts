@@ -1,14 +1,15 @@
 /** Rules of what stands around the clusters: virtual machines, on-premises sites, hosts on the internet. */
 
 import { type Address, parseAddress } from "../../net/address.ts";
-import { addressAt, lastAddressOf, type Prefix, parsePrefix, prefixContains, prefixesOverlap } from "../../net/prefix.ts";
+import { addressAt, hostPrefix, lastAddressOf, type Prefix, parsePrefix, prefixContains } from "../../net/prefix.ts";
 import { limits, notOnInternet } from "../limits.ts";
-import { addressTag, lastSegment, subnetTag } from "../names.ts";
-import type { InternetHost, LocalNetworkGateway, Site, VirtualMachine, VirtualNetwork } from "../resources.ts";
-import { readCidr, span } from "./cidr.ts";
+import { addressTag, subnetTag } from "../names.ts";
+import type { InternetHost, Site, VirtualMachine, VirtualNetwork } from "../resources.ts";
+import { readCidr, some, span } from "./cidr.ts";
 import { gatewaySubnet } from "./networks.ts";
+import { PrefixSet } from "./prefix-set.ts";
 import type { Report } from "./problem.ts";
-import { type AzureView, parentOf, sameId, subnetLabel } from "./view.ts";
+import { type AzureView, subnetLabel } from "./view.ts";
 
 const faq = "learn:azure/virtual-network/virtual-networks-faq";
 const gatewayDocs = "learn:azure/vpn-gateway/vpn-gateway-vpn-faq";
@@ -18,12 +19,14 @@ export function checkSurroundings(view: AzureView, report: Report): void {
   for (const machine of view.machines) checkMachine(view, machine, taken, report);
   checkSites(view, report);
   const hosts = new Map<Address, string>();
-  for (const host of view.internetHosts) checkInternetHost(view, host, hosts, report);
+  const spaces = new PrefixSet<VirtualNetwork>();
+  for (const network of view.networks) for (const prefix of view.spaceOf(network).prefixes) spaces.add(prefix, network);
+  for (const host of view.internetHosts) checkInternetHost(host, spaces, hosts, report);
 }
 
 function checkMachine(view: AzureView, machine: VirtualMachine, taken: Map<string, string>, report: Report): void {
   const subnetId = machine.tags?.[subnetTag] ?? "";
-  const subnet = view.subnets.find((candidate) => sameId(candidate.id, subnetId));
+  const subnet = view.subnet(subnetId);
   if (subnet?.name.toLowerCase() === gatewaySubnet.toLowerCase()) {
     report({
       id: machine.id,
@@ -80,10 +83,12 @@ function isReserved(prefix: Prefix, address: Address): boolean {
 
 function checkSites(view: AzureView, report: Report): void {
   /** Prefixes by VNet, to see that no two sites share one. */
-  const known: { readonly network: string; readonly site: string; readonly prefix: Prefix }[] = [];
+  const known = new Map<VirtualNetwork, PrefixSet<Site>>();
   for (const site of view.sites) {
-    const local = view.localGateways.find((candidate) => sameId(candidate.id, site.properties.localNetworkGateway.id));
-    const network = networkOf(view, local);
+    const local = view.localGateway(site.properties.localNetworkGateway.id);
+    const network = local === undefined ? undefined : view.networkBehind(local);
+    const others = network === undefined ? undefined : (known.get(network) ?? new PrefixSet<Site>());
+    if (network !== undefined && others !== undefined) known.set(network, others);
     const prefixes: Prefix[] = [];
     let isComplete = true;
     for (const [index, text] of (local?.properties.localNetworkAddressSpace.addressPrefixes ?? []).entries()) {
@@ -93,7 +98,7 @@ function checkSites(view: AzureView, report: Report): void {
         isComplete = false;
         continue;
       }
-      const space = spacesOf(network).find((candidate) => prefixesOverlap(candidate, prefix));
+      const space = view.spaceOf(network).set.overlapping(prefix)?.prefix;
       if (space !== undefined) {
         report({
           ...where,
@@ -105,27 +110,29 @@ function checkSites(view: AzureView, report: Report): void {
           fix: "give the site or the VNet a range of its own",
         });
       }
-      const other = known.find((entry) => entry.network === network?.id && entry.site !== site.id && prefixesOverlap(entry.prefix, prefix));
+      const other = others?.overlapping(prefix);
       if (other !== undefined) {
         report({
           ...where,
           code: "AddressSpaceOverlap",
           severity: "error",
           value: prefix,
-          message: `site ${site.name}'s prefix ${span(prefix)} overlaps ${span(other.prefix)} of site ${lastSegment(other.site)} behind the same gateway`,
+          message: `site ${site.name}'s prefix ${span(prefix)} overlaps ${span(other.prefix)} of site ${other.value.name} behind the same gateway`,
           source: gatewayDocs,
           fix: "make the sites' prefixes disjoint",
         });
       }
       prefixes.push(prefix);
-      if (network !== undefined) known.push({ network: network.id, site: site.id, prefix });
     }
+    for (const prefix of prefixes) others?.add(prefix, site);
     checkSiteMachines(site, isComplete ? prefixes : undefined, report);
   }
 }
 
 function checkSiteMachines(site: Site, prefixes: readonly Prefix[] | undefined, report: Report): void {
   const taken = new Map<Address, string>();
+  const set = new PrefixSet<undefined>();
+  for (const prefix of prefixes ?? []) set.add(prefix, undefined);
   for (const [index, machine] of site.properties.machines.entries()) {
     const where = { id: site.id, property: ["machines", index, "address"], severity: "error", value: machine.address } as const;
     const address = parseAddress(machine.address);
@@ -133,11 +140,11 @@ function checkSiteMachines(site: Site, prefixes: readonly Prefix[] | undefined, 
       report({ ...where, code: "InvalidParameter", message: `${JSON.stringify(machine.address)} is not an IPv4 address` });
       continue;
     }
-    if (prefixes !== undefined && !prefixes.some((prefix) => prefixContains(prefix, address))) {
+    if (prefixes !== undefined && set.covering(hostPrefix(address)) === undefined) {
       report({
         ...where,
         code: "InvalidParameter",
-        message: `${address} is not within the prefixes of site ${site.name}, ${prefixes.join(", ")}: the VNet would have no route to it`,
+        message: `${address} is not within the prefixes of site ${site.name}, ${some(prefixes, ", ")}: the VNet would have no route to it`,
         fix: "choose an address of the site, or add its prefix",
       });
     }
@@ -152,20 +159,7 @@ function checkSiteMachines(site: Site, prefixes: readonly Prefix[] | undefined, 
   }
 }
 
-/** The VNet whose gateway has a connection to the site. */
-function networkOf(view: AzureView, local: LocalNetworkGateway | undefined): VirtualNetwork | undefined {
-  if (local === undefined) return undefined;
-  const connection = view.connections.find((candidate) => sameId(candidate.properties.localNetworkGateway2.id, local.id));
-  const gateway = view.gateways.find((candidate) => sameId(candidate.id, connection?.properties.virtualNetworkGateway1.id ?? ""));
-  const subnet = gateway?.properties.ipConfigurations[0]?.properties.subnet.id ?? "";
-  return view.networks.find((candidate) => sameId(candidate.id, parentOf(subnet)));
-}
-
-function spacesOf(network: VirtualNetwork | undefined): readonly Prefix[] {
-  return (network?.properties.addressSpace.addressPrefixes ?? []).flatMap((text) => parsePrefix(text) ?? []);
-}
-
-function checkInternetHost(view: AzureView, host: InternetHost, known: Map<Address, string>, report: Report): void {
+function checkInternetHost(host: InternetHost, spaces: PrefixSet<VirtualNetwork>, known: Map<Address, string>, report: Report): void {
   const text = host.properties.address;
   const where = { id: host.id, property: ["address"], severity: "error", value: text } as const;
   const address = parseAddress(text);
@@ -188,7 +182,7 @@ function checkInternetHost(view: AzureView, host: InternetHost, known: Map<Addre
       fix: "use a public address; 192.0.2.0/24, 198.51.100.0/24 and 203.0.113.0/24 are meant for examples (RFC 5737)",
     });
   }
-  const network = view.networks.find((candidate) => spacesOf(candidate).some((space) => prefixContains(space, address)));
+  const network = spaces.covering(hostPrefix(address))?.value;
   if (range === undefined && network !== undefined) {
     report({
       ...where,

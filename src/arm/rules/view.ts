@@ -1,5 +1,6 @@
-/** The resources that rules look at, by type. */
+/** The resources that rules look at, by type and by what they belong to, so that a rule asks in the same time however large the lab is. */
 
+import { type Prefix, parsePrefix } from "../../net/prefix.ts";
 import type {
   AgentPool,
   AzureResource,
@@ -15,6 +16,10 @@ import type {
   VirtualNetwork,
   VirtualNetworkGateway,
 } from "../resources.ts";
+import { PrefixSet } from "./prefix-set.ts";
+
+/** The prefixes of a VNet that are ones, in their order. */
+export type Space = { readonly prefixes: readonly Prefix[]; readonly set: PrefixSet<VirtualNetwork> };
 
 export type AzureView = {
   readonly labs: readonly Lab[];
@@ -22,32 +27,101 @@ export type AzureView = {
   readonly subnets: readonly Subnet[];
   readonly routeTables: readonly RouteTable[];
   readonly machines: readonly VirtualMachine[];
-  readonly gateways: readonly VirtualNetworkGateway[];
   readonly localGateways: readonly LocalNetworkGateway[];
-  readonly connections: readonly Connection[];
   readonly sites: readonly Site[];
   readonly internetHosts: readonly InternetHost[];
   readonly clusters: readonly ManagedCluster[];
   readonly pools: readonly AgentPool[];
+  readonly network: (id: string) => VirtualNetwork | undefined;
+  readonly subnet: (id: string) => Subnet | undefined;
+  readonly machine: (id: string) => VirtualMachine | undefined;
+  readonly cluster: (id: string) => ManagedCluster | undefined;
+  readonly localGateway: (id: string) => LocalNetworkGateway | undefined;
+  readonly poolsOf: (cluster: ManagedCluster) => readonly AgentPool[];
+  readonly subnetsOf: (network: VirtualNetwork) => readonly Subnet[];
+  /** The subnets that a route table is attached to. */
+  readonly subnetsWith: (table: RouteTable) => readonly Subnet[];
+  /** The VNet whose gateway has a connection to the site. */
+  readonly networkBehind: (site: LocalNetworkGateway) => VirtualNetwork | undefined;
+  readonly spaceOf: (network: VirtualNetwork | undefined) => Space;
 };
+
+const noSpace: Space = { prefixes: [], set: new PrefixSet() };
 
 export function azureView(resources: readonly AzureResource[]): AzureView {
   const of = <Type extends AzureResource["type"]>(type: Type) =>
     resources.filter((resource): resource is Extract<AzureResource, { readonly type: Type }> => resource.type === type);
+  const networks = of("Microsoft.Network/virtualNetworks");
+  const subnets = of("Microsoft.Network/virtualNetworks/subnets");
+  const machines = of("Microsoft.Compute/virtualMachines");
+  const clusters = of("Microsoft.ContainerService/managedClusters");
+  const pools = of("Microsoft.ContainerService/managedClusters/agentPools");
+  const localGateways = of("Microsoft.Network/localNetworkGateways");
+  const network = finder(networks);
+  const gateway = finder<VirtualNetworkGateway>(of("Microsoft.Network/virtualNetworkGateways"));
+  const poolsBy = grouped(pools, (pool) => parentOf(pool.id));
+  const subnetsBy = grouped(subnets, (subnet) => parentOf(subnet.id));
+  const subnetsByTable = grouped(subnets, (subnet) => subnet.properties.routeTable?.id ?? "");
+  const connectionsBy = grouped<Connection>(
+    of("Microsoft.Network/connections"),
+    (connection) => connection.properties.localNetworkGateway2.id,
+  );
+  const spaces = new Map<VirtualNetwork, Space>();
   return {
     labs: of("Drydock.Lab/labs"),
-    networks: of("Microsoft.Network/virtualNetworks"),
-    subnets: of("Microsoft.Network/virtualNetworks/subnets"),
+    networks,
+    subnets,
     routeTables: of("Microsoft.Network/routeTables"),
-    machines: of("Microsoft.Compute/virtualMachines"),
-    gateways: of("Microsoft.Network/virtualNetworkGateways"),
-    localGateways: of("Microsoft.Network/localNetworkGateways"),
-    connections: of("Microsoft.Network/connections"),
+    machines,
+    localGateways,
     sites: of("Drydock.Lab/sites"),
     internetHosts: of("Drydock.Lab/internetHosts"),
-    clusters: of("Microsoft.ContainerService/managedClusters"),
-    pools: of("Microsoft.ContainerService/managedClusters/agentPools"),
+    clusters,
+    pools,
+    network,
+    subnet: finder(subnets),
+    machine: finder(machines),
+    cluster: finder(clusters),
+    localGateway: finder(localGateways),
+    poolsOf: (cluster) => poolsBy(cluster.id),
+    subnetsOf: (parent) => subnetsBy(parent.id),
+    subnetsWith: (table) => subnetsByTable(table.id),
+    networkBehind: (site) => {
+      const [connection] = connectionsBy(site.id);
+      const { ipConfigurations = [] } = gateway(connection?.properties.virtualNetworkGateway1.id ?? "")?.properties ?? {};
+      return network(parentOf(ipConfigurations[0]?.properties.subnet.id ?? ""));
+    },
+    spaceOf: (parent) => {
+      if (parent === undefined) return noSpace;
+      let space = spaces.get(parent);
+      if (space === undefined) {
+        const prefixes = parent.properties.addressSpace.addressPrefixes.flatMap((text) => parsePrefix(text) ?? []);
+        const set = new PrefixSet<VirtualNetwork>();
+        for (const prefix of prefixes) set.add(prefix, parent);
+        space = { prefixes, set };
+        spaces.set(parent, space);
+      }
+      return space;
+    },
   };
+}
+
+/** The first with an id. */
+function finder<T extends { readonly id: string }>(all: readonly T[]): (id: string) => T | undefined {
+  const byId = new Map<string, T>();
+  for (const one of all) if (!byId.has(one.id.toLowerCase())) byId.set(one.id.toLowerCase(), one);
+  return (id) => byId.get(id.toLowerCase());
+}
+
+function grouped<T>(all: readonly T[], idOf: (one: T) => string): (id: string) => readonly T[] {
+  const groups = new Map<string, T[]>();
+  for (const one of all) {
+    const key = idOf(one).toLowerCase();
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [one]);
+    else group.push(one);
+  }
+  return (id) => groups.get(id.toLowerCase()) ?? [];
 }
 
 /** ARM compares ids without case. */
@@ -58,14 +132,6 @@ export function sameId(a: string, b: string): boolean {
 /** The id of the resource that a child resource is in: of a subnet its VNet's, of a pool its cluster's. */
 export function parentOf(id: string): string {
   return id.slice(0, id.lastIndexOf("/", id.lastIndexOf("/") - 1));
-}
-
-export function poolsOf(view: AzureView, cluster: ManagedCluster): readonly AgentPool[] {
-  return view.pools.filter((pool) => sameId(parentOf(pool.id), cluster.id));
-}
-
-export function subnetsOf(view: AzureView, network: VirtualNetwork): readonly Subnet[] {
-  return view.subnets.filter((subnet) => sameId(parentOf(subnet.id), network.id));
 }
 
 /** `hub/plain`. */

@@ -22,7 +22,7 @@ import { defaultNetworkPlugin } from "../../arm/rules/clusters.ts";
 import { gatewaySubnet } from "../../arm/rules/networks.ts";
 import type { PropertyPath } from "../../arm/rules/problem.ts";
 import { addressAt, parseLoosePrefix } from "../../net/prefix.ts";
-import { didYouMean } from "../nearest.ts";
+import { Suggestions } from "../nearest.ts";
 import { type Finding, formatPath, formatValue, type Path } from "../problem.ts";
 import type { Source } from "../tree.ts";
 import type { ClusterEntry, LabFile } from "./definition.ts";
@@ -60,10 +60,13 @@ class Expander {
   readonly #name: string;
   readonly #rules: RuleSet;
   readonly #location: string;
+  readonly #suggestions = new Suggestions();
   readonly #resources: AzureResource[] = [];
   readonly #origins = new Map<string, Origin>();
   /** Ids by `vnet/subnet` in lower case. */
   readonly #subnets = new Map<string, { readonly id: ArmId; readonly label: string }>();
+  /** All of them, once they are asked for. */
+  #labels: readonly string[] | undefined;
   /** The table of a subnet, by the subnet's id in lower case. */
   readonly #tableOf = new Map<string, { readonly id: ArmId; readonly name: string }>();
 
@@ -222,11 +225,12 @@ class Expander {
     if (reference === undefined || !/^[^/]+\/[^/]+$/.test(reference)) return undefined;
     const found = this.#subnets.get(reference.toLowerCase());
     if (found !== undefined) return found.id;
-    const labels = [...this.#subnets.values()].map(({ label }) => label);
+    this.#labels ??= [...this.#subnets.values()].map(({ label }) => label);
+    const labels = this.#labels;
     this.#complain(source, path, {
       code: "UnknownReference",
       value: reference,
-      message: `there is no subnet ${formatValue(reference)}${didYouMean(reference, labels)}`,
+      message: `there is no subnet ${formatValue(reference)}${this.#suggestions.didYouMean(reference, labels)}`,
       fix: labels.length === 0 ? "describe it under networks" : `subnets are ${some(labels)}`,
     });
     return undefined;
@@ -308,7 +312,7 @@ class Expander {
       this.#complain(source, [...path, "network"], {
         code: "UnknownReference",
         value: entry.network,
-        message: `there is no network ${formatValue(entry.network)}${didYouMean(entry.network, names)}`,
+        message: `there is no network ${formatValue(entry.network)}${this.#suggestions.didYouMean(entry.network, names)}`,
         fix: names.length === 0 ? "describe it under networks" : `networks are ${some(names)}`,
       });
       return;

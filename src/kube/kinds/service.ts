@@ -1,7 +1,7 @@
 /** Services: what is valid (k8s, pkg/apis/core/validation, ValidateService), what is not modelled, what is filled in. */
 
 import { parseAddress } from "../../net/address.ts";
-import { addressOf, lastAddressOf, parseLoosePrefix, prefixContains } from "../../net/prefix.ts";
+import { addressAt, addressOf, lastAddressOf, parseLoosePrefix, prefixContains } from "../../net/prefix.ts";
 import { type Field, isObject, words } from "../field.ts";
 import { dns1035Label, dnsLabel, dnsSubdomain, portName, qualifiedName } from "../names.ts";
 import { checkLabels } from "../selectors.ts";
@@ -61,12 +61,21 @@ export const service: Kind = {
     if (address === dnsServiceIP && path !== "kube-system/kube-dns") {
       field.report("FieldValueInvalid", `failed to allocate IP ${address}: it is the cluster's DNS Service's`, { fix });
     }
+    if (address === addressAt(serviceCidr, 1)) {
+      field.report("FieldValueInvalid", `failed to allocate IP ${address}: it is that of the API server's Service, default/kubernetes`, {
+        fix,
+      });
+    }
   },
   complete,
-  kept: ({ spec }) =>
-    isObject(spec) && spec.type === "ExternalName"
+  kept: ({ metadata, spec }) => {
+    if (isObject(metadata) && metadata.name === "kubernetes" && metadata.namespace === "default") {
+      return { why: "the API server's own Service; every cluster has it", isLeftOut: true };
+    }
+    return isObject(spec) && spec.type === "ExternalName"
       ? { why: "a name in DNS and nothing more; names are not resolved in a lab", isLeftOut: false }
-      : undefined,
+      : undefined;
+  },
 };
 
 function checkAddresses(spec: Field, type: Type, isHeadless: boolean): void {
