@@ -30,6 +30,9 @@ export type ProbeResult = {
   readonly problem?: string;
 };
 
+/** A stand-in that accepted is given this long to say who it is, however little time is left: it is there, and the machine may be busy. */
+const lineMs = 5000;
+
 /** Never throws: what cannot be asked is an outcome. Hundreds may be under way. */
 export async function probe(enter: Enter, request: ProbeRequest): Promise<ProbeResult> {
   const deadlineMs = performance.now() + request.timeoutMs;
@@ -38,7 +41,7 @@ export async function probe(enter: Enter, request: ProbeRequest): Promise<ProbeR
     const opened = await flow.open(request.timeoutMs);
     if (opened.outcome !== "answered" || request.packet.protocol !== "tcp") return probeResult(flow.sourcePort, opened);
     // The handshake says that somebody is there, and the line who. A server that says nothing of the kind was reached all the same.
-    const said = await flow.again(Math.max(deadlineMs - performance.now(), 0));
+    const said = await flow.again(Math.max(deadlineMs - performance.now(), lineMs));
     return probeResult(flow.sourcePort, opened, said.reply);
   } finally {
     flow.close();

@@ -91,7 +91,7 @@ export const azureCniBridge: PodNetwork = {
     const origin: Origin = { resource: node.nic.resource.id, reason: `bridge of Azure CNI on ${node.node.metadata.name}`, source };
     return {
       interfaces: [
-        { kind: "bridge", name: bridge, addresses: nic.interface.addresses, proxyArp: true, origin },
+        { kind: "bridge", name: bridge, mac: macOf(node.nic.primary), addresses: nic.interface.addresses, proxyArp: true, origin },
         { ...nic.interface, addresses: [], port: { bridge, hairpin: true, isolated: true } },
         ...pods.map(
           (pod): Interface => ({
@@ -104,12 +104,23 @@ export const azureCniBridge: PodNetwork = {
           }),
         ),
       ],
-      routes: [{ ...nic.defaultRoute, dev: bridge } as Route],
+      routes: [
+        { ...nic.defaultRoute, dev: bridge } as Route,
+        ...pods.map(
+          (pod): Route => ({
+            type: "unicast",
+            table: mainTable,
+            dst: hostPrefix(pod.address),
+            dev: bridge,
+            origin: podOrigin(pod, "the node's way to"),
+          }),
+        ),
+      ],
       neighbours: pods.map(
         (pod): Neighbour => ({
           dev: bridge,
           address: pod.address,
-          mac: podMac(pod.address),
+          mac: macOf(pod.address),
           origin: podOrigin(pod, "the bridge's way to"),
         }),
       ),
@@ -123,8 +134,10 @@ export const azureCniBridge: PodNetwork = {
         {
           kind: "veth",
           name: eth0,
-          mac: podMac(pod.address),
-          addresses: [{ address: pod.address, prefixLength: lengthOf(subnet.prefix), origin: addressOrigin(context, pod) }],
+          mac: macOf(pod.address),
+          addresses: [
+            { address: pod.address, prefixLength: lengthOf(subnet.prefix), noPrefixRoute: true, origin: addressOrigin(context, pod) },
+          ],
           peer: { host: context.node.host, name: nodeInterface(pod) },
           origin,
         },
@@ -136,9 +149,12 @@ export const azureCniBridge: PodNetwork = {
           dst: defaultRoute,
           dev: eth0,
           via: subnet.gateway,
+          onlink: true,
           origin: { ...origin, reason: `gateway of subnet ${subnet.resource.name}` },
         },
       ],
+      // The bridge answers for the gateway; a permanent entry spares the machine's one table of learned ones.
+      neighbours: [{ dev: eth0, address: subnet.gateway, mac: macOf(context.node.nic.primary), origin }],
     };
   },
 };
@@ -161,7 +177,7 @@ function addressOrigin(context: NodeContext, pod: PodInfo): Origin {
 }
 
 /** Locally administered, and told from the address, so that it stays. */
-function podMac(address: Address): string {
+function macOf(address: Address): string {
   const value = ipv4Number(address) ?? 0;
   const bytes = [0x0a, 0x58, value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255];
   return bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(":");

@@ -60,6 +60,7 @@ export const kubenet: PodNetwork = {
             {
               address: pod.address,
               prefixLength: lengthOf(podCidr),
+              noPrefixRoute: true,
               origin: { ...origin, reason: `address of ${podCidr}, given by host-local` },
             },
           ],
@@ -77,6 +78,7 @@ export const kubenet: PodNetwork = {
                 dst: mustPrefix("0.0.0.0/0"),
                 dev: eth0,
                 via: gateway,
+                onlink: true,
                 origin: { ...origin, reason: `default route by ${bridge}` },
               },
             ],

@@ -229,7 +229,10 @@ function guard(vnet: VnetInfo, origin: Origin): Table {
   };
 }
 
-/** The first interface of a machine in a VNet, with its address and its default route. */
+/**
+ * The first interface of a machine in a VNet, with its address and its default route. Neighbours in the subnet are sent to by way of the gateway, as
+ * in Azure the host answers every ARP request itself; see docs/decisions/0005-no-connected-routes.md.
+ */
 export function machineInterface(
   vnet: VnetInfo,
   nic: NicInfo,
@@ -239,7 +242,14 @@ export function machineInterface(
     interface: {
       kind: "veth",
       name: eth0,
-      addresses: [{ address: nic.primary, prefixLength: lengthOf(nic.subnet.prefix), origin: { ...origin, reason: "primary address" } }],
+      addresses: [
+        {
+          address: nic.primary,
+          prefixLength: lengthOf(nic.subnet.prefix),
+          noPrefixRoute: true,
+          origin: { ...origin, reason: "primary address" },
+        },
+      ],
       peer: { host: hostNames.fabric(vnet.name), name: nic.fabricInterface },
       origin,
     },
@@ -249,6 +259,7 @@ export function machineInterface(
       dst: defaultRoute,
       dev: eth0,
       via: nic.subnet.gateway,
+      onlink: true,
       origin: { ...origin, reason: `gateway of subnet ${nic.subnet.resource.name}` },
     },
   };
