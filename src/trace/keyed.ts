@@ -91,14 +91,14 @@ interface ExactIndex<T> {
   finder(fields: readonly Reader[]): Find<T>;
 }
 
-/** Keys of numbers: a hash table with open addressing in two flat arrays, so that a miss costs one look into memory. */
+/** Keys of numbers: a hash table with open addressing in two flat lists, so that a miss costs one look into memory. */
 class NumberIndex<T> implements ExactIndex<T> {
   readonly #width: number;
   readonly #mask: number;
   /** Place of the element plus one; zero is free. */
-  readonly #slots: Int32Array;
+  readonly #slots: number[];
   /** {@link #width} words per element. */
-  readonly #keys: Int32Array;
+  readonly #keys: number[];
   readonly #values: T[] = [];
 
   constructor(width: number, elements: readonly { readonly key: readonly (number | string)[]; readonly value: T }[]) {
@@ -106,8 +106,8 @@ class NumberIndex<T> implements ExactIndex<T> {
     let size = 4;
     while (size < elements.length * 2) size *= 2;
     this.#mask = size - 1;
-    this.#slots = new Int32Array(size);
-    this.#keys = new Int32Array(elements.length * width);
+    this.#slots = Array<number>(size).fill(0);
+    this.#keys = [];
     for (const { key, value } of elements) {
       const words = key.map((word) => Number(word) | 0);
       let hash = 0;
@@ -117,7 +117,7 @@ class NumberIndex<T> implements ExactIndex<T> {
       const known = this.#slots[slot] ?? 0;
       const place = known === 0 ? this.#values.length : known - 1;
       this.#slots[slot] = place + 1;
-      this.#keys.set(words, place * width);
+      if (known === 0) this.#keys.push(...words);
       this.#values[place] = value;
     }
   }

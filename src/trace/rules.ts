@@ -52,12 +52,9 @@ type Test = (packet: Packet) => boolean;
 type Act = (packet: Packet) => Decision | undefined;
 type Find = (packet: Packet) => MapElement | SetElement | undefined;
 
-/**
- * A rule, flat: its first match is part of the object, so that a rule that does not match, as most do not, costs one look into memory.
- * What the first match compares is said by {@link first}.
- */
+/** A rule, ready to run. What its first match compares is said by {@link first}. */
 type PreparedRule = {
-  readonly first: First;
+  readonly first: number;
   /** Compared with the field under {@link mask}, as a signed number of 32 bits. */
   readonly value: number;
   readonly mask: number;
@@ -65,13 +62,29 @@ type PreparedRule = {
   readonly find: Find | undefined;
   /** The other matches. */
   readonly tests: readonly Test[];
+  /** The verdict, when the rule is nothing more; else {@link acts}. */
+  readonly decision: Decision | undefined;
   readonly acts: readonly Act[];
 };
 
-/** always: there is no match that can be put here. mapped: the rule is but a look into a verdict map, which {@link PreparedRule.find} tries first. */
-type First = "always" | "state" | "source" | "destination" | "connection mark" | "found" | "mapped";
+/**
+ * The rules of a chain in one list, {@link perRule} places for each: first, value, mask, find, tests, decision, acts. On a large network what a
+ * packet meets is rarely in the processor's cache, so that the looks into memory are what a trace costs; most rules do not match, and this
+ * way several of them are read at one look.
+ */
+type Program = readonly (number | Find | readonly Test[] | Decision | readonly Act[] | undefined)[];
+const perRule = 7;
 
+/** What a rule's first match is. always: there is none that can be put here. mapped: the rule is but a look into a verdict map, tried first. */
+const first = { always: 0, state: 1, source: 2, destination: 3, connectionMark: 4, localDestination: 5, found: 6, mapped: 7 } as const;
+
+/** One list for all rules without: it stays in the processor's cache. */
+const none: readonly never[] = [];
+
+/** A chain, made ready when it is first needed. It is the stage of its hook, too. */
 export class PreparedChain {
+  readonly kind = "chain";
+  readonly priority: number;
   readonly chain: Chain;
   /** "chain kube-proxy services". */
   readonly element: string;
@@ -80,11 +93,12 @@ export class PreparedChain {
   /** A chain of type route: what it changes is routed again. */
   readonly reroutes: boolean;
   readonly #table: PreparedTable;
-  #rules: readonly PreparedRule[] | undefined;
+  #program: Program | undefined;
 
   constructor(table: PreparedTable, chain: Chain) {
     this.#table = table;
     this.chain = chain;
+    this.priority = chain.base?.priority ?? 0;
     this.drops = chain.base?.policy === "drop";
     this.reroutes = chain.base?.type === "route" && chain.base.hook === "output";
     this.element = `chain ${table.table.name} ${chain.name}`;
@@ -92,64 +106,76 @@ export class PreparedChain {
 
   /** Nothing happens to any packet here. */
   get isIdle(): boolean {
-    return this.rules.length === 0 && !this.drops;
+    return this.program.length === 0 && !this.drops;
   }
 
-  get rules(): readonly PreparedRule[] {
-    this.#rules ??= this.chain.rules.flatMap((rule) => (isIdle(this.#table, rule) ? [] : [prepareRule(this.#table, this, rule)]));
-    return this.#rules;
+  get program(): Program {
+    this.#program ??= this.chain.rules.flatMap((rule) => {
+      if (isIdle(this.#table, rule)) return [];
+      const { first, value, mask, find, tests, decision, acts } = prepareRule(this.#table, this, rule);
+      return [first, value, mask, find, tests, decision, acts];
+    });
+    return this.#program;
   }
 }
 
 /** Runs a packet through a chain. `undefined`: came to its end (or returned) without a verdict. */
 export function evaluate(chain: PreparedChain, packet: Packet): Decision | undefined {
-  nextRule: for (const rule of chain.rules) {
-    if (!firstMatches(rule, packet)) continue;
-    for (const test of rule.tests) if (!test(packet)) continue nextRule;
-    for (const act of rule.acts) {
-      const decision = act(packet);
-      if (decision === undefined) continue;
-      if (decision.step !== undefined) packet.steps?.push(decision.step);
-      switch (decision.kind) {
-        case "break":
-          continue nextRule;
-        case "return":
-          return undefined;
-        case "jump": {
-          const inner = decision.chain === undefined ? undefined : evaluate(decision.chain, packet);
-          if (inner !== undefined) return inner;
-          continue nextRule;
-        }
-        case "goto":
-          return decision.chain === undefined ? undefined : evaluate(decision.chain, packet);
-        default:
-          return decision;
+  const { program } = chain;
+  nextRule: for (let at = 0; at < program.length; at += perRule) {
+    if (!firstMatches(program, at, packet)) continue;
+    const tests = program[at + 4] as readonly Test[];
+    if (tests !== none) for (const test of tests) if (!test(packet)) continue nextRule;
+    let decision = program[at + 5] as Decision | undefined;
+    if (decision === undefined) {
+      for (const act of program[at + 6] as readonly Act[]) {
+        decision = act(packet);
+        if (decision !== undefined) break;
       }
+      if (decision === undefined) continue;
+    }
+    if (decision.step !== undefined) packet.steps?.push(decision.step);
+    switch (decision.kind) {
+      case "break":
+        continue;
+      case "return":
+        return undefined;
+      case "jump": {
+        const inner = decision.chain === undefined ? undefined : evaluate(decision.chain, packet);
+        if (inner !== undefined) return inner;
+        continue;
+      }
+      case "goto":
+        return decision.chain === undefined ? undefined : evaluate(decision.chain, packet);
+      default:
+        return decision;
     }
   }
   return undefined;
 }
 
-function firstMatches(rule: PreparedRule, packet: Packet): boolean {
-  switch (rule.first) {
-    case "always":
+function firstMatches(program: Program, at: number, packet: Packet): boolean {
+  switch (program[at]) {
+    case first.always:
       return true;
-    case "state":
-      return ((packet.state === state.none ? state.invalid : packet.state) & rule.mask) !== 0;
-    case "source":
-      return typeof packet.source === "number" && (packet.source & rule.mask) === rule.value;
-    case "destination":
-      return typeof packet.destination === "number" && (packet.destination & rule.mask) === rule.value;
-    case "connection mark":
-      return packet.connection !== undefined && (packet.connection.mark & rule.mask) === rule.value;
+    case first.state:
+      return ((packet.state === state.none ? state.invalid : packet.state) & (program[at + 2] as number)) !== 0;
+    case first.source:
+      return typeof packet.source === "number" && (packet.source & (program[at + 2] as number)) === program[at + 1];
+    case first.destination:
+      return typeof packet.destination === "number" && (packet.destination & (program[at + 2] as number)) === program[at + 1];
+    case first.connectionMark:
+      return packet.connection !== undefined && (packet.connection.mark & (program[at + 2] as number)) === program[at + 1];
+    case first.localDestination:
+      return packet.surroundings.addressType(packet.destination) === "local";
     default:
-      return rule.find?.(packet) !== undefined;
+      return (program[at + 3] as Find)(packet) !== undefined;
   }
 }
 
 /** A point of a hook, by ascending priority. */
 export type Stage =
-  | { readonly kind: "chain"; readonly priority: number; readonly chain: PreparedChain }
+  | PreparedChain
   | { readonly kind: "track"; readonly priority: number }
   /** All nat chains of the hook, by priority. */
   | {
@@ -179,6 +205,9 @@ const prepared = new WeakMap<RuleSet, Readonly<Record<4 | 6, Stages>>>();
 /** include/uapi/linux/netfilter_ipv4.h: NF_IP_PRI_CONNTRACK, …_NAT_DST, …_NAT_SRC, …_CONNTRACK_CONFIRM. */
 const builtIn = { track: -200, natDestination: -100, natSource: 100, confirm: 2_147_483_647 } as const;
 
+const track: Stage = { kind: "track", priority: builtIn.track };
+const confirm: Stage = { kind: "confirm", priority: builtIn.confirm };
+
 function makeStages(ruleSet: RuleSet, family: 4 | 6): Stages {
   const seen = family === 4 ? "ip" : "ip6";
   const tables = ruleSet.filter((table) => table.family === seen || table.family === "inet").map(prepareTable);
@@ -187,26 +216,20 @@ function makeStages(ruleSet: RuleSet, family: 4 | 6): Stages {
   const translates = bases.some((chain) => chain.chain.base?.type === "nat");
   const at = (hook: Hook): Stage[] => {
     const here = bases.filter((chain) => chain.chain.base?.hook === hook);
-    const stages: Stage[] = here
-      .filter((chain) => chain.chain.base?.type !== "nat")
-      .map((chain) => ({ kind: "chain", priority: priorityOf(chain), chain }));
+    const stages: Stage[] = here.filter((chain) => chain.chain.base?.type !== "nat" && !chain.isIdle);
     // Of equal priority, the kernel runs last what was registered first (nf_hook_entries_grow); its own hooks come before any chain's.
     stages.reverse();
-    if (hook === "prerouting" || hook === "output") stages.push({ kind: "track", priority: builtIn.track });
+    if (hook === "prerouting" || hook === "output") stages.push(track);
     if (translates && hook !== "forward") {
       const what = hook === "prerouting" || hook === "output" ? "destination" : "source";
       const chains = here.filter((chain) => chain.chain.base?.type === "nat" && !chain.isIdle).reverse();
-      chains.sort((a, b) => priorityOf(a) - priorityOf(b));
+      chains.sort((a, b) => a.priority - b.priority);
       stages.push({ kind: "translate", priority: what === "destination" ? builtIn.natDestination : builtIn.natSource, what, chains });
     }
-    if (hook === "input" || hook === "postrouting") stages.push({ kind: "confirm", priority: builtIn.confirm });
+    if (hook === "input" || hook === "postrouting") stages.push(confirm);
     return stages.sort((a, b) => a.priority - b.priority);
   };
   return { prerouting: at("prerouting"), input: at("input"), forward: at("forward"), output: at("output"), postrouting: at("postrouting") };
-}
-
-function priorityOf(chain: PreparedChain): number {
-  return chain.chain.base?.priority ?? 0;
 }
 
 class PreparedTable {
@@ -251,15 +274,25 @@ function prepareTable(table: Table): PreparedTable {
 const setIndexes = new WeakMap<readonly SetElement[], KeyIndex<SetElement>>();
 const mapIndexes = new WeakMap<readonly MapElement[], KeyIndex<MapElement>>();
 
+/** Small sets that many hosts have alike, each of its own making, by content. */
+const likeSets = new Map<string, KeyIndex<SetElement>>();
+
 function indexSet(set: NamedSet): KeyIndex<SetElement> {
   let index = setIndexes.get(set.elements);
+  if (index !== undefined) return index;
+  const content = set.elements.length <= 16 ? JSON.stringify([set.key, set.elements.map((element) => element.key)]) : undefined;
+  index = content === undefined ? undefined : likeSets.get(content);
   if (index === undefined) {
     index = new KeyIndex(
       set.key,
       set.elements.map((element) => ({ key: element.key, value: element })),
     );
-    setIndexes.set(set.elements, index);
+    if (content !== undefined) {
+      if (likeSets.size >= 1024) likeSets.clear();
+      likeSets.set(content, index);
+    }
   }
+  setIndexes.set(set.elements, index);
   return index;
 }
 
@@ -277,13 +310,51 @@ function indexMap(map: NamedMap): KeyIndex<MapElement> {
 
 function prepareRule(table: PreparedTable, chain: PreparedChain, rule: Rule): PreparedRule {
   const context: RuleContext = { table, element: chain.element, origin: rule.origin };
-  const acts = rule.statements.flatMap((statement) => prepareStatement(context, statement) ?? []);
   const inline = rule.matches[0] === undefined ? undefined : prepareFirst(table, rule.matches[0]);
-  const tests = rule.matches.slice(inline === undefined ? 0 : 1).map((match) => prepareMatch(table, match));
-  if (inline !== undefined) return { ...inline, tests, acts };
-  const [only] = rule.statements;
+  const tests = orNone(rule.matches.slice(inline === undefined ? 0 : 1).map((match) => prepareMatch(table, match)));
+  const statements = rule.statements.filter((statement) => statement.kind !== "counter");
+  const [only, second] = statements;
+  const decision = only === undefined || second !== undefined ? undefined : constantDecision(context, only);
+  const acts = decision === undefined ? orNone(statements.map((statement) => prepareStatement(context, statement))) : none;
+  if (inline !== undefined) return { ...inline, tests, decision, acts };
   const find = rule.matches.length === 0 && only?.kind === "vmap" ? indexMap(table.map(only.map)).finder(only.fields) : undefined;
-  return { first: find === undefined ? "always" : "mapped", value: 0, mask: 0, find, tests, acts };
+  return { first: find === undefined ? first.always : first.mapped, value: 0, mask: 0, find, tests, decision, acts };
+}
+
+function orNone<T>(list: readonly T[]): readonly T[] {
+  return list.length === 0 ? none : list;
+}
+
+/** What a statement decides whatever the packet. */
+function constantDecision(context: RuleContext, statement: Statement): Decision | undefined {
+  const { element, origin } = context;
+  switch (statement.kind) {
+    case "verdict":
+      return decide(context, statement, origin, statement.disposition);
+    case "reject":
+      return {
+        kind: "reject",
+        disposition: "rejected",
+        element,
+        origin,
+        step: { kind: "reject", what: `rejected with ${statement.with}`, element, origin },
+      };
+    case "snat":
+      return {
+        ...translation(context, "snat", origin),
+        address: ipOf(statement.address),
+        ...(statement.ports === undefined ? {} : { ports: statement.ports }),
+      };
+    case "masquerade":
+      return translation(context, "masquerade", origin);
+    case "dnat": {
+      const { to } = statement;
+      if (!("address" in to)) return undefined;
+      return { ...translation(context, "dnat", origin), address: ipOf(to.address), ...(to.port === undefined ? {} : { port: to.port }) };
+    }
+    default:
+      return undefined;
+  }
 }
 
 /** The match in the form that {@link firstMatches} tries, if it has one. */
@@ -292,23 +363,24 @@ function prepareFirst(table: PreparedTable, match: Match): Pick<PreparedRule, "f
   if (match.kind === "lookup") {
     const set = table.set(match.set);
     if (set.dynamicTimeoutSeconds !== undefined) return undefined;
-    return { first: "found", value: 0, mask: 0, find: indexSet(set).finder(match.fields) };
+    return { first: first.found, value: 0, mask: 0, find: indexSet(set).finder(match.fields) };
   }
   const { field, values, mask } = match;
   if (field === "ct state") {
     const bits = values.reduce<number>((all, value) => all | comparableNumber(field, value), 0);
-    return { first: "state", value: 0, mask: bits, find: undefined };
+    return { first: first.state, value: 0, mask: bits, find: undefined };
   }
   const [only, second] = values;
   if (only === undefined || second !== undefined) return undefined;
   if (field === "ct mark" && typeof only === "number")
-    return { first: "connection mark", value: only | 0, mask: (mask ?? -1) | 0, find: undefined };
+    return { first: first.connectionMark, value: only | 0, mask: (mask ?? -1) | 0, find: undefined };
+  if (field === "fib daddr type" && only === "local") return { first: first.localDestination, value: 0, mask: 0, find: undefined };
   if ((field !== "ip saddr" && field !== "ip daddr") || mask !== undefined || typeof only !== "string") return undefined;
-  const first = field === "ip saddr" ? "source" : "destination";
+  const which = field === "ip saddr" ? first.source : first.destination;
   const wanted = comparableAddress(only);
-  if (typeof wanted === "number") return { first, value: wanted | 0, mask: -1, find: undefined };
+  if (typeof wanted === "number") return { first: which, value: wanted | 0, mask: -1, find: undefined };
   if (typeof wanted === "string" || wanted.family === 6) return undefined;
-  return { first, value: wanted.first | 0, mask: ~(wanted.last - wanted.first), find: undefined };
+  return { first: which, value: wanted.first | 0, mask: ~(wanted.last - wanted.first), find: undefined };
 }
 
 /** No packet matches: the rule asks an empty map or set, as many rules of generated tables do. */
@@ -367,19 +439,10 @@ function inDynamicSet(set: NamedSet, fields: readonly Reader[], packet: Packet):
   return ends !== undefined && ends > packet.now;
 }
 
-function prepareStatement(context: RuleContext, statement: Statement): Act | undefined {
+function prepareStatement(context: RuleContext, statement: Statement): Act {
+  const constant = constantDecision(context, statement);
+  if (constant !== undefined) return () => constant;
   switch (statement.kind) {
-    case "counter":
-      return undefined;
-    case "verdict": {
-      const decision = decide(context, statement, context.origin, statement.disposition);
-      return () => decision;
-    }
-    case "reject": {
-      const step: Step = { kind: "reject", what: `rejected with ${statement.with}`, element: context.element, origin: context.origin };
-      const decision: Decision = { kind: "reject", disposition: "rejected", element: context.element, origin: context.origin, step };
-      return () => decision;
-    }
     case "vmap": {
       const map = context.table.map(statement.map);
       const find = indexMap(map).finder(statement.fields);
@@ -408,18 +471,6 @@ function prepareStatement(context: RuleContext, statement: Statement): Act | und
       return prepareMark(context, statement.target, statement.value);
     case "dnat":
       return prepareDnat(context, statement.to);
-    case "snat": {
-      const decision: Decision = {
-        ...translation(context, "snat", context.origin),
-        address: ipOf(statement.address),
-        ...(statement.ports === undefined ? {} : { ports: statement.ports }),
-      };
-      return () => decision;
-    }
-    case "masquerade": {
-      const decision = translation(context, "masquerade", context.origin);
-      return () => decision;
-    }
     case "update-set": {
       const set = context.table.set(statement.set);
       const fields = statement.fields.map(readerOf);
@@ -436,12 +487,8 @@ function prepareStatement(context: RuleContext, statement: Statement): Act | und
         return undefined;
       };
     default:
-      return unsupported(statement);
+      throw new Error(`the tracer does not know the statement ${JSON.stringify(statement)}`);
   }
-}
-
-function unsupported(statement: never): never {
-  throw new Error(`the tracer does not know the statement ${JSON.stringify(statement)}`);
 }
 
 function remember(packet: Packet, set: NamedSet, key: string): void {
@@ -544,14 +591,7 @@ function unsupportedMark(value: never): never {
 }
 
 function prepareDnat(context: RuleContext, to: Extract<Statement, { kind: "dnat" }>["to"]): Act {
-  if ("address" in to) {
-    const decision: Decision = {
-      ...translation(context, "dnat", context.origin),
-      address: ipOf(to.address),
-      ...(to.port === undefined ? {} : { port: to.port }),
-    };
-    return () => decision;
-  }
+  if ("address" in to) throw new Error("a constant translation is decided beforehand");
   const map = context.table.map(to.map);
   const find = indexMap(map).finder(to.fields);
   const decisions = new Map<MapElement, Decision>();

@@ -297,7 +297,7 @@ class Journey {
           if (!this.#translate(stage.what, stage.chains, hook)) return false;
           break;
         default:
-          if (!this.#filter(stage.chain)) return false;
+          if (!this.#filter(stage)) return false;
       }
     }
     return true;
