@@ -143,6 +143,12 @@ export const networkForbidden: { readonly ranges: readonly Reserved[]; readonly 
   source: "learn:azure/virtual-network/virtual-networks-faq",
 };
 
+/** The public addresses of a lab's Azure come from here: a network with the range would hide them. Azure itself has no such rule. */
+export const labReserved: { readonly ranges: readonly Reserved[]; readonly source: string } = {
+  ranges: [{ prefix: mustPrefix("198.18.0.0/15"), what: "where a lab takes Azure's public addresses from" }],
+  source: "RFC 2544; a limit of the lab, not of Azure",
+};
+
 /** Never on the internet: a host with such an address cannot be there. */
 export const notOnInternet: { readonly ranges: readonly Reserved[]; readonly source: string } = {
   ranges: [

@@ -5,6 +5,7 @@ import { addressAt, addressOf, lengthOf, type Prefix, parsePrefix, prefixContain
 import {
   aksForbidden,
   kubenetNodes,
+  labReserved,
   limits,
   maxPodsRange,
   networkForbidden,
@@ -234,6 +235,7 @@ function checkRanges(context: Context): void {
   const service = readCidr(report, { id: cluster.id, property: serviceProperty }, profile.serviceCidr);
   if (service !== undefined) {
     checkForbidden(report, { id: cluster.id, property: serviceProperty }, service, "service CIDR", aksForbidden);
+    checkForbidden(report, { id: cluster.id, property: serviceProperty }, service, "service CIDR", labReserved);
     const { value, source } = limits.largestServiceCidr;
     if (lengthOf(service) <= value) {
       refuse(context, serviceProperty, {
@@ -263,7 +265,10 @@ function checkRanges(context: Context): void {
   const pods = readCidr(report, { id: cluster.id, property: podProperty }, profile.podCidr);
   if (pods === undefined) return;
   checkForbidden(report, { id: cluster.id, property: podProperty }, pods, "pod CIDR", aksForbidden);
-  const space = view.spaceOf(network).set.overlapping(pods)?.prefix;
+  checkForbidden(report, { id: cluster.id, property: podProperty }, pods, "pod CIDR", labReserved);
+  // AKS chooses its own VNet's space: with rules: lesson a 10.0.0.0/8, of which only the subnet is in use.
+  const isManaged = network !== undefined && sameId(segmentAfter(network.id, "resourceGroups"), cluster.properties.nodeResourceGroup);
+  const space = (isManaged ? ranges.subnets(network) : view.spaceOf(network).set).overlapping(pods)?.prefix;
   if (space !== undefined) {
     refuse(context, podProperty, {
       code: "NetworkProfileCIDROverlapVNET",

@@ -2,7 +2,7 @@
 
 import { parseAddress } from "../../net/address.ts";
 import { hostPrefix, lengthOf, type Prefix } from "../../net/prefix.ts";
-import { limits, networkForbidden } from "../limits.ts";
+import { labReserved, limits, networkForbidden } from "../limits.ts";
 import type { RouteTable, Subnet, VirtualNetwork } from "../resources.ts";
 import { checkForbidden, readCidr, some, span } from "./cidr.ts";
 import { PrefixSet } from "./prefix-set.ts";
@@ -33,6 +33,7 @@ function checkNetwork(view: AzureView, network: VirtualNetwork, report: Report):
     }
     checkSize(prefix, `VNet ${network.name}'s address range`, where, report);
     checkForbidden(report, where, prefix, "address range", networkForbidden);
+    checkForbidden(report, where, prefix, "address range", labReserved);
     const other = seen.overlapping(prefix)?.prefix;
     if (other !== undefined) {
       report({

@@ -2,10 +2,10 @@
 
 import { type Address, parseAddress } from "../../net/address.ts";
 import { addressAt, hostPrefix, lastAddressOf, type Prefix, parsePrefix, prefixContains } from "../../net/prefix.ts";
-import { limits, notOnInternet } from "../limits.ts";
+import { labReserved, limits, notOnInternet } from "../limits.ts";
 import { addressTag, subnetTag } from "../names.ts";
 import type { InternetHost, Site, VirtualMachine, VirtualNetwork } from "../resources.ts";
-import { readCidr, some, span } from "./cidr.ts";
+import { checkForbidden, readCidr, some, span } from "./cidr.ts";
 import { gatewaySubnet } from "./networks.ts";
 import { PrefixSet } from "./prefix-set.ts";
 import type { Report } from "./problem.ts";
@@ -98,6 +98,7 @@ function checkSites(view: AzureView, report: Report): void {
         isComplete = false;
         continue;
       }
+      checkForbidden(report, where, prefix, `site ${site.name}'s prefix`, labReserved);
       const space = view.spaceOf(network).set.overlapping(prefix)?.prefix;
       if (space !== undefined) {
         report({

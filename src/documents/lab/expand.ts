@@ -22,7 +22,7 @@ import { defaultNetworkPlugin } from "../../arm/rules/clusters.ts";
 import { gatewaySubnet } from "../../arm/rules/networks.ts";
 import type { PropertyPath } from "../../arm/rules/problem.ts";
 import { addressAt, parseLoosePrefix } from "../../net/prefix.ts";
-import { Suggestions } from "../nearest.ts";
+import { nearest, Suggestions } from "../nearest.ts";
 import { type Finding, formatPath, formatValue, type Path } from "../problem.ts";
 import type { Source } from "../tree.ts";
 import type { ClusterEntry, LabFile } from "./definition.ts";
@@ -481,7 +481,7 @@ class Expander {
     const plugin = defaultNetworkPlugin(entry.kubernetesVersion, this.#rules);
     if (plugin !== undefined) return plugin;
     // A wrong value has been reported already.
-    const isGiven = source.root.kind === "map" && hasProperty(source, path, "networkPlugin");
+    const isGiven = propertiesAt(source, path).some((property) => isMeant(property, "networkPlugin", entry));
     if (!isGiven && entry.networkPluginMode === undefined) {
       const version = entry.kubernetesVersion === undefined ? "today" : `at Kubernetes ${entry.kubernetesVersion}`;
       this.#complain(source, [...path, "networkPlugin"], {
@@ -602,14 +602,19 @@ function dnsPrefixOf(name: string): string {
   return fit === "" ? "aks" : fit;
 }
 
-function hasProperty(source: Source, path: Path, property: string): boolean {
+function propertiesAt(source: Source, path: Path): readonly string[] {
   let part = source.root;
   for (const step of path) {
     const next = part.kind === "map" ? part.entries.get(String(step))?.value : part.kind === "list" ? part.items[Number(step)] : undefined;
-    if (next === undefined) return false;
+    if (next === undefined) return [];
     part = next;
   }
-  return part.kind === "map" && part.entries.has(property);
+  return part.kind === "map" ? [...part.entries.keys()] : [];
+}
+
+/** Is it the property, or a misspelling of it, which has been reported? `known` has a key for each property that there is. */
+function isMeant(written: string, property: string, known: object): boolean {
+  return written === property || (!Object.hasOwn(known, written) && nearest(written, Object.keys(known)) === property);
 }
 
 /** The items that could be read, and their positions in the document. */

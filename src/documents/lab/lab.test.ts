@@ -91,6 +91,13 @@ describe("defaults", () => {
       expect.stringContaining("agentPools/nodepool1"),
     ]);
   });
+  test("the lesson's own VNet holds the default pod CIDR, outside its subnet", () => {
+    const lab = load("lab: t\nrules: lesson\nclusters: [{ name: c }]");
+    expect(printed(lab)).toBe("");
+    expect(lab.resources.map(({ value }) => value)).toContainEqual(
+      expect.objectContaining({ properties: { addressSpace: { addressPrefixes: ["10.0.0.0/8"] } } }),
+    );
+  });
   test("the first pool is the System pool; pools may have subnets of their own", () => {
     const lab = load(kubenet(", pools: [{ name: sys }, { name: work, subnet: hub/b, count: 1, maxPods: 30 }]"));
     const pools = lab.resources.flatMap(({ value }) =>
@@ -115,6 +122,19 @@ const refusals: readonly (readonly [name: string, text: string, problem: string]
   ["a list for a mapping", "[1, 2]", "WrongType "],
   ["a mapping for a list", "lab: t\nnetworks: { name: hub }", "WrongType networks"],
   ["a number for text", "lab: 7", "WrongType lab"],
+  ["a misspelled networkPlugin", cluster("networkplugin: kubenet, subnet: hub/a"), "UnknownProperty clusters[0].networkplugin"],
+  [
+    "the lab's public addresses in a VNet",
+    "lab: t\nnetworks: [{ name: v, addressSpace: [198.18.0.0/16] }]",
+    "InvalidParameter networks[0].addressSpace[0]",
+  ],
+  [
+    "the lab's public addresses at a site",
+    around("sites: [{ name: s, network: hub, prefixes: [198.18.0.0/15] }]"),
+    "InvalidParameter sites[0].prefixes[0]",
+  ],
+  ["the lab's public addresses as pod CIDR", kubenet(", podCidr: 198.19.0.0/16"), "InvalidParameter clusters[0].podCidr"],
+  ["the lab's public addresses as service CIDR", kubenet(", serviceCidr: 198.19.0.0/16"), "InvalidParameter clusters[0].serviceCidr"],
   ["no prefix at all", "lab: t\nnetworks: [{ name: v, addressSpace: [ten] }]", "CidrStringParseError networks[0].addressSpace[0]"],
   [
     "a prefix with host bits",
