@@ -125,6 +125,8 @@ class Journey {
   #host: PreparedHost;
   #memory: HostMemory | undefined;
   #in: PreparedInterface | undefined;
+  /** The steps of this hop begin here; those of the hops before come first. */
+  #stepsFrom = 0;
   #before: Tuple;
   #sourceBefore: Ip;
   /** The route taken last, and where. */
@@ -557,7 +559,7 @@ class Journey {
     this.#before = packet.tuple;
     this.#sourceBefore = packet.source;
     packet.surroundings = host;
-    if (packet.steps !== undefined) packet.steps.length = 0;
+    if (packet.steps !== undefined) this.#stepsFrom = packet.steps.length;
     this.#memory = host.tracks ? this.#context.memory.of(host) : undefined;
     packet.dynamicSets = this.#memory;
   }
@@ -567,7 +569,7 @@ class Journey {
     const host = this.#host.name;
     const before = this.#before;
     const after = packet.tuple;
-    const steps = packet.steps === undefined ? noSteps : packet.steps.slice();
+    const steps = packet.steps === undefined ? noSteps : packet.steps.slice(this.#stepsFrom);
     const inInterface = this.#in?.name;
     if (inInterface === undefined) {
       this.hops.push(out === undefined ? { host, before, after, steps } : { host, outInterface: out.name, before, after, steps });
