@@ -23,8 +23,8 @@ export function examplesOf(made: Command): readonly Example[] {
 
 export type LabOptions = { readonly lab?: string };
 
-export function labOption(): Option {
-  return new Option("--lab <name>", "the lab, when several are running (default: the only one)").env("DRYDOCK_LAB");
+export function labOption(description = "the lab, when several are running (default: the only one)"): Option {
+  return new Option("--lab <name>", description).env("DRYDOCK_LAB");
 }
 
 export type FileOptions = { readonly file?: readonly string[] };

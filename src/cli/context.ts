@@ -20,6 +20,8 @@ export type Context = {
   readonly terminate: AbortSignal;
   /** Set by a command that watches the signals and ends by itself; others end at once. */
   graceful: boolean;
+  /** Set while a program of the user's runs in the foreground: Ctrl-C is its, however often. */
+  hasChild: boolean;
   /** Of standard output and standard error. */
   readonly style: Style;
   readonly errorStyle: Style;
@@ -44,6 +46,7 @@ export function processContext(signal: AbortSignal, terminate: AbortSignal): Con
     signal,
     terminate,
     graceful: false,
+    hasChild: false,
     style: styleFor(stdout, env),
     errorStyle: styleFor(stderr, env),
     exitStatus: 0,

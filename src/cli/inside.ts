@@ -5,7 +5,6 @@ import { existsSync, readlinkSync } from "node:fs";
 import { constants } from "node:os";
 import { delimiter, join } from "node:path";
 import type { HostName } from "../ir/network.ts";
-import { namespaceName } from "../kernel/namespaces.ts";
 import type { Context } from "./context.ts";
 import { Failure } from "./failure.ts";
 import type { Live } from "./live.ts";
@@ -22,7 +21,8 @@ export function findProgram(context: Context, name: string, debianPackage: strin
 }
 
 /** The command line that runs `words` on a host of the lab. An argument array: no shell sees it. */
-export function insideCommand(context: Context, live: Live, host: HostName, words: readonly string[]): readonly string[] {
+export async function insideCommand(context: Context, live: Live, host: HostName, words: readonly string[]): Promise<readonly string[]> {
+  const { namespaceName } = await import("../kernel/namespaces.ts");
   // Where user namespaces are refused, root's labs do without; and entering the one that one is in is refused.
   const user = sameUserNamespace(live.pid) ? [] : ["--user", "--preserve-credentials"];
   return [
@@ -57,8 +57,8 @@ function sameUserNamespace(pid: number): boolean {
 /** Runs it with this process's own streams, and returns its exit status (128 + the signal that ended it, as shells do). */
 export async function runInside(context: Context, command: readonly string[], stdio: SpawnOptions["stdio"] = "inherit"): Promise<number> {
   const [program = "", ...args] = command;
-  // Ctrl-C goes to the whole foreground process group: it is the program's to decide what it means.
   context.graceful = true;
+  context.hasChild = true;
   return await new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio });
     const stop = () => child.kill("SIGTERM");
@@ -66,6 +66,7 @@ export async function runInside(context: Context, command: readonly string[], st
     child.once("error", reject);
     child.once("close", (code, signal) => {
       context.terminate.removeEventListener("abort", stop);
+      context.hasChild = false;
       resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
     });
   });

@@ -16,6 +16,8 @@ const context = processContext(interrupt.signal, terminate.signal);
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(signal, () => {
+    // The terminal has told the child as well.
+    if (context.hasChild && signal === "SIGINT") return;
     // A second Ctrl-C does not wait for what the first one ends.
     if (!context.graceful || interrupt.signal.aborted) process.exit(exitStatuses.interrupted);
     interrupt.abort();

@@ -21,19 +21,34 @@ export type Comparison = {
 /** `predicted` or `observed` is absent where the other one went elsewhere. */
 export type Line = { readonly agrees: boolean; readonly predicted?: Hop; readonly observed?: Pass };
 
-/** Sends the packet, and watches every host that any predicted way passes, and all routers. */
+export type ObserveOptions = {
+  /** For the packet, and again for its reply. Default 2000. */
+  readonly timeoutMs?: number;
+  /** Watch all routers too, to see where a packet went that did not go as predicted. Each host watched takes the kernel some 60 ms. */
+  readonly routers?: boolean;
+};
+
+/** Sends the packet, and watches every host that any predicted way passes. */
 export async function observeJourney(
   view: LabView,
   live: Live,
   from: HostName,
   packet: TracePacket,
   paths: readonly Path[],
-  timeoutMs = 2000,
+  options: ObserveOptions = {},
 ): Promise<{ readonly observation: Observation; readonly comparison: Comparison }> {
-  const hosts = new Set<HostName>(view.network.names().filter((name) => /^(vnet|edge|internet|site)(\/[^/]+)?$/.test(name)));
+  const { timeoutMs = 2000, routers = false } = options;
+  const hosts = new Set<HostName>(
+    routers ? view.network.names().filter((name) => view.network.host(name)?.forwarding === true && isRouter(name)) : [],
+  );
   for (const path of paths) for (const hop of [...path.hops, ...(path.return?.hops ?? [])]) hosts.add(hop.host);
   const observation = await live.observe({ from, packet: probePacket(packet), hosts: [...hosts], timeoutMs });
   return { observation, comparison: compare(paths, observation) };
+}
+
+/** Nodes forward too, and there may be thousands of them. */
+function isRouter(name: HostName): boolean {
+  return !name.startsWith("node/");
 }
 
 /** The best of the ways. */

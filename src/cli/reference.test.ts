@@ -14,6 +14,7 @@ const program = makeProgram({
   signal,
   terminate: signal,
   graceful: false,
+  hasChild: false,
   style: plain,
   errorStyle: plain,
   exitStatus: 0,

@@ -49,6 +49,9 @@ type Result = {
   readonly disagreements: readonly Disagreement[];
 };
 
+/** More pairs than these are sampled unless asked for: pairs grow with the square of the lab. */
+const mostPairs = 50_000;
+
 /** So many disagreements are printed in full; more of them have the same cause as a rule. */
 const shownDisagreements = 10;
 
@@ -78,7 +81,12 @@ export function checkCommand(context: Context): Command {
           fix: "add --model to check the model alone, or start the lab: drydock up FILE",
         });
       }
-      const questions = questionsFor(source.view, seed, options.sample);
+      const { total } = questionsFor(source.view, seed, 0);
+      const sample = options.sample ?? (total > mostPairs ? mostPairs : undefined);
+      if (sample !== options.sample) {
+        context.stderr.write(`${total} pairs: ${mostPairs} of them are checked, chosen by the seed; --sample sets how many\n`);
+      }
+      const questions = questionsFor(source.view, seed, sample);
       const result =
         options.model === true || source.live === undefined
           ? checkModel(context, source.view, questions, seed)
@@ -237,7 +245,7 @@ async function followPaths(
     progress.update(`followed ${packets++} of ${chosen.size} packets hop by hop`);
     const look = async (lab: LabView) => {
       const paths = lab.tracer.trace(question.host, question.packet);
-      return (await observeJourney(lab, live, question.host, question.packet, paths, options.timeout)).comparison;
+      return (await observeJourney(lab, live, question.host, question.packet, paths, { timeoutMs: options.timeout })).comparison;
     };
     let comparison = await look(view);
     if (!comparison.agrees) comparison = await look(await live.view());

@@ -28,7 +28,7 @@ export function execCommand(context: Context): Command {
       const live = await connect(context, options.lab);
       const found = findHost(await live.view(), written, options);
       if ("problem" in found) throw endFailure(found.problem);
-      context.exitStatus = await runInside(context, insideCommand(context, live, found.found, words));
+      context.exitStatus = await runInside(context, await insideCommand(context, live, found.found, words));
     });
 }
 
@@ -69,7 +69,7 @@ export function captureCommand(context: Context): Command {
       }
       const words = ["__capture", device, options.count ?? "", filter.join(" ")];
       const command = [process.execPath, process.argv[1] ?? "", ...words];
-      const status = await runInside(context, insideCommand(context, live, found.found, command));
+      const status = await runInside(context, await insideCommand(context, live, found.found, command));
       // Ended by Ctrl-C or by a closed pipe is how captures end.
       context.exitStatus = status === 130 || status === 141 ? 0 : status;
     });

@@ -46,7 +46,9 @@ export function traceCommand(context: Context): Command {
       const { sender, target, packet } = findJourney(view, from, to, { ...options, ...(sourcePort === undefined ? {} : { sourcePort }) });
       const traced = heaviestFirst(view.tracer.trace(sender.host, packet));
       const seen =
-        options.observed === true && live !== undefined ? await observeJourney(view, live, sender.host, packet, traced) : undefined;
+        options.observed === true && live !== undefined
+          ? await observeJourney(view, live, sender.host, packet, traced, { routers: true })
+          : undefined;
       // The way that the packet took comes first.
       const paths = seen === undefined ? traced : [seen.comparison.path, ...traced.filter((path) => path !== seen.comparison.path)];
       const [first, ...alternatives] = paths;

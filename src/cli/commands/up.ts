@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { command } from "../command.ts";
+import { command, type LabOptions, labOption } from "../command.ts";
 import { connect, launchLab, runningLabs, stateOf } from "../connect.ts";
 import type { Context } from "../context.ts";
 import { Failure } from "../failure.ts";
@@ -69,16 +69,15 @@ export function applyCommand(context: Context): Command {
   ]);
   return made
     .argument("<file...>", "the lab file, whole: what it no longer names goes")
-    .option("--name <name>", "the running lab, if it has another name than its file gives it")
+    .addOption(labOption("the running lab, if it has another name than its file gives it"))
     .addHelpText(
       "after",
       "\nWhat Azure cannot change on a running cluster (network option, pod address range, maximum pods, …) is refused, and nothing is changed.\n",
     )
     .action(async (files: readonly string[]) => {
-      const options = made.opts<Options>();
+      const options = made.opts<LabOptions>();
       const { documents, kept, ...opened } = openFiles(context, files);
-      const name = options.name ?? opened.name;
-      const live = await connect(context, name);
+      const live = await connect(context, options.lab ?? opened.name);
       const progress = new Progress(context);
       try {
         await live.apply(documents, (text) => progress.update(text));

@@ -26,6 +26,7 @@ export async function runCommand(
       signal: new AbortController().signal,
       terminate: new AbortController().signal,
       graceful: false,
+      hasChild: false,
       style: plain,
       errorStyle: plain,
       exitStatus: 0,

@@ -14,7 +14,9 @@ export const resources: Topic = {
     { does: "all Services as YAML", type: "drydock show resources Service -o yaml" },
   ],
   show: ({ view, argument, cluster, namespace }) => {
-    const all = view.resources.buckets().flatMap((bucket) => view.resources.list(bucket).map((resource) => nameOf(bucket, resource)));
+    // A running lab also keeps the documents that it was made from: not a resource of anybody's.
+    const buckets = view.resources.buckets().filter((bucket) => bucket !== "drydock.lab/documents");
+    const all = buckets.flatMap((bucket) => view.resources.list(bucket).map((resource) => nameOf(bucket, resource)));
     const wanted = argument?.toLowerCase();
     const list = all.filter(
       ({ kind, place, name, resource }) =>
