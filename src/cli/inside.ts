@@ -38,6 +38,8 @@ export async function insideCommand(context: Context, live: Live, host: HostName
     "netns",
     "exec",
     namespaceName(host),
+    // Entering a mount namespace leads to its root; /run is the lab's own there.
+    ...(context.cwd.startsWith("/run/") ? [] : [findProgram(context, "env", "coreutils"), `--chdir=${context.cwd}`]),
     ...words,
   ];
 }

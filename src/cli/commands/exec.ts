@@ -19,6 +19,7 @@ export function execCommand(context: Context): Command {
   return made
     .argument("<host>", "an end of a journey or a host's name")
     .argument("<command...>", "the command and its arguments, after --")
+    .showHelpAfterError("put the command after two dashes: drydock exec HOST -- ls -l")
     .addOption(labOption())
     .addOption(clusterOption())
     .addOption(namespaceOption())
