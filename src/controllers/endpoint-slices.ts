@@ -27,7 +27,7 @@ export const endpointSlices = perCluster("endpoint-slices", (resources, cluster)
     const existing = getKube(resources, cluster, "EndpointSlice", service.metadata.namespace, name);
     const selected = selectedPods(index, service);
     if (existing !== undefined && isCurrent(existing, service, selected)) continue;
-    const slice = sliceOf(cluster, name, service, selected);
+    const slice = sliceOf(cluster, name, service, selected, existing?.endpoints ?? []);
     const source = { service, pods: selected };
     if (existing !== undefined && sameJson(existing, slice)) sources.set(existing, source);
     else {
@@ -59,7 +59,13 @@ function sliceName({ metadata }: Service): string {
   return `${metadata.name}-${safeSuffix(`${metadata.namespace}/${metadata.name}/IPv4`, 5)}`;
 }
 
-function sliceOf(cluster: ManagedCluster, name: string, service: Service, pods: readonly Pod[]): EndpointSlice {
+function sliceOf(
+  cluster: ManagedCluster,
+  name: string,
+  service: Service,
+  pods: readonly Pod[],
+  before: readonly Endpoint[],
+): EndpointSlice {
   const { namespace = "default" } = service.metadata;
   const owner = { apiVersion: "v1", kind: "Service", name: service.metadata.name, uid: uidOf(keyOf(cluster, service), service) };
   return {
@@ -72,8 +78,37 @@ function sliceOf(cluster: ManagedCluster, name: string, service: Service, pods: 
       ownerReferences: [{ ...owner, controller: true }],
     },
     addressType: "IPv4",
-    endpoints: pods.flatMap((pod) => endpointOf(service, pod) ?? []),
+    endpoints: inPlace(
+      before,
+      pods.flatMap((pod) => endpointOf(service, pod) ?? []),
+    ),
   };
+}
+
+/**
+ * `next` in the order of `before`: who stays keeps its place, who is new takes the place of one that went, or the end; a place that stays empty is taken by
+ * the last. So one endpoint more or less changes one place, whatever the nodes' rules make of places.
+ */
+function inPlace(before: readonly Endpoint[], next: readonly Endpoint[]): readonly Endpoint[] {
+  if (before.length === 0) return next;
+  const staying = new Map(next.map((endpoint) => [nameOf(endpoint), endpoint]));
+  const places: (Endpoint | undefined)[] = before.map((endpoint) => {
+    const stays = staying.get(nameOf(endpoint));
+    staying.delete(nameOf(endpoint));
+    return stays;
+  });
+  const fresh = [...staying.values()];
+  for (const [place, endpoint] of places.entries()) if (endpoint === undefined) places[place] = fresh.shift();
+  places.push(...fresh);
+  for (let place = 0; place < places.length; place++) {
+    while (places.length > place && places.at(-1) === undefined) places.pop();
+    if (place < places.length && places[place] === undefined) places[place] = places.pop();
+  }
+  return places.flatMap((endpoint) => endpoint ?? []);
+}
+
+function nameOf({ targetRef, addresses }: Endpoint): string {
+  return `${targetRef?.name} ${addresses[0]}`;
 }
 
 function endpointOf(service: Service, pod: Pod): Endpoint | undefined {

@@ -316,7 +316,7 @@ function endpointSlicesOf(slices: readonly EndpointSlice[], service: Service): r
   return index.get(`${service.metadata.namespace}/${service.metadata.name}`) ?? [];
 }
 
-/** Ready endpoints; if none is ready, those that still serve while they end (KEP-1669). Sorted, so that slots are stable. */
+/** Ready endpoints; if none is ready, those that still serve while they end (KEP-1669). In the order of the slice, which keeps places. */
 function endpointsOf(slices: readonly EndpointSlice[], port: ServicePort): readonly Endpoint[] {
   const all = slices.flatMap((slice) =>
     slice.endpoints.flatMap((endpoint) => {
@@ -342,7 +342,7 @@ function endpointsOf(slices: readonly EndpointSlice[], port: ServicePort): reado
   );
   const ready = all.filter((endpoint) => endpoint.conditions.ready);
   const chosen = ready.length > 0 ? ready : all.filter((endpoint) => endpoint.conditions.serving && endpoint.conditions.terminating);
-  return chosen.sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : a.port - b.port));
+  return chosen;
 }
 
 function hasNodePort(service: Service): boolean {
