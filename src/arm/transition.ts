@@ -2,6 +2,7 @@
 
 import { parseAddress } from "../net/address.ts";
 import { type Prefix, parsePrefix, prefixContains } from "../net/prefix.ts";
+import { lastSegment, segmentAfter, subnetTag } from "./names.ts";
 import type { AgentPool, AzureResource, ManagedCluster, Subnet } from "./resources.ts";
 import type { ArmProblem, PropertyPath } from "./rules/problem.ts";
 import { type AzureView, azureView, parentOf, sameId, subnetLabel } from "./rules/view.ts";
@@ -28,7 +29,19 @@ export function refusedTransitions(current: readonly AzureResource[], next: read
   for (const cluster of wanted.clusters) {
     const before = now.cluster(cluster.id);
     if (before === undefined) continue;
-    problems.push(...clusterChanges(before, cluster), ...poolChanges(now, wanted, cluster));
+    problems.push(...clusterChanges(before, cluster), ...poolChanges(now, wanted, cluster), ...tableChanges(now, wanted, cluster));
+  }
+  for (const machine of wanted.machines) {
+    const from = now.machine(machine.id)?.tags?.[subnetTag];
+    const to = machine.tags?.[subnetTag];
+    if (from === undefined || to === undefined || sameId(parentOf(from), parentOf(to))) continue;
+    problems.push(
+      changed(machine.id, ["tags", subnetTag], subnetLabel(from), subnetLabel(to), {
+        message: "a virtual machine can change to another subnet, but stays in its VNet",
+        source: "learn:azure/virtual-network/virtual-network-network-interface",
+        fix: "delete the machine (take it out of the file and apply), then add it anew; or give the new one another name",
+      }),
+    );
   }
   problems.push(...networkChanges(current, now, wanted));
   return problems;
@@ -110,6 +123,37 @@ function poolChanges(now: AzureView, wanted: AzureView, cluster: ManagedCluster)
     compare("osType", { message: "a pool keeps its operating system", source: "sdk", fix: newPool });
   }
   return problems;
+}
+
+/** kubenet writes its routes into the table that its subnet had when the cluster was made, be it one of one's own or AKS's. */
+function tableChanges(now: AzureView, wanted: AzureView, cluster: ManagedCluster): ArmProblem[] {
+  if (cluster.properties.networkProfile.networkPlugin !== "kubenet") return [];
+  const ids = new Set(now.poolsOf(cluster).map((pool) => pool.properties.vnetSubnetID.toLowerCase()));
+  return [...ids].flatMap((id) => {
+    const [before, after] = [now.subnet(id), wanted.subnet(id)];
+    if (before === undefined || after === undefined) return [];
+    const [from, to] = [before.properties.routeTable?.id ?? "", after.properties.routeTable?.id ?? ""];
+    const isManaged = isInGroup(from, cluster.properties.nodeResourceGroup);
+    if (sameId(from, to) || (to === "" && (from === "" || isManaged))) return [];
+    const name = (table: string) => (table === "" ? "none" : lastSegment(table));
+    const problem: ArmProblem = {
+      code: "CustomRouteTableInvalidUpdateAttempt",
+      severity: "error",
+      id: after.id,
+      property: ["routeTable"],
+      value: name(to),
+      message: `the route table of subnet ${subnetLabel(id)} cannot be changed from ${name(from)} to ${name(to)}: kubenet cluster ${cluster.name} has its routes in the one that was there when it was made`,
+      source: "aks:configure-kubenet.md",
+      fix: isManaged
+        ? "to use a table of your own, make a new cluster in a subnet that has it; or leave the table away from this subnet"
+        : "leave the table on the subnet; the routes in it can be changed at any time",
+    };
+    return [problem];
+  });
+}
+
+function isInGroup(id: string, group: string): boolean {
+  return segmentAfter(id, "resourceGroups").toLowerCase() === group.toLowerCase();
 }
 
 function networkChanges(current: readonly AzureResource[], now: AzureView, wanted: AzureView): ArmProblem[] {

@@ -13,6 +13,17 @@ apiVersion: v1
 kind: Service
 metadata: { name: web }
 spec: { clusterIP: 10.0.0.50, selector: { app: web }, ports: [{ port: 80 }] }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: single }
+spec: { containers: [{ name: c, image: v1, ports: [{ containerPort: 80 }] }] }
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: fixed }
+immutable: true
+data: { a: b }
 `;
 const lab = `lab: t
 networks:
@@ -71,6 +82,19 @@ describe("refused", () => {
       [["name: np1, count: 2, maxPods: 30 }], manifests", "name: np1, count: 2, maxPods: 60 }], manifests"]],
       "PropertyChangeNotAllowed clusters[0].pools[0].maxPods",
     ],
+    [
+      "a route table under kubenet",
+      [["machines:", "routeTables: [{ name: own, subnets: [v/k] }]\nmachines:"]],
+      "CustomRouteTableInvalidUpdateAttempt networks[0].subnets[0].routeTable",
+    ],
+    [
+      "a machine's VNet",
+      [
+        ["machines: [{ name: db, subnet: v/d }]", "machines: [{ name: db, subnet: w/d }]"],
+        ["networks:", "networks:\n  - { name: w, addressSpace: [10.9.0.0/16], subnets: [{ name: d, prefix: 10.9.0.0/24 }] }"],
+      ],
+      "PropertyChangeNotAllowed machines[0].subnet",
+    ],
     ["a pool's subnet", [["subnet: v/f", "subnet: v/g"]], "PropertyChangeNotAllowed clusters[1].subnet"],
     [
       "the network mode",
@@ -115,6 +139,16 @@ describe("refused", () => {
   test("a Service's address", () => {
     expect(change([], [["10.0.0.50", "10.0.0.51"]]).problems.map(({ path }) => path)).toEqual(["spec.clusterIP"]);
   });
+  test("a pod's ports", () => {
+    expect(
+      change([], [["image: v1, ports: [{ containerPort: 80", "image: v1, ports: [{ containerPort: 81"]]).problems.map(({ path }) => path),
+    ).toEqual(["spec.containers"]);
+  });
+  test("an immutable ConfigMap's data", () => {
+    expect(change([], [["a: b }\n", "a: c }\n"]]).problems.map(({ code, path }) => `${code} ${path}`)).toEqual([
+      "FieldValueForbidden data",
+    ]);
+  });
   test("says what to do instead, without the documents too", () => {
     const { next } = change([["10.244.0.0/16", "10.245.0.0/16"]]);
     expect(checkTransition(current, next.resources).map(formatProblem).join("\n")).toMatchSnapshot();
@@ -151,6 +185,7 @@ describe("allowed", () => {
       [["name: f, networkPlugin: azure", "name: f, networkPlugin: azure, loadBalancerProfile: { managedOutboundIPs: { count: 2 } }"]],
     ],
     ["manifests", [], [["replicas: 2", "replicas: 5"]]],
+    ["a pod's image", [], [["image: v1", "image: v2"]]],
     ["a Service that leaves its address out", [], [["clusterIP: 10.0.0.50, ", ""]]],
   ];
   for (const [name, edits, manifestEdits] of allowed) {

@@ -39,6 +39,7 @@ const azureTypes = [
   "Microsoft.Network/virtualNetworks",
   "Microsoft.Network/virtualNetworks/subnets",
   "Microsoft.Network/networkInterfaces",
+  "Microsoft.Compute/virtualMachines",
   "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces",
   "Microsoft.ContainerService/managedClusters",
   "Microsoft.ContainerService/managedClusters/agentPools",

@@ -21,7 +21,7 @@ export function refusedChanges(before: KubeObject, after: KubeObject): readonly 
   const problems: FieldProblem[] = [];
   for (const { kinds, path, fix } of immutable) {
     if (!kinds.includes(after.kind)) continue;
-    const [old, wanted] = [at(before, path), at(after, path)];
+    const [old, wanted] = [before, after].map((object) => withoutImages(at(object, path)));
     if (canonical(old) === canonical(wanted)) continue;
     problems.push({
       reason: "FieldValueInvalid",
@@ -31,6 +31,21 @@ export function refusedChanges(before: KubeObject, after: KubeObject): readonly 
       source: `k8s, validation of ${after.kind}`,
       fix,
     });
+  }
+  if ((after.kind === "ConfigMap" || after.kind === "Secret") && at(before, ["immutable"]) === true) {
+    const changed = ["data", "binaryData", "stringData", "immutable"].find(
+      (name) => canonical(at(before, [name])) !== canonical(at(after, [name])),
+    );
+    if (changed !== undefined) {
+      problems.push({
+        reason: "FieldValueForbidden",
+        severity: "error",
+        path: [changed],
+        message: "field is immutable when `immutable` is set",
+        source: `k8s, validation of ${after.kind}`,
+        fix: `delete the ${after.kind}, then add it anew; or give the new one another name`,
+      });
+    }
   }
   if (after.kind === "Service") {
     const [old, wanted] = [at(before, ["spec", "clusterIP"]), at(after, ["spec", "clusterIP"])];
@@ -54,6 +69,11 @@ function at(object: unknown, path: readonly string[]): unknown {
   let value = object;
   for (const name of path) value = isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
   return value;
+}
+
+/** An image may be changed in a running pod; nothing else about its containers may. */
+function withoutImages(value: unknown): unknown {
+  return Array.isArray(value) ? value.map((item) => (isObject(item) && "image" in item ? { ...item, image: "" } : item)) : value;
 }
 
 /** JSON with sorted keys. An absent list is an empty one. */

@@ -63,6 +63,8 @@ class Expander {
   readonly #suggestions = new Suggestions();
   readonly #resources: AzureResource[] = [];
   readonly #origins = new Map<string, Origin>();
+  /** Names in lower case, those that AKS gives among them: a VNet's is that of a place on the way of a packet. */
+  readonly #networkNames = new Set<string>();
   /** Ids by `vnet/subnet` in lower case. */
   readonly #subnets = new Map<string, { readonly id: ArmId; readonly label: string }>();
   /** All of them, once they are asked for. */
@@ -189,6 +191,7 @@ class Expander {
     const { entry, source, path } = network;
     const id = armId(this.#name, "Microsoft.Network/virtualNetworks", entry.name);
     const [prefixes, indexes] = present(entry.addressSpace);
+    this.#networkNames.add(entry.name.toLowerCase());
     this.#add(
       {
         id,
@@ -501,6 +504,15 @@ class Expander {
     const { addressPrefix, subnetPrefix } = managedNetwork[this.#rules];
     const network = `aks-vnet-${clusterDigits(dnsPrefix)}`;
     const origin = { source, path, rename: () => ["subnet"] };
+    if (this.#networkNames.has(network)) {
+      this.#complain(source, [...path, "dnsPrefix"], {
+        code: "DuplicateName",
+        value: dnsPrefix,
+        message: `the VNet that AKS makes for cluster ${entry.name} is called ${network}, after its DNS prefix ${dnsPrefix}; another VNet of the lab has that name`,
+        fix: "give the cluster another dnsPrefix, or a subnet",
+      });
+    }
+    this.#networkNames.add(network);
     this.#add(
       {
         id: armId(group, "Microsoft.Network/virtualNetworks", network),

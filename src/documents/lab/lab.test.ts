@@ -135,6 +135,11 @@ const refusals: readonly (readonly [name: string, text: string, problem: string]
   ],
   ["the lab's public addresses as pod CIDR", kubenet(", podCidr: 198.19.0.0/16"), "InvalidParameter clusters[0].podCidr"],
   ["the lab's public addresses as service CIDR", kubenet(", serviceCidr: 198.19.0.0/16"), "InvalidParameter clusters[0].serviceCidr"],
+  [
+    "two VNets that AKS would call the same",
+    "lab: t\nclusters: [{ name: a_b, networkPlugin: kubenet }, { name: a-b, networkPlugin: kubenet }]",
+    "DuplicateName clusters[1].dnsPrefix",
+  ],
   ["no prefix at all", "lab: t\nnetworks: [{ name: v, addressSpace: [ten] }]", "CidrStringParseError networks[0].addressSpace[0]"],
   [
     "a prefix with host bits",
