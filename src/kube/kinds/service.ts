@@ -163,7 +163,9 @@ function checkPorts(spec: Field, type: Type, isHeadless: boolean): void {
       numbers.add(key);
     }
     const target = port.get("targetPort");
-    if (typeof target.value === "string") target.matches(portName);
+    if (typeof target.value === "string" && /^\d+$/.test(target.value)) {
+      target.report("FieldValueInvalid", "must contain at least one letter (a-z)", { fix: `a number has no quotes: ${target.value}` });
+    } else if (typeof target.value === "string") target.matches(portName);
     else target.number(1, 65535);
     const nodePort = port.get("nodePort");
     const onNode = nodePort.integer();
