@@ -44,6 +44,7 @@ type Libc = {
   readonly bind: (fd: number, address: Uint8Array, length: number) => number;
   readonly listen: (fd: number, backlog: number) => number;
   readonly connect: (fd: number, address: Uint8Array, length: number) => number;
+  readonly fcntl: (fd: number, command: number, argument: number) => number;
   readonly getsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: Uint8Array) => number;
   readonly setsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: number) => number;
   readonly send: (fd: number, data: Uint8Array, length: number, flags: number) => number;
@@ -66,6 +67,7 @@ export function libc(): Libc {
     bind: program.func("int bind(int fd, const uint8_t *address, uint32_t length)"),
     listen: program.func("int listen(int fd, int backlog)"),
     connect: program.func("int connect(int fd, const uint8_t *address, uint32_t length)"),
+    fcntl: program.func("int fcntl(int fd, int command, int argument)"),
     getsockopt: program.func("int getsockopt(int fd, int level, int name, _Out_ uint8_t *value, _Inout_ uint8_t *length)"),
     setsockopt: program.func("int setsockopt(int fd, int level, int name, const uint8_t *value, uint32_t length)"),
     send: program.func("long send(int fd, const uint8_t *data, size_t length, int flags)"),

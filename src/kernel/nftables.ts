@@ -5,7 +5,7 @@
  * the library aborts the process on some odd input.
  */
 
-import { closeSync, openSync, writeFileSync } from "node:fs";
+import { close, closeSync, openSync, readlinkSync, writeFileSync } from "node:fs";
 import koffi from "koffi";
 import { checked, libc } from "./libc.ts";
 
@@ -92,6 +92,9 @@ function inContext<T>(fn: (library: Library, context: unknown) => T): T {
   const library = nftLibrary();
   if (keptNumber !== undefined) closeSync(keptNumber);
   keptNumber = undefined;
+  // The lowest free number: the context's socket gets it.
+  const number = openSync("/dev/null", "r");
+  closeSync(number);
   const context = library.create(0);
   if (context === null) throw new Error(`${libraryName}: no context (out of memory)`);
   try {
@@ -99,9 +102,33 @@ function inContext<T>(fn: (library: Library, context: unknown) => T): T {
     library.bufferErrors(context);
     return fn(library, context);
   } finally {
+    const socket = secondNumber(number);
     library.free(context);
     keptNumber ??= openSync("/dev/null", "r");
+    if (socket !== undefined) close(socket, lateProblem);
   }
+}
+
+/**
+ * Another descriptor for the socket with this number. Closing a socket of nftables waits until the kernel has forgotten what was deleted, some
+ * milliseconds: with a second descriptor that happens in a thread of its own, while this one goes on.
+ */
+function secondNumber(number: number): number | undefined {
+  try {
+    if (!readlinkSync(`/proc/self/fd/${number}`).startsWith("socket:")) return undefined;
+  } catch {
+    // Something else had the number: the socket is closed the slow way.
+    return undefined;
+  }
+  const F_DUPFD_CLOEXEC = 1030;
+  return checked("fcntl(F_DUPFD_CLOEXEC)", libc().fcntl(number, F_DUPFD_CLOEXEC, highNumbers));
+}
+
+/** Beyond what select(2) takes, where low numbers are of no use. */
+const highNumbers = 1024;
+
+function lateProblem(error: Error | null): void {
+  if (error !== null) process.stderr.write(`drydock: closing a socket of nftables: ${error.message}\n`);
 }
 
 /** Messages look so, each followed by the line in question and a line of marks: `/proc/self/fd/9:4:180-247: Error: datatype mismatch: …` */
