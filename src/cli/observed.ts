@@ -42,7 +42,10 @@ export async function observeJourney(
     routers ? view.network.names().filter((name) => view.network.host(name)?.forwarding === true && isRouter(name)) : [],
   );
   for (const path of paths) for (const hop of [...path.hops, ...(path.return?.hops ?? [])]) hosts.add(hop.host);
-  const observation = await live.observe({ from, packet: probePacket(packet), hosts: [...hosts], timeoutMs });
+  // Replies are told from requests by the addresses that were sent: ICMP's look alike otherwise. The source is the one that Linux would choose.
+  const source = packet.source ?? paths[0]?.hops[0]?.before.source;
+  const sent = probePacket(source === undefined ? packet : { ...packet, source });
+  const observation = await live.observe({ from, packet: sent, hosts: [...hosts], timeoutMs });
   return { observation, comparison: compare(paths, observation) };
 }
 

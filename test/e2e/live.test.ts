@@ -58,6 +58,19 @@ describe.skipIf(!canRun && !required)("a running lab", () => {
     expect(status).toBe(0);
   });
 
+  test("an observed ping is what was predicted", async () => {
+    const { status, stdout } = await user.run(
+      "trace",
+      "shop-kubenet:shop/deploy/web",
+      "shop-azure:node/000001",
+      "--protocol",
+      "icmp",
+      "--observed",
+    );
+    expect(stdout).toContain("the kernel did what was predicted");
+    expect(status).toBe(0);
+  });
+
   test("check finds no disagreement", async () => {
     const { status, stdout } = await user.run("check", "--sample", "150", "--seed", "1", "--paths", "6");
     expect(stdout).toMatch(/^\d+ packets, 0 disagreements, seed 1$/m);
