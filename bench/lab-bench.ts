@@ -10,7 +10,7 @@ export type Size = { readonly nodes: number; readonly pods: number };
 
 const program = join(import.meta.dirname, "drydock.mjs");
 
-/** A kubenet lab with one Deployment of so many pods, a VM, and a Service with a load balancer. */
+/** A kubenet lab with so many pods, ten of them behind a load balancer, and a VM. */
 function labFile(state: string, { nodes, pods }: Size): string {
   const file = join(state, "lab.yaml");
   const maxPods = Math.max(30, Math.min(250, Math.ceil(pods / nodes) + 20));
@@ -33,12 +33,17 @@ function writeManifest(state: string, replicas: number): void {
     `apiVersion: apps/v1
 kind: Deployment
 metadata: { name: web }
-spec: { replicas: ${replicas}, selector: { matchLabels: { app: web } }, template: { metadata: { labels: { app: web } }, spec: { containers: [{ name: web, image: nginx, ports: [{ containerPort: 80 }] }] } } }
+spec: { replicas: ${replicas - 10}, selector: { matchLabels: { app: web } }, template: { metadata: { labels: { app: web } }, spec: { containers: [{ name: web, image: nginx, ports: [{ containerPort: 80 }] }] } } }
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: front }
+spec: { replicas: 10, selector: { matchLabels: { app: front } }, template: { metadata: { labels: { app: front } }, spec: { containers: [{ name: front, image: nginx, ports: [{ containerPort: 80 }] }] } } }
 ---
 apiVersion: v1
 kind: Service
-metadata: { name: web }
-spec: { type: LoadBalancer, selector: { app: web }, ports: [{ port: 80 }] }
+metadata: { name: front }
+spec: { type: LoadBalancer, selector: { app: front }, ports: [{ port: 80 }] }
 `,
   );
 }
@@ -117,7 +122,7 @@ export async function addPod(state: string, size: Size): Promise<{ readonly ownC
     for (let added = 1; added <= 20; added++) {
       const next = documents.map((document) =>
         document.key === key
-          ? { key, value: { ...document.value, spec: { ...document.value.spec, replicas: size.pods + added } } }
+          ? { key, value: { ...document.value, spec: { ...document.value.spec, replicas: size.pods - 10 + added } } }
           : document,
       );
       const before = userMs(pid);
