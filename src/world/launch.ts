@@ -6,8 +6,8 @@
  */
 
 import { spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { ControlClient, ControlError, type DaemonInfo } from "./client.ts";
 import { type LabPaths, labPaths } from "./state.ts";
 
@@ -188,7 +188,7 @@ async function start(options: LaunchOptions, paths: LabPaths, lock: number, unsh
 
 function makeFolder(paths: LabPaths): void {
   try {
-    mkdirSync(paths.folder, { recursive: true, mode: 0o700 });
+    makeFolders(paths.folder);
     writeFileSync(join(paths.folder, ".writable"), "");
     rmSync(join(paths.folder, ".writable"));
   } catch (error) {
@@ -202,6 +202,13 @@ function makeFolder(paths: LabPaths): void {
           error,
         );
   }
+}
+
+/** One after the other: Node's own recursive form never ends where a file system lies about its folders, as /proc does. */
+function makeFolders(folder: string): void {
+  if (existsSync(folder)) return;
+  if (dirname(folder) !== folder) makeFolders(dirname(folder));
+  mkdirSync(folder, { mode: 0o700 });
 }
 
 /** The lab's lock as an open descriptor, for the daemon to inherit. */
