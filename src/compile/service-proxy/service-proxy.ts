@@ -71,9 +71,50 @@ const masqueradeMark = 0x4000;
 const toAddress: readonly Field[] = ["ip daddr", "meta l4proto", "th dport"];
 const toNodePort: readonly Field[] = ["meta l4proto", "th dport"];
 
-/** The part that every node of the cluster has in common. */
+/** The part that every node of the cluster has in common: the sum over its Services. */
 export function sharedRules(inputs: ServiceInputs): SharedRules {
-  const ports = inputs.services.flatMap((service) => portsOf(inputs, service));
+  const parts = inputs.services.map((service) => knownRulesOf(inputs, service));
+  const chains = new Map<string, Chain>();
+  for (const part of parts) for (const chain of part.chains) if (!chains.has(chain.name)) chains.set(chain.name, chain);
+  return {
+    ports: parts.flatMap((part) => part.ports),
+    chains: [...chains.values()].sort(byName),
+    affinitySets: parts.flatMap((part) => part.affinitySets),
+    services: parts.flatMap((part) => part.services),
+    endpoints: parts.flatMap((part) => part.endpoints),
+    nodePorts: parts.flatMap((part) => part.nodePorts),
+    nodePortEndpoints: parts.flatMap((part) => part.nodePortEndpoints),
+    clusterIps: parts.flatMap((part) => part.clusterIps),
+    firewall: parts.flatMap((part) => part.firewall),
+  };
+}
+
+type Known = {
+  readonly cluster: string;
+  readonly clusterCidrs: string;
+  readonly slices: readonly EndpointSlice[];
+  readonly rules: SharedRules;
+};
+const knownRules = new WeakMap<Service, Known>();
+
+/** The rules of a Service; the same objects while it and its endpoints are, so that a back end sees by reference what did not change. */
+function knownRulesOf(inputs: ServiceInputs, service: Service): SharedRules {
+  const slices = endpointSlicesOf(inputs.endpointSlices, service);
+  const clusterCidrs = inputs.clusterCidrs.join();
+  const known = knownRules.get(service);
+  const isSame =
+    known?.cluster === inputs.cluster &&
+    known.clusterCidrs === clusterCidrs &&
+    known.slices.length === slices.length &&
+    known.slices.every((slice, index) => slice === slices[index]);
+  if (isSame) return known.rules;
+  const rules = rulesOf(inputs, service);
+  knownRules.set(service, { cluster: inputs.cluster, clusterCidrs, slices, rules });
+  return rules;
+}
+
+function rulesOf(inputs: ServiceInputs, service: Service): SharedRules {
+  const ports = portsOf(inputs, service);
   const chains = new Map<string, Chain>();
   const services: MapElement[] = [];
   const endpoints: MapElement[] = [];
@@ -131,7 +172,7 @@ export function sharedRules(inputs: ServiceInputs): SharedRules {
   const clusterIps = [...new Set(ports.flatMap((port) => port.clusterIp ?? []))].map((address): SetElement => ({ key: [address] }));
   return {
     ports,
-    chains: [...chains.values()].sort(byName),
+    chains: [...chains.values()],
     affinitySets,
     services,
     endpoints,
@@ -309,7 +350,9 @@ function endpointSlicesOf(slices: readonly EndpointSlice[], service: Service): r
     index = new Map();
     for (const slice of slices) {
       const key = `${slice.metadata.namespace}/${slice.metadata.labels?.["kubernetes.io/service-name"]}`;
-      index.set(key, [...(index.get(key) ?? []), slice]);
+      const found = index.get(key);
+      if (found === undefined) index.set(key, [slice]);
+      else found.push(slice);
     }
     slicesByService.set(slices, index);
   }
