@@ -189,7 +189,8 @@ export function expectationOf(network: Network, path: Path): Expectation {
     case "refused":
       return { ...base, outcomes: ["refused"] };
     case "rejected":
-      return { ...base, outcomes: ["refused", "unreachable"] };
+      // The trace does not follow the news of a rejection. From the next host it arrives; from farther away it may be lost like any packet.
+      return { ...base, outcomes: path.hops.length <= 2 ? ["refused", "unreachable"] : ["refused", "unreachable", "timeout"] };
     case "dropped":
     case "no-route":
     case "black-hole":
