@@ -1,0 +1,57 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import type { Host, Route } from "../../src/ir/network.ts";
+import { openLab } from "../../src/lab/index.ts";
+import { renderRuleSet } from "../../src/render/nft.ts";
+
+/** What examples/two-options compiles to, as text: rules exactly as `nft` takes them, and routes as `ip` prints them. Update with -u, and read the diff. */
+const folder = join(import.meta.dirname, "../../examples/two-options");
+const goldens = join(import.meta.dirname, "../goldens/two-options");
+const text = readFileSync(join(folder, "lab.yaml"), "utf8");
+const { view } = openLab([{ path: "lab.yaml", text }], (path) => ({ path, text: readFileSync(join(folder, path), "utf8") }));
+if (view === undefined) throw new Error("the example has errors");
+const { network } = view;
+
+const first = (start: string) => network.names().find((name) => name.startsWith(start)) ?? "";
+const hosts = [
+  ["fabric", "vnet/hub"],
+  ["edge", "edge/hub"],
+  ["kubenet-node", first("node/shop-kubenet/")],
+  ["kubenet-pod", first("pod/shop-kubenet/")],
+  ["azure-cni-node", first("node/shop-azure/")],
+  ["azure-cni-pod", first("pod/shop-azure/")],
+] as const;
+
+for (const [golden, name] of hosts) {
+  test(`${golden} is as it was`, async () => {
+    const host = network.host(name);
+    if (host === undefined) throw new Error(`no host ${name}`);
+    await expect(routesOf(host)).toMatchFileSnapshot(join(goldens, `${golden}.routes.txt`));
+    if (host.ruleSet.length > 0) await expect(renderRuleSet(host.ruleSet).text).toMatchFileSnapshot(join(goldens, `${golden}.nft`));
+  });
+}
+
+function routesOf({ interfaces, rules, routes, neighbours }: Host): string {
+  const route = (one: Route) => {
+    if (one.type !== "unicast") return `${one.type} ${one.dst} table ${one.table}`;
+    return [
+      one.dst,
+      ...(one.via === undefined ? [] : [`via ${one.via}`]),
+      `dev ${one.dev}`,
+      ...(one.onlink === true ? ["onlink"] : []),
+      `table ${one.table}`,
+    ].join(" ");
+  };
+  return `${[
+    ...interfaces.map((each) =>
+      `${each.name} ${each.kind} ${each.addresses.map(({ address, prefixLength }) => `${address}/${prefixLength}`).join(" ")}`.trim(),
+    ),
+    ...rules.map(
+      (rule) =>
+        `rule ${rule.priority}: ${rule.iif === undefined ? "" : `iif ${rule.iif} `}${rule.mark === undefined ? "" : `fwmark ${rule.mark.value} `}lookup ${rule.table}`,
+    ),
+    ...routes.map(route),
+    ...neighbours.map(({ dev, address, mac }) => `${address} lladdr ${mac} dev ${dev} permanent`),
+  ].join("\n")}\n`;
+}
