@@ -74,7 +74,7 @@ const benches: Benches = {
       line("down", `${ms(up.downMs)}`);
     });
     const mininet = inside<ReturnType<typeof measureMininet>>("mininet");
-    if (mininet === null) line("Mininet, 100 hosts", "not installed (Debian package mininet); no comparison");
+    if (mininet === null) line("Mininet, 100 hosts", "not here (Debian packages mininet and bridge-utils); no comparison");
     else {
       await withState(async (state) => {
         const up = await bringUp(state, { nodes: 4, pods: 100 });
