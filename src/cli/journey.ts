@@ -1,14 +1,16 @@
 /** FROM and TO of a command, resolved: what trace and probe share. */
 
 import type { Command } from "commander";
+import type { Connection } from "../kernel/index.ts";
 import type { Via } from "../lab/endpoints.ts";
 import { type Found, findSender, findTarget, type Sender, type Target } from "../lab/ends.ts";
 import type { LabView } from "../lab/view.ts";
-import type { Protocol } from "../net/ports.ts";
-import type { Path, TracePacket } from "../trace/index.ts";
+import { type Protocol, protocolNumbers } from "../net/ports.ts";
+import type { KnownConnection, Path, Step, TracePacket } from "../trace/index.ts";
 import { clusterOption, namespaceOption, type PlaceOptions, protocolOption, viaOption } from "./command.ts";
 import { endFailure } from "./ends.ts";
 import { Failure } from "./failure.ts";
+import type { Source } from "./source.ts";
 
 export type JourneyOptions = PlaceOptions & { readonly via?: Via; readonly protocol?: Protocol; readonly sourcePort?: number };
 
@@ -42,6 +44,29 @@ export function packetTo(target: Target, sourcePort?: number): TracePacket {
     ...(port === undefined ? {} : { destinationPort: port }),
     ...(sourcePort === undefined ? {} : { sourcePort }),
   };
+}
+
+/**
+ * All ways of a packet. In a running lab the hosts that draw source ports remember who has which: with none left, a new flow does not get
+ * out. Only hosts that the packet may come to are asked.
+ */
+export async function traceJourney({ view, live }: Source, { sender, packet }: Journey): Promise<readonly Path[]> {
+  const paths = view.tracer.trace(sender.host, packet);
+  const drawing = new Set(paths.flatMap(({ hops }) => hops.filter(({ steps }) => steps.some(drawsPort)).map(({ host }) => host)));
+  if (live === undefined || drawing.size === 0) return paths;
+  const flows = (await Promise.all([...drawing].map((host) => live.flows(host)))).flat();
+  const connections = new Map(flows.map((one) => [one.host, one.connections.flatMap(knownConnection)]));
+  return view.tracer.trace(sender.host, packet, { connections });
+}
+
+function drawsPort(step: Step): boolean {
+  return step.kind === "source-nat" && step.ports !== undefined;
+}
+
+function knownConnection({ original, reply, mark }: Connection): KnownConnection[] {
+  const protocol = (["tcp", "udp"] as const).find((name) => protocolNumbers[name] === original.protocol);
+  if (protocol === undefined) return [];
+  return [{ original: { ...original, protocol }, reply: { ...reply, protocol }, mark }];
 }
 
 function must<T>(result: Found<T>): T {

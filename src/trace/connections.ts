@@ -6,7 +6,9 @@
  * There are no timeouts: a connection lives as long as the table.
  */
 
-import type { Ip } from "./ip.ts";
+import { protocolNumbers } from "../net/ports.ts";
+import type { Tuple } from "../net/tuple.ts";
+import { type Ip, ipOf } from "./ip.ts";
 import type { PortRange } from "./result.ts";
 import type { Decision } from "./rules.ts";
 
@@ -47,6 +49,20 @@ export class Connection {
     this.replyDestination = source;
     this.replyDestinationPort = sourcePort;
   }
+}
+
+/** A connection that a host has had before: what its first packet had, and what its replies have when they come. */
+export type KnownConnection = { readonly original: Tuple; readonly reply: Tuple; readonly mark: number };
+
+export function connectionOf({ original, reply, mark }: KnownConnection): Connection {
+  const { protocol, source, sourcePort = 0, destination, destinationPort = 0 } = original;
+  const connection = new Connection(protocolNumbers[protocol], ipOf(source), sourcePort, ipOf(destination), destinationPort);
+  connection.mark = mark;
+  connection.status = status.seenReply | status.assured;
+  translateDestination(connection, ipOf(reply.source), reply.sourcePort);
+  connection.sourceDone = true;
+  setSource(connection, ipOf(reply.destination), reply.destinationPort ?? 0);
+  return connection;
 }
 
 /** Up to this many connections a scan is faster than an index. One trace makes one or two per host. */

@@ -7,7 +7,7 @@ import type { HostName, Network } from "../ir/network.ts";
 import { type Address, familyOf, mustAddress } from "../net/address.ts";
 import { Links } from "./links.ts";
 import type { Path, Tuple } from "./result.ts";
-import { Memory, walk } from "./walk.ts";
+import { type KnownConnections, Memory, walk } from "./walk.ts";
 
 /**
  * A packet to trace. Without `source`, the sending host chooses as Linux does. Without `sourcePort`, TCP and UDP packets get
@@ -26,6 +26,8 @@ export type TraceOptions = {
   readonly return?: boolean;
   /** Default 64, at least 1. */
   readonly maxPaths?: number;
+  /** Connections that hosts already have: their translations hold, and their ports are taken. Default: none. */
+  readonly connections?: KnownConnections;
 };
 
 export class Tracer {
@@ -52,7 +54,7 @@ export class Tracer {
     let left = 1;
     for (;;) {
       choices.rewind();
-      const path = this.#walk(from, packet, options, new Memory(), choices);
+      const path = this.#walk(from, packet, options, new Memory(options.connections), choices);
       if (choices.made === 0) return [{ ...path, weight: 1 }];
       if (paths.length === maxPaths) {
         paths.push({ ...path, weight: left, representative: true });

@@ -8,9 +8,19 @@
  * Whatever is up to chance is asked of {@link Chance}, so that the same answers give the same way.
  */
 
-import type { Origin } from "../ir/network.ts";
+import type { HostName, Origin } from "../ir/network.ts";
 import type { Hook } from "../ir/ruleset.ts";
-import { Connection, ConnectionTable, isOriginal, state, status, translateDestination, translateSource } from "./connections.ts";
+import {
+  Connection,
+  ConnectionTable,
+  connectionOf,
+  isOriginal,
+  type KnownConnection,
+  state,
+  status,
+  translateDestination,
+  translateSource,
+} from "./connections.ts";
 import type { PreparedHost, PreparedInterface } from "./host.ts";
 import { type Ip, isLoopback, textOf } from "./ip.ts";
 import type { Crossing, Links } from "./links.ts";
@@ -20,18 +30,28 @@ import type { FoundRoute } from "./route-table.ts";
 import type { Refusal } from "./routing.ts";
 import { type Decision, evaluate, type PreparedChain } from "./rules.ts";
 
+/** By host. */
+export type KnownConnections = ReadonlyMap<HostName, readonly KnownConnection[]>;
+
 /** What hosts remember between packets. */
 export class Memory {
   /** Seconds since the memory began. */
   now = 0;
+  readonly #known: KnownConnections | undefined;
   readonly #hosts: HostMemory[] = [];
   /** Once there are too many for a scan. */
   #byHost: Map<PreparedHost, HostMemory> | undefined;
+
+  /** `known`: what hosts remember at the beginning. */
+  constructor(known?: KnownConnections) {
+    this.#known = known;
+  }
 
   of(host: PreparedHost): HostMemory {
     const known = this.#byHost === undefined ? this.#hosts.find((memory) => memory.host === host) : this.#byHost.get(host);
     if (known !== undefined) return known;
     const memory = new HostMemory(host);
+    for (const connection of this.#known?.get(host.name) ?? []) memory.connections.add(connectionOf(connection));
     this.#hosts.push(memory);
     if (this.#byHost !== undefined) this.#byHost.set(host, memory);
     else if (this.#hosts.length > 16) this.#byHost = new Map(this.#hosts.map((each) => [each.host, each]));

@@ -9,9 +9,12 @@ import { getRequestListener } from "@hono/node-server";
 import { Hono } from "hono";
 import { stream } from "hono/streaming";
 import type { AgentPool, LoadBalancer } from "../arm/resources.ts";
+import { topologyOf } from "../compile/topology.ts";
 import { connections, within } from "../kernel/index.ts";
 import type { Event, Node } from "../kube/objects.ts";
-import { parseAddress } from "../net/address.ts";
+import { snatShares } from "../lab/snat.ts";
+import type { Address } from "../net/address.ts";
+import { protocolNumbers } from "../net/ports.ts";
 import { armBucket, armKey, type Key, kubeBucket, type Resource } from "../resources/resources.ts";
 import type { DaemonInfo } from "./client.ts";
 import { clusterNames, type Daemon, findPool, isReady, podsOf } from "./daemon.ts";
@@ -218,6 +221,7 @@ function statusOf(daemon: Daemon, lab: string, info: DaemonInfo): Status {
         backends: balancer.properties.backendAddressPools[0]?.properties.backendIPConfigurations.length ?? 0,
       })),
     ),
+    snat: snatShares(topologyOf(resources), snatUse(daemon)),
     kernelErrors: [...daemon.errors.map((error) => error.message), ...daemon.listenProblems],
     memoryBytes: process.memoryUsage.rss(),
   };
@@ -231,18 +235,16 @@ function isNodeReady(node: Node): boolean {
 
 /** Distinct ports in use at each edge, by backend. A port may serve several destinations at once. */
 function snatUse(daemon: Daemon): readonly SnatUse[] {
-  const used = new Map<string, { backend: string; publicAddress: string; ports: Set<string> }>();
+  const used = new Map<string, { readonly backend: Address; readonly publicAddress: Address; tcp: Set<number>; udp: Set<number> }>();
   for (const edge of (daemon.network?.names() ?? []).filter((name) => name.startsWith("edge/"))) {
     for (const { original, reply, status } of connections(edge)) {
-      if (!status.includes("snat")) continue;
+      if (!status.includes("snat") || reply.destinationPort === undefined) continue;
       const key = `${original.source} ${reply.destination}`;
-      const entry = used.get(key) ?? { backend: original.source, publicAddress: reply.destination, ports: new Set() };
-      entry.ports.add(`${reply.protocol}/${reply.destinationPort}`);
+      const entry = used.get(key) ?? { backend: original.source, publicAddress: reply.destination, tcp: new Set(), udp: new Set() };
+      const ports = reply.protocol === protocolNumbers.tcp ? entry.tcp : reply.protocol === protocolNumbers.udp ? entry.udp : undefined;
+      ports?.add(reply.destinationPort);
       used.set(key, entry);
     }
   }
-  return [...used.values()].flatMap(({ backend, publicAddress, ports }) => {
-    const [from, to] = [parseAddress(backend), parseAddress(publicAddress)];
-    return from === undefined || to === undefined ? [] : [{ backend: from, publicAddress: to, used: ports.size }];
-  });
+  return [...used.values()].map(({ tcp, udp, ...ends }) => ({ ...ends, tcp: tcp.size, udp: udp.size }));
 }

@@ -3,13 +3,13 @@
 import type { Problem } from "../documents/index.ts";
 import type { HostName } from "../ir/network.ts";
 import type { Connection, ObservedHost } from "../kernel/index.ts";
-import type { Address } from "../net/address.ts";
+import type { SnatShare, SnatUse } from "../lab/snat.ts";
 import type { Key, Resource } from "../resources/resources.ts";
 import type { Progress } from "./daemon.ts";
 import type { Observation, ObserveRequest } from "./observe.ts";
 import type { ProbeRequest, ProbeResult } from "./probe.ts";
 
-export type { Observation, ObservedHost, ObserveRequest, ProbeRequest, ProbeResult, Progress };
+export type { Observation, ObservedHost, ObserveRequest, ProbeRequest, ProbeResult, Progress, SnatUse };
 
 export type Entry = { readonly key: Key; readonly value: Resource };
 
@@ -49,6 +49,8 @@ export type Status = {
   readonly waiting: readonly Waiting[];
   /** Health probes, with the backends that answer. */
   readonly probes: readonly { readonly probe: string; readonly healthy: number; readonly backends: number }[];
+  /** Source ports for outbound flows, node by node. */
+  readonly snat: readonly SnatShare[];
   /** What the kernel refused; empty when all is in place. */
   readonly kernelErrors: readonly string[];
   readonly memoryBytes: number;
@@ -63,6 +65,3 @@ export type ApplyLine =
 export type ProbeLine = { readonly index: number; readonly result: ProbeResult };
 
 export type Flows = { readonly host: HostName; readonly connections: readonly Connection[] };
-
-/** Source ports in use of one backend's share. */
-export type SnatUse = { readonly backend: Address; readonly publicAddress: Address; readonly used: number };

@@ -29,6 +29,9 @@ describe.skipIf(!canRun && !required)("a running lab", () => {
       expect(cluster.nodes.ready).toBe(cluster.nodes.wanted);
       expect(cluster.pods.ready).toBe(cluster.pods.total);
     }
+    const snat = status.snat as { cluster: string; node: string; allocated: number; used: { tcp: number; udp: number } }[];
+    expect(snat.map(({ cluster }) => cluster)).toContain("shop-azure");
+    for (const share of snat) expect(share).toMatchObject({ allocated: 1024, used: { tcp: expect.any(Number), udp: expect.any(Number) } });
   });
 
   test.each([

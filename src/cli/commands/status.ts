@@ -55,6 +55,16 @@ export function statusText(status: Status, style: Style): string {
     status.probes.map(({ probe, healthy, backends }) => [probe, full(healthy, backends)]),
     style,
   );
+  const snat = renderTable(
+    ["SNAT PORTS OF", "LEAVES AS", "MAY", "USES TCP", "USES UDP"],
+    shownShares(status.snat).map(({ cluster, node, publicAddress, allocated, used }) => [
+      `${cluster}:node/${node}`,
+      publicAddress,
+      String(allocated),
+      ...[used?.tcp ?? 0, used?.udp ?? 0].map((count) => (count < allocated ? String(count) : style.red(String(count)))),
+    ]),
+    style,
+  );
   const waiting = renderTable(
     ["WAITS", "REASON", "FOR"],
     status.waiting.map(({ cluster, kind, name, reason, message }) => [
@@ -66,5 +76,15 @@ export function statusText(status: Status, style: Style): string {
   );
   const refused = status.kernelErrors.map((error) => `${style.red("the kernel refuses:")} ${error}\n`).join("");
   const head = `${style.bold(`lab ${status.lab}`)}  ${style.dim(facts.join(", "))}\n`;
-  return [head + clusters, probes, waiting, refused].filter((part) => part !== "").join("\n");
+  return [head + clusters, probes, snat, waiting, refused].filter((part) => part !== "").join("\n");
+}
+
+/** All of a small lab; of a large one those that use any, the busiest first. JSON has all of them. */
+function shownShares(shares: Status["snat"]): Status["snat"] {
+  if (shares.length <= 20) return shares;
+  const uses = ({ used }: Status["snat"][number]) => Math.max(used?.tcp ?? 0, used?.udp ?? 0);
+  return shares
+    .filter((share) => uses(share) > 0)
+    .sort((a, b) => uses(b) / b.allocated - uses(a) / a.allocated)
+    .slice(0, 20);
 }

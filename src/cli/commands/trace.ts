@@ -4,7 +4,7 @@ import { renderPaths } from "../../render/trace.ts";
 import { command, fileOption, labOption } from "../command.ts";
 import type { Context } from "../context.ts";
 import { Failure } from "../failure.ts";
-import { addJourney, findJourney, heaviestFirst, type JourneyOptions } from "../journey.ts";
+import { addJourney, findJourney, heaviestFirst, type JourneyOptions, traceJourney } from "../journey.ts";
 import { observeJourney, renderComparison } from "../observed.ts";
 import { type OutputOptions, outputOption, print } from "../output.ts";
 import { openSource, type SourceOptions } from "../source.ts";
@@ -40,11 +40,13 @@ export function traceCommand(context: Context): Command {
           fix: "start the lab: drydock up FILE",
         });
       }
-      const { view, live } = await openSource(context, options, files);
+      const source = await openSource(context, options, files);
+      const { view, live } = source;
       // A load balancer's choice depends on the source port: for a real packet it must be known beforehand.
       const sourcePort = options.sourcePort ?? (options.observed === true ? randomInt(33_000, 60_000) : undefined);
-      const { sender, target, packet } = findJourney(view, from, to, { ...options, ...(sourcePort === undefined ? {} : { sourcePort }) });
-      const traced = heaviestFirst(view.tracer.trace(sender.host, packet));
+      const journey = findJourney(view, from, to, { ...options, ...(sourcePort === undefined ? {} : { sourcePort }) });
+      const { sender, target, packet } = journey;
+      const traced = heaviestFirst(await traceJourney(source, journey));
       const seen =
         options.observed === true && live !== undefined
           ? await observeJourney(view, live, sender.host, packet, traced, { routers: true })

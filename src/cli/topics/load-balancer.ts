@@ -1,7 +1,7 @@
 import { segmentAfter } from "../../arm/names.ts";
 import type { LoadBalancer } from "../../arm/resources.ts";
 import { balancingRules, frontendAddresses } from "../../compile/load-balancer/frontends.ts";
-import { outboundShares } from "../../compile/load-balancer/outbound.ts";
+import { type SnatShare, snatShares } from "../../lab/snat.ts";
 import { renderTable } from "../../render/table.ts";
 import type { Topic } from "../show-topic.ts";
 import { rows } from "./rows.ts";
@@ -91,31 +91,22 @@ export const snat: Topic = {
   name: "snat",
   summary: "source ports of the outbound rules: which node may use which of them, and in a running lab how many it uses",
   examples: [{ does: "every node's share", type: "drydock show snat" }],
-  show: async ({ view, cluster, live }) => {
-    const used = new Map((await live?.snatUse())?.map((use) => [`${use.backend} ${use.publicAddress}`, use.used]) ?? []);
-    const list = view.topology.vnets.flatMap((vnet) =>
-      outboundShares(view.topology, vnet).map((share) => ({
-        node: view.owners.get(share.backend)?.owner ?? share.backendName,
-        address: share.backend,
-        publicAddress: share.publicAddress,
-        firstPort: share.ports.first,
-        lastPort: share.ports.last,
-        ports: share.ports.last - share.ports.first + 1,
-        ...(live === undefined ? {} : { used: used.get(`${share.backend} ${share.publicAddress}`) ?? 0 }),
-        why: share.origin.reason,
-      })),
-    );
-    return rows(
-      list.filter((one) => cluster === undefined || one.node.startsWith(`${cluster}:`)),
+  show: async ({ view, cluster, live }) =>
+    rows(
+      snatShares(view.topology, await live?.snatUse()).filter((share) => cluster === undefined || share.cluster === cluster),
       {
-        NODE: ({ node }) => node,
+        NODE: ({ cluster: name, node }) => `${name}:node/${node}`,
         ADDRESS: ({ address }) => address,
         "LEAVES AS": ({ publicAddress }) => publicAddress,
         PORTS: ({ firstPort, lastPort }) => `${firstPort}-${lastPort}`,
-        MAY: ({ ports }) => ports,
-        ...(live === undefined ? {} : { USES: (one: { readonly used?: number }) => one.used }),
+        MAY: ({ allocated }) => allocated,
+        ...(live === undefined
+          ? {}
+          : {
+              "USES TCP": ({ used }: SnatShare) => used?.tcp,
+              "USES UDP": ({ used }: SnatShare) => used?.udp,
+            }),
       },
       "no outbound rule has a backend",
-    );
-  },
+    ),
 };
