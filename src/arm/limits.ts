@@ -9,6 +9,7 @@
  */
 
 import { mustPrefix, type Prefix } from "../net/prefix.ts";
+import type { NetworkOption } from "./network-option.ts";
 
 export type RuleSet = "current" | "lesson";
 
@@ -38,7 +39,7 @@ export const limits = {
   reservedAddresses: { value: 5, source: "learn:azure/virtual-network/virtual-networks-faq" },
   /** Prefix length that must be exceeded. */
   largestServiceCidr: { value: 12, source: planning },
-  /** Prefix length of a kubenet node's share of the pod CIDR. */
+  /** Prefix length of a node's share of the pod CIDR, with kubenet and Azure CNI Overlay. */
   podCidrPerNode: { value: 24, source: "aks:configure-kubenet.md" },
   podsPerPoolFloor: { value: 30, source: `${planning}; per pool since chg:2019-10-28` },
   poolsPerCluster: { value: 100, source: serviceLimits },
@@ -63,21 +64,26 @@ export const ranges = {
   poolCount: { min: 0, max: 1000, source: poolApi },
 } as const satisfies Record<string, Range>;
 
-export const maxPodsRange: Readonly<Record<RuleSet, Readonly<Record<"kubenet" | "azure", Range>>>> = {
+const maxPodsOf2019 = "azdocs:articles/aks/configure-azure-cni.md (2019-06)";
+
+export const maxPodsRange: Readonly<Record<RuleSet, Readonly<Record<NetworkOption, Range>>>> = {
   current: {
     kubenet: { min: 10, max: 250, source: planning },
-    azure: { min: 10, max: 250, source: planning },
+    nodeSubnet: { min: 10, max: 250, source: planning },
+    overlay: { min: 10, max: 250, source: planning },
   },
   lesson: {
-    kubenet: { min: 10, max: 110, source: "azdocs:articles/aks/configure-azure-cni.md (2019-06)" },
-    azure: { min: 10, max: 250, source: "azdocs:articles/aks/configure-azure-cni.md (2019-06)" },
+    kubenet: { min: 10, max: 110, source: maxPodsOf2019 },
+    nodeSubnet: { min: 10, max: 250, source: maxPodsOf2019 },
+    overlay: { min: 10, max: 250, source: planning },
   },
 };
 
-/** The same for both rule sets: CLI and ARM template; the portal of 2019 had figures of its own. Overlay's 250 is not here: it is not modelled. */
-export const maxPodsDefault: Readonly<Record<"kubenet" | "azure", Limit>> = {
+/** The same for both rule sets: CLI and ARM template; the portal of 2019 had figures of its own. */
+export const maxPodsDefault: Readonly<Record<NetworkOption, Limit>> = {
   kubenet: { value: 110, source: planning },
-  azure: { value: 30, source: planning },
+  nodeSubnet: { value: 30, source: planning },
+  overlay: { value: 250, source: planning },
 };
 
 /** One route per node: a route table's 400 are the ceiling. */

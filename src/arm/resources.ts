@@ -157,9 +157,10 @@ export type Connection = ArmResource<
 export type NetworkProfile = {
   readonly networkPlugin: "kubenet" | "azure" | "none";
   readonly networkPluginMode?: "overlay";
-  /** Of `azure` without a plugin mode. The lesson's form is `bridge`; AKS's default since 2021-01-04 is `transparent`. */
+  /** Of `azure` with node subnet. The lesson's form is `bridge`; AKS's default since 2021-01-04 is `transparent`. */
   readonly networkMode?: "bridge" | "transparent";
   readonly networkPolicy?: string;
+  /** Of kubenet and Azure CNI Overlay. */
   readonly podCidr?: string;
   readonly serviceCidr: string;
   readonly dnsServiceIP: string;

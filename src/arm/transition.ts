@@ -1,9 +1,10 @@
 /** What Azure does not let one change on what is running (AKS docs as named at each rule), and what to do instead. */
 
 import { parseAddress } from "../net/address.ts";
-import { type Prefix, parsePrefix, prefixContains } from "../net/prefix.ts";
+import { type Prefix, parsePrefix, prefixContains, prefixCovers } from "../net/prefix.ts";
 import { lastSegment, segmentAfter, subnetTag } from "./names.ts";
-import type { AgentPool, AzureResource, ManagedCluster, Subnet } from "./resources.ts";
+import { isOverlayProfile } from "./network-option.ts";
+import type { AgentPool, AzureResource, ManagedCluster, NetworkProfile, Subnet } from "./resources.ts";
 import type { ArmProblem, PropertyPath } from "./rules/problem.ts";
 import { type AzureView, azureView, parentOf, sameId, subnetLabel } from "./rules/view.ts";
 
@@ -68,16 +69,20 @@ function clusterChanges(before: ManagedCluster, after: ManagedCluster): ArmProbl
   const profile = (name: keyof typeof old, rule: Rule) => compare(["networkProfile", name], old[name], wanted[name], rule);
 
   if (old.networkPlugin !== wanted.networkPlugin || old.networkPluginMode !== wanted.networkPluginMode) {
-    const inPlace = `the only way in place is from ${old.networkPlugin === "kubenet" ? "kubenet" : "Azure CNI with node subnet"} to Azure CNI Overlay, which is not modelled yet`;
+    const inPlace = `the only way in place is from ${old.networkPlugin === "kubenet" ? "kubenet" : "Azure CNI with node subnet"} to Azure CNI Overlay, and that move is not modelled yet`;
     profile("networkPlugin", { message: `the network option is fixed; ${inPlace}`, source: "aks:update-azure-cni.md", fix: rebuild });
     profile("networkPluginMode", { message: `the network option is fixed; ${inPlace}`, source: "aks:update-azure-cni.md", fix: rebuild });
   } else {
-    const oneOfPods = "pods keep their addresses for as long as the cluster lives";
-    profile("podCidr", {
-      message: `the pod CIDR of kubenet is fixed: ${oneOfPods}`,
-      source: "aks:concepts-network-azure-cni-overlay.md",
-      fix: rebuild,
-    });
+    if (!isGrowth(old, wanted)) {
+      const why = isOverlayProfile(old)
+        ? "the pod CIDR of an overlay can grow to a larger range that holds it, and change in no other way"
+        : "the pod CIDR of kubenet is fixed: pods keep their addresses for as long as the cluster lives";
+      profile("podCidr", {
+        message: why,
+        source: "aks:azure-cni-overlay-pod-expand.md; aks:concepts-network-azure-cni-overlay.md",
+        fix: rebuild,
+      });
+    }
     const nodes = "a cluster's nodes are set up with it; only new and upgraded nodes ever changed over, with a release of AKS";
     profile("networkMode", { message: nodes, source: "chg:2021-01-04", fix: rebuild });
   }
@@ -103,6 +108,12 @@ function clusterChanges(before: ManagedCluster, after: ManagedCluster): ArmProbl
     fix: rebuild,
   });
   return problems;
+}
+
+/** Does the pod CIDR of an overlay grow to a range that holds the one before? Docs: azure-cni-overlay-pod-expand.md. */
+function isGrowth(old: NetworkProfile, wanted: NetworkProfile): boolean {
+  const [before, after] = [parsePrefix(old.podCidr ?? ""), parsePrefix(wanted.podCidr ?? "")];
+  return isOverlayProfile(old) && before !== undefined && after !== undefined && prefixCovers(after, before);
 }
 
 function poolChanges(now: AzureView, wanted: AzureView, cluster: ManagedCluster): ArmProblem[] {

@@ -5,6 +5,7 @@
  * This is the composing file: the front ends (one folder each) do not know one another; here they meet in the hosts that they add to.
  */
 
+import { isOverlayProfile } from "../arm/network-option.ts";
 import { listenTag } from "../arm/resources.ts";
 import type { Host, HostName, Network, Origin } from "../ir/network.ts";
 import { mainTable } from "../ir/network.ts";
@@ -17,6 +18,7 @@ import { listenersOf, podListeners } from "./listeners.ts";
 import { inboundLoadBalancing } from "./load-balancer/inbound.ts";
 import { edge, internetLink, publicAddressesOf } from "./load-balancer/outbound.ts";
 import { masqueradeTable } from "./masquerade/masquerade.ts";
+import { azureCniOverlay } from "./overlay/overlay.ts";
 import { hostOf } from "./part.ts";
 import type { NodeContext, PodNetwork } from "./pod-network.ts";
 import { healthListeners, nodeTable, type ServiceInputs, type SharedRules, sharedRules } from "./service-proxy/service-proxy.ts";
@@ -35,11 +37,13 @@ export function compile(resources: Resources, previous?: Network): Network {
 
 /** The network options. A new one is a folder and a line here. */
 function podNetworkOf(cluster: ClusterInfo): PodNetwork {
-  const { networkPlugin, networkMode } = cluster.resource.properties.networkProfile;
+  const profile = cluster.resource.properties.networkProfile;
+  const { networkPlugin, networkMode } = profile;
   switch (networkPlugin) {
     case "kubenet":
       return kubenet;
     case "azure":
+      if (isOverlayProfile(profile)) return azureCniOverlay;
       return networkMode === "bridge" ? azureCniBridge : azureCniTransparent;
     case "none":
       throw new Error("network plugin none is refused when documents are read");
@@ -154,6 +158,7 @@ function fabricInputs(topology: Topology, vnet: VnetInfo): readonly unknown[] {
     ...vnet.subnets.flatMap((subnet) => [subnet.resource, subnet.routeTable]),
     ...vnet.nics.map((nic) => nic.resource),
     ...vnet.sites.flatMap((site) => [site.resource, ...site.prefixes]),
+    ...vnet.overlays.flatMap((overlay) => [overlay.cluster, ...overlay.nodes.map((node) => node.podCidr)]),
     ...vnet.loadBalancers.flatMap((balancer) => [
       balancer,
       ...balancer.properties.probes.map((probe) => topology.probeResults.get(`${balancer.id}/probes/${probe.name}`.toLowerCase())),

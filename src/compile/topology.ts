@@ -4,6 +4,7 @@
  */
 
 import { segmentAfter } from "../arm/names.ts";
+import { isOverlayProfile } from "../arm/network-option.ts";
 import type {
   AgentPool,
   Connection,
@@ -72,9 +73,21 @@ export type VnetInfo = {
   readonly nics: readonly NicInfo[];
   readonly gateway: VirtualNetworkGateway | undefined;
   readonly sites: readonly SiteInfo[];
+  /** Of the clusters with Azure CNI Overlay whose nodes are in this VNet. */
+  readonly overlays: readonly OverlayInfo[];
   /** Of the clusters whose nodes are in this VNet. */
   readonly loadBalancers: readonly LoadBalancer[];
   /** Position among the lab's VNets, from 0. */
+  readonly index: number;
+};
+
+/** The routing domain of a cluster with Azure CNI Overlay: which prefix of its pod CIDR is behind which node. */
+export type OverlayInfo = {
+  readonly cluster: ManagedCluster;
+  readonly podCidr: Prefix;
+  /** A node that got no prefix has no pods. */
+  readonly nodes: readonly { readonly nic: NicInfo; readonly podCidr: Prefix | undefined }[];
+  /** Position among the overlays of its VNet, from 1: its mark and its routing table follow from it. */
   readonly index: number;
 };
 
@@ -223,6 +236,19 @@ export function topologyOf(resources: Resources): Topology {
   const clusterResources = azure<ManagedCluster>("Microsoft.ContainerService/managedClusters");
   const loadBalancers = azure<LoadBalancer>("Microsoft.Network/loadBalancers");
 
+  const overlaysByVnet = new Map<Key, OverlayInfo[]>();
+  for (const cluster of clusterResources) {
+    const profile = cluster.properties.networkProfile;
+    const podCidr = isOverlayProfile(profile) && profile.podCidr !== undefined ? parsePrefix(profile.podCidr) : undefined;
+    if (podCidr === undefined) continue;
+    const siblings = listIn(overlaysByVnet, vnetOfCluster.get(cluster.name) ?? "");
+    const nodes = kube<Node>(cluster.name, "Node").flatMap((node) => {
+      const nic = nicsByHost.get(hostNames.node(cluster.name, node.metadata.name));
+      return nic === undefined ? [] : [{ nic, podCidr: podCidrOf(node) }];
+    });
+    siblings.push({ cluster, podCidr, nodes, index: siblings.length + 1 });
+  }
+
   const vnets: VnetInfo[] = azure<VirtualNetwork>("Microsoft.Network/virtualNetworks").map((resource, index) => {
     const key = armKey(resource.id);
     const gateway = gateways.get(key);
@@ -237,6 +263,7 @@ export function topologyOf(resources: Resources): Topology {
       nics: nicsByVnet.get(key) ?? [],
       gateway,
       sites: sitesBehind(gateway),
+      overlays: overlaysByVnet.get(key) ?? [],
       loadBalancers: loadBalancers.filter((balancer) => groups.includes(segmentAfter(balancer.id, "resourceGroups").toLowerCase())),
       index,
     };
@@ -258,7 +285,7 @@ export function topologyOf(resources: Resources): Topology {
         node,
         nic,
         host,
-        podCidr: node.spec.podCIDR === undefined ? undefined : parsePrefix(node.spec.podCIDR),
+        podCidr: podCidrOf(node),
       });
     }
     const podsByNode = new Map<string, PodInfo[]>();
@@ -327,6 +354,10 @@ function podInfo(cluster: string, pod: Pod, address: Address): PodInfo {
     byCluster.set(cluster, info);
   }
   return info;
+}
+
+function podCidrOf(node: Node): Prefix | undefined {
+  return node.spec.podCIDR === undefined ? undefined : parsePrefix(node.spec.podCIDR);
 }
 
 function vnetKeyOf(subnetKey: Key): Key {

@@ -48,6 +48,11 @@ export const nicTable = 1;
 /** Order of the fabric's policy rules: effective routes of the sender's subnet, load-balanced flows, and where addresses are plugged in. */
 export const rulePriority = { subnets: 1000, loadBalancer: 2000, nics: 3000 } as const;
 
+/** Mark and routing table of the overlay with this position in its VNet: beyond every subnet's, below every address. */
+export function overlayMark(index: number): number {
+  return 10_000 + index;
+}
+
 /**
  * An address as a mark and as a table number. Load balancer backends are told apart by their primary address, which stays while others come
  * and go. Marks and tables of subnets are small numbers, which no address in use is.

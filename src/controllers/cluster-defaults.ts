@@ -1,6 +1,7 @@
 /** What a cluster has from its first moment: namespaces, the Service of its API server, and AKS's configuration of ip-masq-agent. */
 
 import { lastSegment } from "../arm/names.ts";
+import { hasPodCidr } from "../arm/network-option.ts";
 import type { ManagedCluster } from "../arm/resources.ts";
 import { uuidOf } from "../kube/identity.ts";
 import {
@@ -16,7 +17,7 @@ import { type Prefix, parsePrefix } from "../net/prefix.ts";
 import type { Resources } from "../resources/resources.ts";
 import { syncWarnings, type Warning } from "./events.ts";
 import { perCluster } from "./memo.ts";
-import { getArm, getKube, isKubenet, keyOf, poolsOf, Writes } from "./view.ts";
+import { getArm, getKube, keyOf, poolsOf, Writes } from "./view.ts";
 
 const namespaces = ["default", "kube-node-lease", "kube-public", "kube-system"];
 const ignoredConfiguration = "IgnoredConfiguration";
@@ -69,10 +70,13 @@ export const clusterDefaults = perCluster("cluster-defaults", (resources, cluste
   return writes.list;
 });
 
-/** kubenet: the pod CIDR (AKS issue 2653). Azure CNI: the prefixes of the VNet (AKS docs, concepts-network-legacy-cni.md). */
+/**
+ * kubenet: the pod CIDR (AKS issue 2653). Azure CNI Overlay: the same; that is not documented, but its effect is: every destination outside the
+ * cluster sees the node (AKS docs, concepts-network-azure-cni-overlay.md). Node subnet: the prefixes of the VNet (concepts-network-legacy-cni.md).
+ */
 function nonMasqueradeCidrs(resources: Resources, cluster: ManagedCluster): readonly Prefix[] {
   const { podCidr } = cluster.properties.networkProfile;
-  if (isKubenet(cluster)) return podCidr === undefined ? [] : prefixes([podCidr]);
+  if (hasPodCidr(cluster.properties.networkProfile)) return podCidr === undefined ? [] : prefixes([podCidr]);
   const vnets = new Set(poolsOf(resources, cluster).map((pool) => vnetOf(pool.properties.vnetSubnetID)));
   return [...vnets].flatMap((id) =>
     prefixes(getArm(resources, "Microsoft.Network/virtualNetworks", id)?.properties.addressSpace.addressPrefixes ?? []),

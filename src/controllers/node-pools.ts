@@ -6,6 +6,7 @@
  */
 
 import { armId, clusterDigits, clusterTag, lastSegment, nodeName, scaleSetName } from "../arm/names.ts";
+import { hasPodCidr } from "../arm/network-option.ts";
 import type { AgentPool, ManagedCluster, NetworkInterface, ScaleSetMachine } from "../arm/resources.ts";
 import { armKey, type Key, type Resources } from "../resources/resources.ts";
 import { syncWarnings, type Warning } from "./events.ts";
@@ -102,7 +103,7 @@ function ensureMachine(context: Context, scaleSet: string, instance: number, exi
   const id = `${scaleSet}/virtualMachines/${instance}`;
   const computerName = nodeName(setName, instance);
   const { maxPods, vnetSubnetID } = pool.properties;
-  const needed = isKubenet(cluster) ? 1 : 1 + maxPods;
+  const needed = hasPodCidr(cluster.properties.networkProfile) ? 1 : 1 + maxPods;
   const addresses = context.free().take(vnetSubnetID, needed);
   const machine = {
     id,

@@ -1,8 +1,10 @@
 /**
- * Registers every machine that Azure could make as a Node, and hands each kubenet node its pod prefix as kube-controller-manager does:
- * the first free /24 of the pod CIDR after the last one given, starting again at its end (k8s, pkg/controller/nodeipam/ipam/cidrset).
+ * Registers every machine that Azure could make as a Node, and with kubenet and Azure CNI Overlay hands it its pod prefix as
+ * kube-controller-manager does: the first free /24 of the pod CIDR after the last one given, starting again at its end
+ * (k8s, pkg/controller/nodeipam/ipam/cidrset).
  */
 
+import { hasPodCidr } from "../arm/network-option.ts";
 import type { AgentPool, ManagedCluster, ScaleSetMachine } from "../arm/resources.ts";
 import { uuidOf } from "../kube/identity.ts";
 import type { Condition, Node, Taint } from "../kube/objects.ts";
@@ -14,7 +16,7 @@ import { ipamState, ipamStateId, lastGiven } from "./ipam-state.ts";
 import { perCluster } from "./memo.ts";
 import { instanceOf } from "./node-pools.ts";
 import { podStateId } from "./pod-addresses.ts";
-import { getArm, getKube, isKubenet, keyOf, listArm, listKube, poolsOf, Writes } from "./view.ts";
+import { getArm, getKube, isKubenet, isOverlay, keyOf, listArm, listKube, poolsOf, Writes } from "./view.ts";
 
 /** Node IPAM's mask for IPv4 (cloud-provider-azure's flags; AKS docs, configure-kubenet.md). */
 const nodeMask = 24;
@@ -28,6 +30,14 @@ export const noRouteCreated: Condition = {
   message: "RouteController failed to create a route",
 };
 const ready: Condition = { type: "Ready", status: "True", reason: "KubeletReady", message: "kubelet is posting ready status" };
+/** With Azure CNI Overlay, until the fabric has programmed the node's prefix (AKS docs: concepts-network-azure-cni-overlay.md). */
+const withoutPrefix: Condition = {
+  type: "Ready",
+  status: "False",
+  reason: "KubeletNotReady",
+  message:
+    "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized",
+};
 
 export const nodes = perCluster("nodes", (resources, cluster) => {
   const writes = new Writes(resources);
@@ -50,7 +60,7 @@ export const nodes = perCluster("nodes", (resources, cluster) => {
     writes.deleteArm(podStateId(cluster, node.metadata.name));
   }
 
-  const prefixes = isKubenet(cluster)
+  const prefixes = hasPodCidr(cluster.properties.networkProfile)
     ? new NodePrefixes(
         resources,
         cluster,
@@ -126,7 +136,9 @@ function nodeOf(
         { type: "Hostname", address: name },
       ],
       capacity: { pods: String(pool.properties.maxPods) },
-      conditions: before?.status.conditions ?? (isKubenet(cluster) ? [ready, noRouteCreated] : [ready]),
+      conditions: isOverlay(cluster)
+        ? [podCIDR === undefined ? withoutPrefix : ready]
+        : (before?.status.conditions ?? (isKubenet(cluster) ? [ready, noRouteCreated] : [ready])),
     },
   };
   return { ...node, metadata: { ...node.metadata, uid: uuidOf(keyOf(cluster, node)) } };

@@ -2,7 +2,9 @@
  * Gives bound pods their addresses.
  *
  * kubenet: host-local on each node's /24, round robin from the last one given, without network, gateway (.1) and broadcast: 253 of them
- * (CNI plugins, plugins/ipam/host-local). Azure CNI: the lowest free secondary address of the node's interface (azure-vnet-ipam).
+ * (CNI plugins, plugins/ipam/host-local). Azure CNI, node subnet: the lowest free secondary address of the node's interface (azure-vnet-ipam).
+ * Azure CNI Overlay: any of the 256 addresses of the node's /24, network and broadcast among them, since no Ethernet segment has the prefix
+ * (Azure/azure-container-networking: cns/kubecontroller/nodenetworkconfig skips none); which one is chance there, and the lowest free here.
  * A pod with host networking has the node's address. When none is left the pod stays pending and an event says so, as kubelet does.
  */
 
@@ -15,7 +17,7 @@ import { syncWarnings, type Warning } from "./events.ts";
 import { ipamState, ipamStateId, lastGiven } from "./ipam-state.ts";
 import { perCluster } from "./memo.ts";
 import { podIndex, podsOnNode } from "./pod-index.ts";
-import { getArm, getKube, isKubenet, listKube, Writes } from "./view.ts";
+import { getArm, getKube, isKubenet, isOverlay, listKube, Writes } from "./view.ts";
 
 const machineType = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines";
 const failedSandbox = "FailedCreatePodSandBox";
@@ -33,7 +35,7 @@ export const podAddresses = perCluster("pod-addresses", (resources, cluster) => 
     let pool = pools.get(nodeName);
     if (pool === undefined && hostNetwork !== true) {
       const onNode = podsOnNode(index, nodeName);
-      pool = isKubenet(cluster) ? hostLocal(resources, cluster, node, onNode) : secondaryAddresses(resources, node, onNode);
+      pool = poolOf(resources, cluster, node, onNode);
       pools.set(nodeName, pool);
     }
     const podIP = hostNetwork === true ? hostIP : pool?.take();
@@ -61,6 +63,12 @@ type Pool = {
   /** Where a round-robin allocator stands. */
   last?: string | undefined;
 };
+
+function poolOf(resources: Resources, cluster: ManagedCluster, node: Node, pods: readonly Pod[]): Pool {
+  if (isKubenet(cluster)) return hostLocal(resources, cluster, node, pods);
+  if (isOverlay(cluster)) return ofPrefix(node, pods);
+  return secondaryAddresses(resources, node, pods);
+}
 
 function withAddress(pod: Pod, hostIP: string, podIP: string | undefined): Pod {
   const status = { ...pod.status, phase: pod.status?.phase ?? "Pending", hostIP } as const;
@@ -101,6 +109,24 @@ function secondaryAddresses(resources: Resources, node: Node, pods: readonly Pod
   const nic = getArm(resources, `${machineType}/networkInterfaces`, machine?.properties.networkProfile.networkInterfaces[0]?.id ?? "");
   const configurations = nic?.properties.ipConfigurations ?? [];
   const addresses = configurations.flatMap(({ properties }) => (properties.primary ? [] : [properties.privateIPAddress]));
+  return lowestFree(
+    addresses,
+    pods,
+    () => `all ${addresses.length} secondary addresses that node ${node.metadata.name} reserved when it was made are in use`,
+  );
+}
+
+function ofPrefix(node: Node, pods: readonly Pod[]): Pool {
+  const prefix = parsePrefix(node.spec.podCIDR ?? "");
+  const network = prefix === undefined ? undefined : ipv4Number(addressOf(prefix));
+  if (prefix === undefined || network === undefined) {
+    return { take: () => undefined, describe: () => `node ${node.metadata.name} has no pod prefix` };
+  }
+  const addresses = Array.from({ length: sizeOf(prefix) }, (_, offset) => formatIpv4(network + offset));
+  return lowestFree(addresses, pods, () => `all ${addresses.length} addresses of ${prefix} on node ${node.metadata.name} are in use`);
+}
+
+function lowestFree(addresses: readonly string[], pods: readonly Pod[], describe: () => string): Pool {
   const used = usedBy(pods);
   let next = 0;
   return {
@@ -111,7 +137,7 @@ function secondaryAddresses(resources: Resources, node: Node, pods: readonly Pod
       }
       return undefined;
     },
-    describe: () => `all ${addresses.length} secondary addresses that node ${node.metadata.name} reserved when it was made are in use`,
+    describe,
   };
 }
 

@@ -1,6 +1,7 @@
 /** Typed reading and writing of resources. */
 
 import { clusterTag, segmentAfter } from "../arm/names.ts";
+import { isKubenetProfile, isOverlayProfile } from "../arm/network-option.ts";
 import type {
   AgentPool,
   AzureResource,
@@ -119,7 +120,12 @@ export function rulesOf(resources: Resources): "current" | "lesson" {
 
 /** Is pod addressing kubenet's: a prefix per node and a route to it? */
 export function isKubenet(cluster: ManagedCluster): boolean {
-  return cluster.properties.networkProfile.networkPlugin === "kubenet";
+  return isKubenetProfile(cluster.properties.networkProfile);
+}
+
+/** Azure CNI Overlay: a prefix per node, which the fabric knows without routes. */
+export function isOverlay(cluster: ManagedCluster): boolean {
+  return isOverlayProfile(cluster.properties.networkProfile);
 }
 
 /** Tags of what AKS makes for a cluster; {@link clusterTag} makes it go with the cluster. */

@@ -29,11 +29,12 @@ const lab = `lab: t
 networks:
   - name: v
     addressSpace: [10.240.0.0/16, 10.241.0.0/16]
-    subnets: [{ name: k, prefix: 10.240.0.0/24 }, { name: f, prefix: 10.241.0.0/24 }, { name: g, prefix: 10.240.5.0/24 }, { name: d, prefix: 10.240.4.0/24 }]
+    subnets: [{ name: k, prefix: 10.240.0.0/24 }, { name: f, prefix: 10.241.0.0/24 }, { name: g, prefix: 10.240.5.0/24 }, { name: d, prefix: 10.240.4.0/24 }, { name: o, prefix: 10.240.6.0/24 }]
 machines: [{ name: db, subnet: v/d }]
 clusters:
   - { name: k, networkPlugin: kubenet, subnet: v/k, podCidr: 10.244.0.0/16, pools: [{ name: np1, count: 2, maxPods: 30 }], manifests: [m.yaml] }
   - { name: f, networkPlugin: azure, subnet: v/f, pools: [{ name: np1, count: 2, maxPods: 30 }] }
+  - { name: o, networkPlugin: azure, networkPluginMode: overlay, subnet: v/o, podCidr: 10.250.0.0/16, pools: [{ name: np1, count: 1 }] }
 `;
 
 /** A lab at rest with these documents. */
@@ -65,6 +66,16 @@ describe("refused", () => {
       "the network option",
       [["networkPlugin: kubenet, subnet: v/k, podCidr: 10.244.0.0/16", "networkPlugin: azure, subnet: v/k"]],
       "PropertyChangeNotAllowed clusters[0].networkPlugin",
+    ],
+    [
+      "an overlay's pod CIDR to another range",
+      [["podCidr: 10.250.0.0/16", "podCidr: 10.251.0.0/16"]],
+      "PropertyChangeNotAllowed clusters[2].podCidr",
+    ],
+    [
+      "the way back from an overlay",
+      [["networkPluginMode: overlay, subnet: v/o", "subnet: v/o"]],
+      "PropertyChangeNotAllowed clusters[2].networkPluginMode",
     ],
     ["the pod CIDR", [["10.244.0.0/16", "10.245.0.0/16"]], "PropertyChangeNotAllowed clusters[0].podCidr"],
     [

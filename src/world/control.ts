@@ -169,6 +169,7 @@ function statusOf(daemon: Daemon, lab: string, info: DaemonInfo): Status {
     return {
       name,
       networkPlugin: profile?.networkPlugin ?? "",
+      networkPluginMode: profile?.networkPluginMode,
       nodes,
       pods,
       wanted: pools.reduce((sum, pool) => sum + pool.properties.count, 0),
@@ -181,9 +182,10 @@ function statusOf(daemon: Daemon, lab: string, info: DaemonInfo): Status {
     since: info.since,
     version: info.version,
     settled: daemon.atRest,
-    clusters: clusters.map(({ name, networkPlugin, nodes, pods, wanted }) => ({
+    clusters: clusters.map(({ name, networkPlugin, networkPluginMode, nodes, pods, wanted }) => ({
       name,
       networkPlugin,
+      ...(networkPluginMode === undefined ? {} : { networkPluginMode }),
       nodes: { wanted, ready: nodes.filter(isNodeReady).length },
       pods: { total: pods.length, ready: pods.filter(isReady).length },
     })),

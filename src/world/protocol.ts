@@ -34,6 +34,7 @@ export type Status = {
   readonly clusters: readonly {
     readonly name: string;
     readonly networkPlugin: string;
+    readonly networkPluginMode?: string;
     readonly nodes: { readonly wanted: number; readonly ready: number };
     readonly pods: { readonly total: number; readonly ready: number };
   }[];

@@ -7,6 +7,8 @@ export type LabText = { readonly lab: string; readonly manifests: Readonly<Recor
 /** The same lab for the same seed. */
 export function randomLab(seed: number): LabText {
   const chance = new Chance(seed);
+  // Of its own, so that what it adds leaves the rest of a seed's lab as it was.
+  const overlayChance = new Chance(seed ^ 0x6f7665);
   const pick = <T>(items: readonly T[]): T => items[chance.below(items.length)] as T;
   const vnets = 1 + chance.below(2);
   const networks: string[] = [];
@@ -31,6 +33,18 @@ export function randomLab(seed: number): LabText {
         `  - { name: ${name}, networkPlugin: ${plugin}, ${mode}subnet: v${vnet}/n${index}, serviceCidr: 172.20.${10 * vnet + index}.0/24, dnsServiceIP: 172.20.${10 * vnet + index}.10, pools: [{ name: p, count: ${nodes}, maxPods: ${maxPods} }], manifests: [${name}.yaml] }`,
       );
       manifests[`${name}.yaml`] = manifest(chance, nodes);
+    }
+    // Two with the same pod CIDR, sometimes in the same subnet: the fabric tells them apart by who sends.
+    const overlays = overlayChance.below(3);
+    for (let index = 0; index < overlays; index++) {
+      const name = `o${vnet}${index}`;
+      const subnet = `o${overlayChance.below(index + 1)}`;
+      const nodes = 1 + overlayChance.below(2);
+      if (subnet === `o${index}`) subnets.push(`{ name: ${subnet}, prefix: ${base}.201.${32 * index}/28 }`);
+      clusters.push(
+        `  - { name: ${name}, networkPlugin: azure, networkPluginMode: overlay, subnet: v${vnet}/${subnet}, podCidr: 10.2${overlayChance.below(2)}0.0.0/20, serviceCidr: 172.21.${10 * vnet + index}.0/24, dnsServiceIP: 172.21.${10 * vnet + index}.10, pools: [{ name: p, count: ${nodes} }], manifests: [${name}.yaml] }`,
+      );
+      manifests[`${name}.yaml`] = manifest(overlayChance, nodes);
     }
     networks.push(`  - { name: v${vnet}, addressSpace: [${base}.0.0/16], subnets: [${subnets.join(", ")}] }`);
     machines.push(`  - { name: m${vnet}, subnet: v${vnet}/data, listen: [5432/tcp, 53/udp] }`);

@@ -1,34 +1,43 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Host, Route } from "../../src/ir/network.ts";
 import { openLab } from "../../src/lab/index.ts";
 import { renderRuleSet } from "../../src/render/nft.ts";
 
-/** What examples/two-options compiles to, as text: rules exactly as `nft` takes them, and routes as `ip` prints them. Update with -u, and read the diff. */
-const folder = join(import.meta.dirname, "../../examples/two-options");
-const goldens = join(import.meta.dirname, "../goldens/two-options");
-const text = readFileSync(join(folder, "lab.yaml"), "utf8");
-const { view } = openLab([{ path: "lab.yaml", text }], (path) => ({ path, text: readFileSync(join(folder, path), "utf8") }));
-if (view === undefined) throw new Error("the example has errors");
-const { network } = view;
+/** What the examples compile to, as text: rules exactly as `nft` takes them, and routes as `ip` prints them. Update with -u, and read the diff. */
+const examples: Readonly<Record<string, readonly (readonly [golden: string, start: string])[]>> = {
+  "two-options": [
+    ["fabric", "vnet/hub"],
+    ["edge", "edge/hub"],
+    ["kubenet-node", "node/shop-kubenet/"],
+    ["kubenet-pod", "pod/shop-kubenet/"],
+    ["azure-cni-node", "node/shop-azure/"],
+    ["azure-cni-pod", "pod/shop-azure/"],
+  ],
+  overlay: [
+    ["fabric", "vnet/hub"],
+    ["node", "node/red/"],
+    ["pod", "pod/red/"],
+  ],
+};
 
-const first = (start: string) => network.names().find((name) => name.startsWith(start)) ?? "";
-const hosts = [
-  ["fabric", "vnet/hub"],
-  ["edge", "edge/hub"],
-  ["kubenet-node", first("node/shop-kubenet/")],
-  ["kubenet-pod", first("pod/shop-kubenet/")],
-  ["azure-cni-node", first("node/shop-azure/")],
-  ["azure-cni-pod", first("pod/shop-azure/")],
-] as const;
-
-for (const [golden, name] of hosts) {
-  test(`${golden} is as it was`, async () => {
-    const host = network.host(name);
-    if (host === undefined) throw new Error(`no host ${name}`);
-    await expect(routesOf(host)).toMatchFileSnapshot(join(goldens, `${golden}.routes.txt`));
-    if (host.ruleSet.length > 0) await expect(renderRuleSet(host.ruleSet).text).toMatchFileSnapshot(join(goldens, `${golden}.nft`));
+for (const [example, hosts] of Object.entries(examples)) {
+  describe(example, () => {
+    const folder = join(import.meta.dirname, "../../examples", example);
+    const goldens = join(import.meta.dirname, "../goldens", example);
+    const text = readFileSync(join(folder, "lab.yaml"), "utf8");
+    const { view } = openLab([{ path: "lab.yaml", text }], (path) => ({ path, text: readFileSync(join(folder, path), "utf8") }));
+    if (view === undefined) throw new Error(`examples/${example} has errors`);
+    const { network } = view;
+    for (const [golden, start] of hosts) {
+      test(`${golden} is as it was`, async () => {
+        const host = network.host(network.names().find((name) => name.startsWith(start)) ?? "");
+        if (host === undefined) throw new Error(`no host ${start}`);
+        await expect(routesOf(host)).toMatchFileSnapshot(join(goldens, `${golden}.routes.txt`));
+        if (host.ruleSet.length > 0) await expect(renderRuleSet(host.ruleSet).text).toMatchFileSnapshot(join(goldens, `${golden}.nft`));
+      });
+    }
   });
 }
 

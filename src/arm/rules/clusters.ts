@@ -16,7 +16,8 @@ import {
   ranges,
 } from "../limits.ts";
 import { lastSegment, segmentAfter, subnetTag } from "../names.ts";
-import type { AgentPool, LocalNetworkGateway, ManagedCluster, Subnet, VirtualNetwork } from "../resources.ts";
+import { hasPodCidr, isKubenetProfile, networkOption, optionNames } from "../network-option.ts";
+import type { AgentPool, LocalNetworkGateway, ManagedCluster, NetworkProfile, Subnet, VirtualNetwork } from "../resources.ts";
 import { checkForbidden, readCidr, some, span } from "./cidr.ts";
 import { gatewaySubnet } from "./networks.ts";
 import { PrefixSet } from "./prefix-set.ts";
@@ -120,7 +121,7 @@ function refusePool({ report }: Context, pool: AgentPool, property: PropertyPath
 }
 
 function isKubenet(cluster: ManagedCluster): boolean {
-  return cluster.properties.networkProfile.networkPlugin === "kubenet";
+  return isKubenetProfile(cluster.properties.networkProfile);
 }
 
 /** The network options that there are, and those of them that are modelled. */
@@ -131,29 +132,38 @@ function checkPlugin(context: Context): void {
   if (networkPlugin === "none") {
     notModelled("networkPlugin", networkPlugin, "a network plugin of one's own (none)", "aks:use-byo-cni.md", "use kubenet or azure");
   }
-  if (networkPluginMode !== undefined) {
-    const fix = "leave networkPluginMode out for Azure CNI with node subnet, or use networkPlugin: kubenet";
-    notModelled("networkPluginMode", networkPluginMode, "Azure CNI Overlay", "aks:azure-cni-overlay.md", fix);
+  if (networkPluginMode !== undefined && networkPlugin !== "azure") {
+    refuse(context, ["networkProfile", "networkPluginMode"], {
+      code: "InvalidParameter",
+      value: networkPluginMode,
+      message: `networkPluginMode ${networkPluginMode} is Azure CNI's; with networkPlugin ${networkPlugin} it has no meaning`,
+      source: "aks:azure-cni-overlay.md",
+      fix: "leave networkPluginMode out, or use networkPlugin: azure",
+    });
   }
   if (networkPolicy !== undefined && networkPolicy !== "none") {
     const fix = "leave networkPolicy out, or set it to none";
     notModelled("networkPolicy", networkPolicy, `network policy by ${networkPolicy}`, "aks:use-network-policies.md", fix);
   }
-  if (networkMode !== undefined && networkPlugin !== "azure") {
+  const option = networkOption(context.cluster.properties.networkProfile);
+  if (networkMode !== undefined && option !== "nodeSubnet") {
     refuse(context, ["networkProfile", "networkMode"], {
       code: "InvalidParameter",
       value: networkMode,
-      message: `networkMode is Azure CNI's; with networkPlugin ${networkPlugin} it has no meaning`,
+      message: `networkMode is that of Azure CNI with node subnet; with ${optionNames[option]} it has no meaning`,
       source: "sdk",
       fix: "leave networkMode out",
     });
   }
 }
 
-/** Which plugin a cluster gets that names none (azure-rest-api-specs PR 30845). `undefined`: Azure CNI Overlay. */
-export function defaultNetworkPlugin(kubernetesVersion: string | undefined, rules: RuleSet): "kubenet" | undefined {
-  if (kubernetesVersion === undefined) return rules === "lesson" ? "kubenet" : undefined;
-  return isOlder(kubernetesVersion, overlayDefaultVersion) ? "kubenet" : undefined;
+/** What a cluster gets that names no plugin (azure-rest-api-specs PR 30845). Without a version it is one of its rule set's day. */
+export function defaultNetworkOption(
+  kubernetesVersion: string | undefined,
+  rules: RuleSet,
+): Pick<NetworkProfile, "networkPlugin" | "networkPluginMode"> {
+  const isOld = kubernetesVersion === undefined ? rules === "lesson" : isOlder(kubernetesVersion, overlayDefaultVersion);
+  return isOld ? { networkPlugin: "kubenet" } : { networkPlugin: "azure", networkPluginMode: "overlay" };
 }
 
 /** Is a version `1.29.4` before `1.30`? Compared by major and minor number. */
@@ -274,7 +284,7 @@ function checkRanges(context: Context): void {
       code: "NetworkProfileCIDROverlapVNET",
       value: pods,
       message: `pod CIDR ${span(pods)} overlaps the address space ${span(space)} of VNet ${network?.name ?? ""}`,
-      source: "Azure/AKS-Construction issue 403; aks:configure-kubenet.md",
+      source: "Azure/AKS-Construction issue 403; aks:configure-kubenet.md; aks:concepts-network-azure-cni-overlay.md",
       fix: "choose a range outside the VNet, such as 10.244.0.0/16 or a part of 100.64.0.0/10",
     });
   }
@@ -283,7 +293,7 @@ function checkRanges(context: Context): void {
       code: "InvalidParameter",
       value: pods,
       message: `pod CIDR ${span(pods)} overlaps the service CIDR ${span(service)}`,
-      source: kubenetDocs,
+      source: "aks:configure-kubenet.md; aks:concepts-network-azure-cni-overlay.md",
       fix: "make the two disjoint",
     });
   }
@@ -373,6 +383,7 @@ function checkPools(context: Context): void {
   const { view, cluster, pools, rules } = context;
   const { poolsPerCluster, nodesPerPool } = limits;
   const kubenet = isKubenet(cluster);
+  const option = networkOption(cluster.properties.networkProfile);
   const nodes = pools.reduce((sum, pool) => sum + pool.properties.count, 0);
   if (pools.length > poolsPerCluster.value) {
     refuse(context, ["agentPoolProfiles"], {
@@ -422,12 +433,12 @@ function checkPools(context: Context): void {
         source: nodesPerPool.source,
       });
     }
-    const range: Range = maxPodsRange[rules][kubenet ? "kubenet" : "azure"];
+    const range: Range = maxPodsRange[rules][option];
     if (maxPods < range.min || maxPods > range.max) {
       refusePool(context, pool, ["maxPods"], {
         code: "InvalidParameter",
         value: maxPods,
-        message: `the value of parameter maxPods is invalid: ${maxPods}; with ${kubenet ? "kubenet" : "Azure CNI"} a node runs ${range.min} to ${range.max} pods${rules === "lesson" ? " (rules: lesson)" : ""}`,
+        message: `the value of parameter maxPods is invalid: ${maxPods}; with ${optionNames[option]} a node runs ${range.min} to ${range.max} pods${rules === "lesson" ? " (rules: lesson)" : ""}`,
         source: range.source,
       });
     } else if (count > 0 && count * maxPods < limits.podsPerPoolFloor.value) {
@@ -651,7 +662,7 @@ function checkSubnetRoom(subnet: Subnet, { pools, machines }: Tenants, report: R
     pool ??= candidate;
     const name = `pool ${cluster.name}/${candidate.name}`;
     parts.push(
-      isKubenet(cluster)
+      hasPodCidr(cluster.properties.networkProfile)
         ? { text: `${count} nodes of ${name}`, needed: count }
         : { text: `${count} nodes x (1 + ${maxPods} pods) = ${count * (1 + maxPods)} of ${name}`, needed: count * (1 + maxPods) },
     );

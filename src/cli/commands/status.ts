@@ -42,9 +42,9 @@ export function statusText(status: Status, style: Style): string {
   ];
   const clusters = renderTable(
     ["CLUSTER", "NETWORK", "NODES READY", "PODS READY"],
-    status.clusters.map(({ name, networkPlugin, nodes, pods }) => [
+    status.clusters.map(({ name, networkPlugin, networkPluginMode, nodes, pods }) => [
       name,
-      networkPlugin,
+      networkPluginMode === undefined ? networkPlugin : `${networkPlugin} ${networkPluginMode}`,
       full(nodes.ready, nodes.wanted),
       full(pods.ready, pods.total),
     ]),

@@ -2,86 +2,30 @@
  * Azure CNI, node subnet: pods have addresses of the node's own subnet, which the fabric knows as secondary addresses of the node's NIC.
  * AKS docs: concepts-network-legacy-cni; node side after Azure/azure-container-networking.
  *
- * Two modes. transparent (AKS's default since 2021-01-04): no bridge; the node routes each pod's address to its interface, and the pod sees a
- * gateway 169.254.1.1 that exists only as a neighbour entry. bridge (before, and the picture that is still taught): `eth0` and the pods are
- * ports of `azure0`, which holds the node's address.
+ * Two modes. transparent (AKS's default since 2021-01-04): see transparent.ts. bridge (before, and the picture that is still taught): `eth0`
+ * and the pods are ports of `azure0`, which holds the node's address.
  *
  * In bridge mode Azure rewrites frames with ebtables so that the node's rules see what pods send (docs as above). Here the ports are isolated and
  * `azure0` answers ARP for everybody, which routes the same packets through the node; permanent neighbour entries lead to the pods as they
  * do in Azure.
  */
 
-import { type Interface, type InterfaceName, mainTable, type Neighbour, type Origin, type Route } from "../../ir/network.ts";
-import { type Address, ipv4Number, mustAddress } from "../../net/address.ts";
+import { type Interface, mainTable, type Neighbour, type Origin, type Route } from "../../ir/network.ts";
+import { type Address, ipv4Number } from "../../net/address.ts";
 import { hostPrefix, lengthOf, mustPrefix, type Prefix } from "../../net/prefix.ts";
 import type { NodeContext, PodNetwork } from "../pod-network.ts";
 import type { ClusterInfo, PodInfo } from "../topology.ts";
+import { nodeInterface, originOfPod, transparentMode } from "../transparent.ts";
 import { eth0 } from "../wiring.ts";
 
 const source = "AKS docs: concepts-network-legacy-cni; Azure/azure-container-networking: network/";
 const bridge = "azure0";
 const defaultRoute = mustPrefix("0.0.0.0/0");
-/** The gateway that pods see in transparent mode, and the address of the interface behind it. transparent_endpointclient_linux.go. */
-const virtualGateway = mustAddress("169.254.1.1");
-const nodeEndMac = "aa:aa:aa:aa:aa:aa";
 
 export const azureCniTransparent: PodNetwork = {
   name: "Azure CNI",
   clusterCidrs: vnetSpace,
-  node: ({ pods, nic }) => ({
-    interfaces: [
-      nic.interface,
-      ...pods.map(
-        (pod): Interface => ({
-          kind: "veth",
-          name: nodeInterface(pod),
-          mac: nodeEndMac,
-          proxyArp: true,
-          addresses: [],
-          peer: { host: pod.host, name: eth0 },
-          origin: podOrigin(pod, "node's end of"),
-        }),
-      ),
-    ],
-    routes: [
-      nic.defaultRoute,
-      ...pods.map(
-        (pod): Route => ({
-          type: "unicast",
-          table: mainTable,
-          dst: hostPrefix(pod.address),
-          dev: nodeInterface(pod),
-          origin: podOrigin(pod, "the node's way to"),
-        }),
-      ),
-    ],
-  }),
-  pod: (context, pod) => {
-    const origin = podOrigin(pod, "interface of");
-    return {
-      interfaces: [
-        {
-          kind: "veth",
-          name: eth0,
-          addresses: [{ address: pod.address, prefixLength: 32, origin: addressOrigin(context, pod) }],
-          peer: { host: context.node.host, name: nodeInterface(pod) },
-          origin,
-        },
-      ],
-      routes: [
-        { type: "unicast", table: mainTable, dst: hostPrefix(virtualGateway), dev: eth0, origin },
-        {
-          type: "unicast",
-          table: mainTable,
-          dst: defaultRoute,
-          dev: eth0,
-          via: virtualGateway,
-          origin: { ...origin, reason: "default route by the node" },
-        },
-      ],
-      neighbours: [{ dev: eth0, address: virtualGateway, mac: nodeEndMac, origin }],
-    };
-  },
+  ...transparentMode({ source, addressOrigin }),
 };
 
 export const azureCniBridge: PodNetwork = {
@@ -165,7 +109,7 @@ function vnetSpace(cluster: ClusterInfo): readonly Prefix[] {
 }
 
 function podOrigin(pod: PodInfo, what: string): Origin {
-  return { resource: pod.host, reason: `${what} pod ${pod.pod.metadata.name}`, source };
+  return originOfPod(pod, what, source);
 }
 
 function addressOrigin(context: NodeContext, pod: PodInfo): Origin {
@@ -181,9 +125,4 @@ function macOf(address: Address): string {
   const value = ipv4Number(address) ?? 0;
   const bytes = [0x0a, 0x58, value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255];
   return bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(":");
-}
-
-/** The node's end of a pod's link. */
-function nodeInterface(pod: PodInfo): InterfaceName {
-  return `azv${pod.hash}`;
 }

@@ -16,6 +16,7 @@ import type { Part } from "../part.ts";
 import type { NicInfo, SubnetInfo, VnetInfo } from "../topology.ts";
 import { azureHostAddress, eth0, hostNames, links, nicTable, routerAddress, rulePriority } from "../wiring.ts";
 import { type EffectiveRoute, effectiveRoutes } from "./effective-routes.ts";
+import { overlayGuard, overlayPolicyRules, overlayRoutes } from "./overlay.ts";
 
 /** Table of the subnet with this index. */
 const subnetTable = (subnet: SubnetInfo) => 100 + subnet.index;
@@ -57,6 +58,7 @@ export function fabric(vnet: VnetInfo): Part {
           .filter((r) => r.state === "Active")
           .map((r) => subnetRoute(subnetTable(subnet), r, nicByAddress)),
       ),
+      ...overlayRoutes(vnet),
       // What comes in by the gateway obeys the VNet's own prefixes only: the gateway announces nothing else.
       ...vnet.sites.flatMap((site) =>
         site.prefixes.map(
@@ -82,6 +84,7 @@ export function fabric(vnet: VnetInfo): Part {
           origin: { resource: subnet.resource.id, reason: `effective routes of subnet ${subnet.resource.name}` },
         }),
       ),
+      ...overlayPolicyRules(vnet),
       {
         priority: rulePriority.nics,
         family: 4,
@@ -187,6 +190,7 @@ function guard(vnet: VnetInfo, origin: Origin): Table {
     statements: [{ kind: "verdict", verdict: "accept" }],
     origin: { ...origin, reason: "a flow of a load balancer keeps the frontend's address" },
   };
+  const overlay = overlayGuard(vnet, origin);
   return {
     family: "ip",
     name: "fabric",
@@ -201,14 +205,20 @@ function guard(vnet: VnetInfo, origin: Origin): Table {
             origin: { ...origin, reason: "effective routes are those of the sender's subnet" },
           },
           balanced,
+          ...overlay.sending,
           spoofed("iifname", "ip saddr", "a network interface without IP forwarding sends only from its own addresses"),
         ],
       },
       {
         name: "forward",
         base: { type: "filter", hook: "forward", priority: priorities.filter, policy: "accept" },
-        rules: [balanced, spoofed("oifname", "ip daddr", "a network interface without IP forwarding receives only for its own addresses")],
+        rules: [
+          balanced,
+          ...overlay.receiving,
+          spoofed("oifname", "ip daddr", "a network interface without IP forwarding receives only for its own addresses"),
+        ],
       },
+      ...overlay.chains,
     ],
     sets: [
       { name: "guarded", key: ["ifname"], elements: guarded.map((nic) => ({ key: [nic.fabricInterface] })) },
@@ -217,8 +227,10 @@ function guard(vnet: VnetInfo, origin: Origin): Table {
         key: ["ifname", "ipv4_addr"],
         elements: guarded.flatMap((nic) => [nic.primary, ...nic.secondary].map((address) => ({ key: [nic.fabricInterface, address] }))),
       },
+      ...overlay.sets,
     ],
     maps: [
+      ...overlay.maps,
       {
         name: "subnets",
         key: ["ifname"],

@@ -203,8 +203,8 @@ const pool = object(
     ),
     count: withDefault(integer({ what: "count", ...schemaRange(ranges.poolCount) }), clusterDefaults.nodeCount, "Number of nodes."),
     maxPods: optional(
-      integer({ what: "maxPods", min: maxPodsRange.current.azure.min, max: maxPodsRange.current.azure.max }),
-      `Pods that a node runs at most. Default: ${maxPodsDefault.kubenet.value} with kubenet, ${maxPodsDefault.azure.value} with Azure CNI, where a node reserves as many addresses. At most ${maxPodsRange.lesson.kubenet.max} with kubenet under rules: lesson. Not changeable later.`,
+      integer({ what: "maxPods", min: maxPodsRange.current.nodeSubnet.min, max: maxPodsRange.current.nodeSubnet.max }),
+      `Pods that a node runs at most. Default: ${maxPodsDefault.kubenet.value} with kubenet, ${maxPodsDefault.overlay.value} with Azure CNI Overlay, ${maxPodsDefault.nodeSubnet.value} with node subnet, where a node reserves as many addresses. At most ${maxPodsRange.lesson.kubenet.max} with kubenet under rules: lesson. Not changeable later.`,
     ),
     subnet: optional(subnetReference, "The pool's own subnet, in the cluster's VNet. Default: the cluster's."),
     mode: optional(
@@ -301,11 +301,11 @@ const cluster = object(
     ),
     networkPlugin: optional(
       choice(["kubenet", "azure", "none"], { what: "network plugin", source: "aks:concepts-network-cni-overview.md", unlisted: ["none"] }),
-      `The network option. Without it a cluster gets kubenet below Kubernetes ${overlayDefaultVersion} and Azure CNI Overlay, which is not modelled yet, from then on. Not changeable later.`,
+      `The network option. Without it a cluster gets kubenet below Kubernetes ${overlayDefaultVersion} and Azure CNI Overlay from then on. Not changeable later.`,
     ),
     networkPluginMode: optional(
-      choice(["overlay"], { what: "network plugin mode", unlisted: ["overlay"] }),
-      "Not modelled yet: Azure CNI is that with node subnet.",
+      choice(["overlay"], { what: "network plugin mode", source: "aks:azure-cni-overlay.md" }),
+      "overlay: pods have an address space of their own, which the fabric knows without routes. Without it pods of Azure CNI have addresses of the nodes' subnet.",
     ),
     networkMode: optional(
       choice(["bridge", "transparent"], { what: "network mode" }),
@@ -321,7 +321,7 @@ const cluster = object(
     ),
     podCidr: optional(
       cidr,
-      `kubenet's address space for pods, a /${limits.podCidrPerNode.value} for each node. Default: ${clusterDefaults.podCidr}. Not changeable later.`,
+      `Address space for pods with kubenet and Azure CNI Overlay, a /${limits.podCidrPerNode.value} for each node. Default: ${clusterDefaults.podCidr}. Not changeable later.`,
     ),
     serviceCidr: withDefault(
       cidr,

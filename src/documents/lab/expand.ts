@@ -1,14 +1,8 @@
 /** A lab file's short form to the ARM resources that it stands for, and where in the file each of them comes from. */
 
-import {
-  clusterDefaults,
-  managedNetwork,
-  maxPodsDefault,
-  networkModeDefault,
-  overlayDefaultVersion,
-  type RuleSet,
-} from "../../arm/limits.ts";
+import { clusterDefaults, managedNetwork, maxPodsDefault, networkModeDefault, type RuleSet } from "../../arm/limits.ts";
 import { addressTag, armId, clusterDigits, nodeResourceGroup, subnetTag } from "../../arm/names.ts";
+import { hasPodCidr, networkOption } from "../../arm/network-option.ts";
 import {
   type AgentPool,
   type ArmId,
@@ -18,7 +12,7 @@ import {
   type ManagedCluster,
   type NetworkProfile,
 } from "../../arm/resources.ts";
-import { defaultNetworkPlugin } from "../../arm/rules/clusters.ts";
+import { defaultNetworkOption } from "../../arm/rules/clusters.ts";
 import { gatewaySubnet } from "../../arm/rules/networks.ts";
 import type { PropertyPath } from "../../arm/rules/problem.ts";
 import { addressAt, parseLoosePrefix } from "../../net/prefix.ts";
@@ -446,28 +440,28 @@ class Expander {
   }
 
   #networkProfile(entry: ClusterEntry, source: Source, path: Path): NetworkProfile {
-    const networkPlugin = entry.networkPlugin ?? this.#defaultPlugin(entry, source, path);
-    const isKubenet = networkPlugin === "kubenet";
+    const { networkPlugin, networkPluginMode } = this.#networkOption(entry, source, path);
+    const plugin = { networkPlugin, ...(networkPluginMode === undefined ? {} : { networkPluginMode }) };
+    const option = networkOption(plugin);
     const service = parseLoosePrefix(entry.serviceCidr);
     const dns = service === undefined ? undefined : (addressAt(service, clusterDefaults.dnsServiceIndex) ?? addressAt(service, 2));
-    if (entry.podCidr !== undefined && networkPlugin === "azure" && entry.networkPluginMode === undefined) {
+    if (entry.podCidr !== undefined && option === "nodeSubnet") {
       this.#complain(source, [...path, "podCidr"], {
         code: "PodCidrIgnored",
         severity: "warning",
         value: entry.podCidr,
         message: "podCidr has no effect with Azure CNI and node subnet: pods get addresses of the nodes' subnet",
         source: "azure-cli PR 26237 (a warning before 2023-04, an error of the command line since)",
-        fix: "leave podCidr out, or use networkPlugin: kubenet",
+        fix: "leave podCidr out, or use networkPluginMode: overlay or networkPlugin: kubenet",
       });
     }
     const profile = entry.loadBalancerProfile;
-    const networkMode = entry.networkMode ?? (networkPlugin === "azure" ? networkModeDefault[this.#rules].value : undefined);
+    const networkMode = entry.networkMode ?? (option === "nodeSubnet" ? networkModeDefault[this.#rules].value : undefined);
     return {
-      networkPlugin,
-      ...(entry.networkPluginMode === undefined ? {} : { networkPluginMode: entry.networkPluginMode }),
+      ...plugin,
       ...(networkMode === undefined ? {} : { networkMode }),
       ...(entry.networkPolicy === undefined ? {} : { networkPolicy: entry.networkPolicy }),
-      ...(isKubenet ? { podCidr: entry.podCidr ?? clusterDefaults.podCidr } : {}),
+      ...(hasPodCidr(plugin) ? { podCidr: entry.podCidr ?? clusterDefaults.podCidr } : {}),
       serviceCidr: entry.serviceCidr,
       dnsServiceIP: entry.dnsServiceIP ?? dns ?? "10.0.0.10",
       outboundType: entry.outboundType,
@@ -480,21 +474,15 @@ class Expander {
     };
   }
 
-  #defaultPlugin(entry: ClusterEntry, source: Source, path: Path): "kubenet" | "azure" {
-    const plugin = defaultNetworkPlugin(entry.kubernetesVersion, this.#rules);
-    if (plugin !== undefined) return plugin;
-    // A wrong value has been reported already.
-    const isGiven = propertiesAt(source, path).some((property) => isMeant(property, "networkPlugin", entry));
-    if (!isGiven && entry.networkPluginMode === undefined) {
-      const version = entry.kubernetesVersion === undefined ? "today" : `at Kubernetes ${entry.kubernetesVersion}`;
-      this.#complain(source, [...path, "networkPlugin"], {
-        code: "NotModelled",
-        message: `without networkPlugin a cluster made ${version} gets Azure CNI Overlay, which is not modelled yet; kubenet is the default below ${overlayDefaultVersion}`,
-        source: "azure-rest-api-specs PR 30845 (2024-10-03); aks:azure-cni-overlay.md",
-        fix: "give networkPlugin: kubenet or networkPlugin: azure",
-      });
-    }
-    return "azure";
+  /** As the cluster says it, or as AKS chooses for one that does not. */
+  #networkOption(entry: ClusterEntry, source: Source, path: Path): Pick<NetworkProfile, "networkPlugin" | "networkPluginMode"> {
+    const { networkPlugin, networkPluginMode } = entry;
+    const mode = networkPluginMode === undefined ? {} : { networkPluginMode };
+    if (networkPlugin !== undefined) return { networkPlugin, ...mode };
+    // A wrong value has been reported already, and is not taken for none.
+    if (propertiesAt(source, path).some((property) => isMeant(property, "networkPlugin", entry)))
+      return { networkPlugin: "azure", ...mode };
+    return { ...defaultNetworkOption(entry.kubernetesVersion, this.#rules), ...mode };
   }
 
   /** The VNet that AKS makes for a cluster that names no subnet. Only when a pool needs it. */
@@ -532,7 +520,7 @@ class Expander {
   }
 
   #pools(entry: ClusterEntry, cluster: ManagedCluster, clusterSubnet: ArmId | undefined, source: Source, path: Path): void {
-    const kubenet = cluster.properties.networkProfile.networkPlugin === "kubenet";
+    const maxPods = maxPodsDefault[networkOption(cluster.properties.networkProfile)].value;
     const located = entry.pools.flatMap((pool, index) => (pool === undefined ? [] : [{ pool, index }]));
     const named = located.map(({ pool, index }) => ({
       entry: { ...pool, name: pool.name ?? (index === 0 ? clusterDefaults.poolName : `nodepool${index + 1}`) },
@@ -544,7 +532,7 @@ class Expander {
       const [taints] = present(pool.nodeTaints);
       const properties: AgentPool["properties"] = {
         count: pool.count,
-        maxPods: pool.maxPods ?? maxPodsDefault[kubenet ? "kubenet" : "azure"].value,
+        maxPods: pool.maxPods ?? maxPods,
         vnetSubnetID: own ?? clusterSubnet ?? unknownSubnet,
         osType: pool.osType,
         mode: pool.mode ?? (at.at(-1) === 0 ? "System" : "User"),
@@ -571,7 +559,7 @@ class Expander {
       clusterDefaults.poolName,
       {
         count: clusterDefaults.nodeCount,
-        maxPods: maxPodsDefault[kubenet ? "kubenet" : "azure"].value,
+        maxPods,
         vnetSubnetID: clusterSubnet ?? unknownSubnet,
         osType: "Linux",
         mode: "System",

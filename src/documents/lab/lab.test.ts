@@ -10,6 +10,8 @@ const network = `networks:
 const kubenet = (rest: string) => `lab: t\n${network}clusters: [{ name: c, networkPlugin: kubenet, subnet: hub/a${rest} }]\n`;
 const azure = (rest: string) =>
   `lab: t\n${network}clusters: [{ name: c, networkPlugin: azure, subnet: hub/a, pools: [{ maxPods: 10 }]${rest} }]\n`;
+const overlay = (rest: string) =>
+  `lab: t\n${network}clusters: [{ name: c, networkPlugin: azure, networkPluginMode: overlay, subnet: hub/a${rest} }]\n`;
 const cluster = (rest: string) => `lab: t\n${network}clusters: [{ name: c, ${rest} }]\n`;
 const around = (rest: string) => `lab: t\n${network}${rest}\n`;
 
@@ -74,6 +76,16 @@ describe("defaults", () => {
     expect(profile).not.toHaveProperty("networkProfile.podCidr");
     expect(pool).toMatchObject({ properties: { maxPods: 30 } });
     expect(profileOf(`rules: lesson\n${text}`).profile).toMatchObject({ networkProfile: { networkMode: "bridge" } });
+  });
+  test("no plugin: Azure CNI Overlay today and from 1.30 on, with 250 pods", () => {
+    for (const version of ["", ", kubernetesVersion: 1.30", ", kubernetesVersion: 1.34.1"]) {
+      const { profile, pool } = profileOf(cluster(`subnet: hub/a${version}`));
+      expect(profile).toMatchObject({
+        networkProfile: { networkPlugin: "azure", networkPluginMode: "overlay", podCidr: "10.244.0.0/16" },
+      });
+      expect(profile).not.toHaveProperty("networkProfile.networkMode");
+      expect(pool).toMatchObject({ properties: { maxPods: 250 } });
+    }
   });
   test("no plugin: kubenet below 1.30 and in the lesson", () => {
     expect(profileOf(cluster("subnet: hub/a, kubernetesVersion: 1.29")).profile).toMatchObject({
@@ -253,12 +265,15 @@ const refusals: readonly (readonly [name: string, text: string, problem: string]
     "NotModelled routeTables[0].routes[0].addressPrefix",
   ],
   ["a cluster's name", "lab: t\nclusters: [{ name: -c, networkPlugin: kubenet }]", "InvalidResourceName clusters[0].name"],
-  ["overlay by default", cluster("subnet: hub/a"), "NotModelled clusters[0].networkPlugin"],
+  ["overlay with kubenet", kubenet(", networkPluginMode: overlay"), "InvalidParameter clusters[0].networkPluginMode"],
+  ["networkMode with overlay", overlay(", networkMode: bridge"), "InvalidParameter clusters[0].networkMode"],
   [
-    "overlay by name",
-    cluster("subnet: hub/a, networkPlugin: azure, networkPluginMode: overlay, pools: [{ maxPods: 10 }]"),
-    "NotModelled clusters[0].networkPluginMode",
+    "overlay's default pod CIDR in the VNet",
+    overlay("").replaceAll("10.240.", "10.244."),
+    "NetworkProfileCIDROverlapVNET clusters[0].podCidr",
   ],
+  ["too small a pod CIDR for an overlay", overlay(", podCidr: 10.244.0.0/23"), "InsufficientSubnetSize clusters[0].podCidr"],
+  ["maxPods above with overlay", overlay(", pools: [{ maxPods: 251 }]"), "InvalidParameter clusters[0].pools[0].maxPods"],
   ["no plugin of Azure's", kubenet("").replace("kubenet", "none"), "NotModelled clusters[0].networkPlugin"],
   ["a misspelled plugin", kubenet("").replace("kubenet", "kubnet"), "InvalidValue clusters[0].networkPlugin"],
   ["network policy", kubenet(", networkPolicy: calico"), "NotModelled clusters[0].networkPolicy"],
