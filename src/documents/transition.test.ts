@@ -29,7 +29,7 @@ const lab = `lab: t
 networks:
   - name: v
     addressSpace: [10.240.0.0/16, 10.241.0.0/16]
-    subnets: [{ name: k, prefix: 10.240.0.0/24 }, { name: f, prefix: 10.241.0.0/24 }, { name: g, prefix: 10.240.5.0/24 }, { name: d, prefix: 10.240.4.0/24 }, { name: o, prefix: 10.240.6.0/24 }]
+    subnets: [{ name: k, prefix: 10.240.0.0/24 }, { name: f, prefix: 10.241.0.0/24 }, { name: g, prefix: 10.240.5.0/24 }, { name: d, prefix: 10.240.4.0/24 }, { name: o, prefix: 10.240.7.0/24 }]
 machines: [{ name: db, subnet: v/d }]
 clusters:
   - { name: k, networkPlugin: kubenet, subnet: v/k, podCidr: 10.244.0.0/16, pools: [{ name: np1, count: 2, maxPods: 30 }], manifests: [m.yaml] }
@@ -195,6 +195,7 @@ describe("allowed", () => {
       "outbound addresses",
       [["name: f, networkPlugin: azure", "name: f, networkPlugin: azure, loadBalancerProfile: { managedOutboundIPs: { count: 2 } }"]],
     ],
+    ["an overlay's pod CIDR that grows", [["podCidr: 10.250.0.0/16", "podCidr: 10.248.0.0/13"]]],
     ["manifests", [], [["replicas: 2", "replicas: 5"]]],
     ["a pod's image", [], [["image: v1", "image: v2"]]],
     ["a Service that leaves its address out", [], [["clusterIP: 10.0.0.50, ", ""]]],
