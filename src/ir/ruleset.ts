@@ -123,8 +123,8 @@ export type Statement =
     }
   /** Source to an address; ports keep their number when they can, or are drawn from `ports`. */
   | { readonly kind: "snat"; readonly address: Address; readonly ports?: { readonly first: number; readonly last: number } }
-  /** Source to the primary address of the interface that the packet leaves by. */
-  | { readonly kind: "masquerade" }
+  /** Source to the primary address of the interface that the packet leaves by. `fully-random`: the port is drawn always, not only when it is taken. */
+  | { readonly kind: "masquerade"; readonly flag?: "fully-random" }
   /** Adds the fields to a dynamic set, or renews their time. */
   | { readonly kind: "update-set"; readonly fields: readonly Field[]; readonly set: string }
   | { readonly kind: "notrack" }

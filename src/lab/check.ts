@@ -216,14 +216,33 @@ function answererOf(network: Network, received: NonNullable<Path["received"]>): 
 /** Is it one of the ways that were predicted? */
 export function agrees(observed: Observation, expected: readonly Expectation[]): boolean {
   return expected.some((one) => {
-    if (!one.outcomes.includes(observed.outcome)) return false;
+    if (!agreesButForPort(observed, one)) return false;
     if (observed.outcome !== "answered" || one.receiver === undefined) return true;
-    if (observed.receiver !== one.receiver || observed.source?.address !== one.source) return false;
     const port = observed.source?.port;
     if (port === undefined) return true;
     if (one.sourcePorts !== undefined) return port >= one.sourcePorts.first && port <= one.sourcePorts.last;
     return one.sourcePort === undefined || port === one.sourcePort;
   });
+}
+
+function agreesButForPort(observed: Observation, one: Expectation): boolean {
+  if (!one.outcomes.includes(observed.outcome)) return false;
+  if (observed.outcome !== "answered" || one.receiver === undefined) return true;
+  return observed.receiver === one.receiver && observed.source?.address === one.source;
+}
+
+/**
+ * The question that settles an answer that did not agree. A trace is of a flow that is alone in the network, and flows that are not alone meet in
+ * the ports of an address that they share: when nothing but the port is unexpected, the same question as a flow of its own.
+ */
+export function askedAgain(question: Question, observed: Observation, expected: readonly Expectation[]): Question {
+  const { packet } = question;
+  if (packet.protocol === "icmp" || packet.sourcePort === undefined) return question;
+  if (!expected.some((one) => agreesButForPort(observed, one))) return question;
+  // Below all ports that questions have, and below node ports.
+  const sourcePort = 10_000 + (packet.sourcePort % 19_000);
+  const options = question.options.map((option, index) => (question.options[index - 1] === "--source-port" ? String(sourcePort) : option));
+  return { ...question, packet: { ...packet, sourcePort }, options };
 }
 
 /** "answered by vm/db, which saw 10.240.0.4:1024-2047 (50 %)". */

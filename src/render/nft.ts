@@ -584,6 +584,7 @@ function statementText(statement: Statement, table: Table): string {
       return `snat ${family} to ${host}:${wordText(statement.ports.first)}-${wordText(statement.ports.last)}`;
     }
     case "masquerade":
+      return statement.flag === undefined ? statement.kind : `${statement.kind} ${statement.flag}`;
     case "notrack":
     case "counter":
       return statement.kind;

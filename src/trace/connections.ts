@@ -149,6 +149,16 @@ export function translateDestination(connection: Connection, address: Ip, port: 
   connection.status |= status.destinationNat;
 }
 
+/** How source NAT comes by a port. */
+export type PortChoice = {
+  /** The only ones. */
+  readonly ports: PortRange | undefined;
+  /** Drawn even when the old one could stay (NF_NAT_RANGE_PROTO_RANDOM_FULLY). */
+  readonly draw: boolean;
+  /** The old port is any of these: it was drawn on an earlier host. */
+  readonly any: PortRange | undefined;
+};
+
 /**
  * Source NAT to `address`; `false` when no port is left.
  *
@@ -157,17 +167,19 @@ export function translateDestination(connection: Connection, address: Ip, port: 
  * old one is in. The kernel starts at a random place of the range. Here the lowest free port stands for the drawn one, and
  * `drawnPorts` says that it could have been any of the range.
  */
-export function translateSource(table: ConnectionTable, connection: Connection, address: Ip, ports: PortRange | undefined): boolean {
+export function translateSource(table: ConnectionTable, connection: Connection, address: Ip, { ports, draw, any }: PortChoice): boolean {
   connection.sourceDone = true;
   const port = connection.replyDestinationPort;
   const portless = connection.protocol === 1 || connection.protocol === 58;
-  const inRange = ports === undefined || portless || (port >= ports.first && port <= ports.last);
-  const keep = inRange && isFree(table, connection, address, port);
+  const drawn = draw && !portless;
+  const keep = !drawn && (portless || within(port, ports)) && isFree(table, connection, address, port);
+  // A port that may be outside of the range stays or is drawn: in all, any of the range.
+  if (ports !== undefined && any !== undefined && !(within(any.first, ports) && within(any.last, ports))) connection.drawnPorts = ports;
   if (keep && connection.replyDestination === address) return true;
-  if (table.size > 0 && !portless) {
+  if (!drawn && table.size > 0 && !portless) {
     for (const other of table.ofSource(connection.protocol, connection.source, connection.sourcePort)) {
       const lent = other.replyDestinationPort;
-      if (other.replyDestination !== address || (ports !== undefined && (lent < ports.first || lent > ports.last))) continue;
+      if (other.replyDestination !== address || !within(lent, ports)) continue;
       if (!isFree(table, connection, address, lent)) continue;
       setSource(connection, address, lent);
       connection.drawnPorts = other.drawnPorts;
@@ -187,6 +199,10 @@ export function translateSource(table: ConnectionTable, connection: Connection, 
     return true;
   }
   return false;
+}
+
+function within(port: number, ports: PortRange | undefined): boolean {
+  return ports === undefined || (port >= ports.first && port <= ports.last);
 }
 
 /** Where the kernel draws ports from when a rule names none (nf_nat_l4proto_unique_tuple). */

@@ -165,7 +165,7 @@ describe("source translation", () => {
           for (const { client, port, server } of flows) {
             const connection = new Connection(6, client, port, 100 + server, 80);
             // 18 ports and at most 18 flows to one server: there is always one left.
-            expect(translateSource(connections, connection, 99, range)).toBe(true);
+            expect(translateSource(connections, connection, 99, { ports: range, draw: false, any: undefined })).toBe(true);
             connections.add(connection);
             const { replyDestinationPort } = connection;
             if (range !== undefined) expect(replyDestinationPort).toBeGreaterThanOrEqual(range.first);

@@ -42,6 +42,8 @@ export type Decision = {
   readonly address?: Ip;
   readonly port?: number;
   readonly ports?: PortRange;
+  /** For masquerade: the port does not stay, even when it could. */
+  readonly drawsPort?: true;
   readonly element: string;
   readonly origin: Origin | undefined;
   /** To be written down when it is decided. */
@@ -346,7 +348,7 @@ function constantDecision(context: RuleContext, statement: Statement): Decision 
         ...(statement.ports === undefined ? {} : { ports: statement.ports }),
       };
     case "masquerade":
-      return translation(context, "masquerade", origin);
+      return { ...translation(context, "masquerade", origin), ...(statement.flag === undefined ? {} : { drawsPort: true }) };
     case "dnat": {
       const { to } = statement;
       if (!("address" in to)) return undefined;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Network } from "../ir/network.ts";
-import { priorities } from "../ir/ruleset.ts";
+import { priorities, type Statement } from "../ir/ruleset.ts";
 import { formatIpv4 } from "../net/address.ts";
 import type { Path } from "./result.ts";
 import {
@@ -566,6 +566,43 @@ describe("address translation", () => {
     });
     expect(path.hops[1]).toMatchObject({ before: { source: "10.1.0.2" }, after: { source: "10.2.0.1" } });
     expect(kinds(path.return ?? path)).toContain("reverse-nat");
+  });
+
+  it("fully-random masquerade draws a port even when the old one is free", () => {
+    const drawn: Statement = { kind: "masquerade", flag: "fully-random" };
+    const path = only(routed({ tables: [nat("postrouting", rule([], drawn))] }, { routes: [] }), "tcp 10.1.0.2:4000 > 10.2.0.2:80");
+    expect(path.outcome).toBe("delivered");
+    expect(path.received?.sourcePorts).toEqual({ first: 1024, last: 65_535 });
+  });
+
+  it("a port that was drawn before is any of the range that it must be in", () => {
+    const drawn: Statement = { kind: "masquerade", flag: "fully-random" };
+    const share: Statement = { kind: "snat", address: ip("10.2.0.1"), ports: { first: 2048, last: 3071 } };
+    const first = table("a", [base("nat", "postrouting", priorities.srcnat, [rule([], drawn)])]);
+    const path = only(
+      networkOf(
+        host("client", { interfaces: [veth("eth0", "near c", ["10.1.0.2/24"])], routes: ["default via 10.1.0.1 dev eth0"] }),
+        host("near", {
+          forwarding: true,
+          interfaces: [veth("c", "client eth0", ["10.1.0.1/24"]), veth("f", "far n", ["10.3.0.1/24"])],
+          routes: ["default via 10.3.0.2 dev f"],
+          tables: [first],
+        }),
+        host("far", {
+          forwarding: true,
+          interfaces: [veth("n", "near f", ["10.3.0.2/24"]), veth("s", "server eth0", ["10.2.0.1/24"])],
+          tables: [table("b", [base("nat", "postrouting", priorities.srcnat, [rule([is("meta l4proto", "tcp")], share)])])],
+        }),
+        host("server", {
+          interfaces: [veth("eth0", "far s", ["10.2.0.2/24"])],
+          routes: ["default via 10.2.0.1 dev eth0"],
+          listen: ["80/tcp"],
+        }),
+      ),
+      "tcp 10.1.0.2:4000 > 10.2.0.2:80",
+    );
+    expect(path.outcome).toBe("delivered");
+    expect(path.received?.sourcePorts).toEqual({ first: 2048, last: 3071 });
   });
 
   it("masquerade picks the address in the next hop's prefix", () => {

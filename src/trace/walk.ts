@@ -16,6 +16,7 @@ import {
   connectionOf,
   isOriginal,
   type KnownConnection,
+  type PortChoice,
   state,
   status,
   translateDestination,
@@ -425,7 +426,8 @@ class Journey {
   }
 
   #translateSource(connection: Connection, address: Ip, ports: PortRange | undefined, decision: Decision | undefined): boolean {
-    if (this.#memory === undefined || translateSource(this.#memory.connections, connection, address, ports)) return true;
+    if (this.#memory === undefined || translateSource(this.#memory.connections, connection, address, this.#portChoice(ports, decision)))
+      return true;
     const range = ports === undefined ? "" : ` from ${ports.first} to ${ports.last}`;
     this.#end(
       "exhausted",
@@ -435,6 +437,10 @@ class Journey {
       "drop",
     );
     return false;
+  }
+
+  #portChoice(ports: PortRange | undefined, decision: Decision | undefined): PortChoice {
+    return { ports, draw: decision?.drawsPort === true, any: this.#packet.sourcePorts };
   }
 
   /** nf_nat_packet. */

@@ -2,6 +2,7 @@ import { randomInt } from "node:crypto";
 import type { Command } from "commander";
 import {
   agrees,
+  askedAgain,
   brokenInvariants,
   Chance,
   type Expectation,
@@ -194,8 +195,9 @@ async function checkLive(
     for (const { question, observed, expected } of doubtful) {
       const prediction = predict(now, question);
       if (agrees(observed, prediction)) continue;
-      // Flows that share a translated address meet in its ports. A disagreement is one that stays when nothing else is sent.
-      if (agrees(await askAlone(live, question, options.timeout), prediction)) continue;
+      // A disagreement is one that stays when nothing else is sent.
+      const alone = askedAgain(question, observed, prediction);
+      if (agrees(await askAlone(live, alone, options.timeout), predict(now, alone))) continue;
       disagreements.push({
         from: question.from,
         to: question.to,

@@ -48,7 +48,7 @@ export function masqueradeTable(cluster: ClusterInfo, node: string, option: stri
             statements: [{ kind: "verdict", verdict: "return" }],
             origin: origin(`destinations in ${kept} see the sender's own address`),
           },
-          { matches: [], statements: [{ kind: "masquerade" }], origin: origin(`the destination is outside ${kept}`) },
+          { matches: [], statements: [{ kind: "masquerade", flag: "fully-random" }], origin: origin(`the destination is outside ${kept}`) },
         ],
       },
     ],

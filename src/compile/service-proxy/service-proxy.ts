@@ -635,12 +635,12 @@ function baseChains(inputs: ServiceInputs, nodeAddress: Address, origin: Origin)
         rule(
           "the Service was reached from outside, so that the reply must come back by this node",
           [{ kind: "value", field: "ct mark", op: "==", values: [masqueradeMark], mask: masqueradeMark }],
-          [{ kind: "masquerade" }],
+          [{ kind: "masquerade", flag: "fully-random" }],
         ),
         rule(
           "a pod reached itself by a Service, so that the reply must come back by this node",
           [{ kind: "lookup", fields: ["ip saddr", "ip daddr"], op: "==", set: "hairpin" }],
-          [{ kind: "masquerade" }],
+          [{ kind: "masquerade", flag: "fully-random" }],
         ),
       ],
     },

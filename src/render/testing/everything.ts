@@ -199,6 +199,7 @@ const nat4 = {
     rule([{ kind: "snat", address: a4, ports: { first: 1024, last: 2047 } }]),
     rule([{ kind: "snat", address: a4, ports: { first: 1024, last: 2047 } }], [value("meta l4proto", ["tcp"])]),
     rule([{ kind: "masquerade" }]),
+    rule([{ kind: "masquerade", flag: "fully-random" }]),
   ],
   in: [
     rule([{ kind: "dnat", to: { address: a4 } }]),
