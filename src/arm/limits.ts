@@ -45,6 +45,9 @@ export const limits = {
   poolsPerCluster: { value: 100, source: serviceLimits },
   nodesPerPool: { value: 1000, source: `${serviceLimits}; ${poolApi}` },
   routesPerTable: { value: 400, source: `${networkLimits} (2022-12)` },
+  rulesPerSecurityGroup: { value: 1000, source: `${networkLimits} (2022-12)` },
+  /** Of one side of a rule. */
+  addressesPerSecurityRule: { value: 4000, source: `${networkLimits} (2022-12)` },
   subnetsPerNetwork: { value: 3000, source: `${networkLimits} (2022-12)` },
   /** Private addresses in one VNet: about so many mappings. */
   addressesPerNetwork: { value: 65_536, source: planning },
@@ -61,6 +64,7 @@ export const ranges = {
   allocatedOutboundPorts: { min: 0, max: 64_000, source: "sdk; cli:_validators.py" },
   /** Minutes. azure-cli's own check stops at 100. */
   outboundIdleTimeout: { min: 4, max: 120, source: "sdk" },
+  securityRulePriority: { min: 100, max: 4096, source: "learn:azure/virtual-network/network-security-groups-overview" },
   poolCount: { min: 0, max: 1000, source: poolApi },
 } as const satisfies Record<string, Range>;
 

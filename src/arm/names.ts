@@ -10,6 +10,10 @@ export const defaultLocation = "westeurope";
 export const subnetTag = "drydock-subnet";
 export const addressTag = "drydock-address";
 
+/** The network security group of its interface, and the application security groups that the interface belongs to, as ids with spaces between. */
+export const securityGroupTag = "drydock-network-security-group";
+export const applicationSecurityGroupsTag = "drydock-application-security-groups";
+
 /** On all that AKS makes for a cluster (seen in exported `MC_` groups). */
 export const clusterTag = "aks-managed-cluster-name";
 

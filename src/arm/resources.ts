@@ -27,7 +27,12 @@ export type VirtualNetwork = ArmResource<
 /** Kept as a resource of its own, not inside its VNet, so that a controller can attach a route table to it. */
 export type Subnet = ArmResource<
   "Microsoft.Network/virtualNetworks/subnets",
-  { readonly addressPrefix: string; readonly routeTable?: Reference; readonly defaultOutboundAccess?: boolean }
+  {
+    readonly addressPrefix: string;
+    readonly routeTable?: Reference;
+    readonly networkSecurityGroup?: Reference;
+    readonly defaultOutboundAccess?: boolean;
+  }
 >;
 
 export type NextHopType = "VirtualAppliance" | "VnetLocal" | "Internet" | "VirtualNetworkGateway" | "None";
@@ -44,17 +49,49 @@ export type RouteTable = ArmResource<
   }
 >;
 
+export type SecurityRule = Child<{
+  readonly description?: string;
+  readonly protocol: "Tcp" | "Udp" | "Icmp" | "*";
+  readonly access: "Allow" | "Deny";
+  readonly direction: "Inbound" | "Outbound";
+  /** Lower numbers are judged first; unique within a direction. */
+  readonly priority: number;
+  /** `*`, an address, a prefix or a service tag. Of each side either this, or the list, or application security groups. */
+  readonly sourceAddressPrefix?: string;
+  readonly sourceAddressPrefixes?: readonly string[];
+  readonly sourceApplicationSecurityGroups?: readonly Reference[];
+  /** `*`, a port, or `first-last`. */
+  readonly sourcePortRange?: string;
+  readonly sourcePortRanges?: readonly string[];
+  readonly destinationAddressPrefix?: string;
+  readonly destinationAddressPrefixes?: readonly string[];
+  readonly destinationApplicationSecurityGroups?: readonly Reference[];
+  readonly destinationPortRange?: string;
+  readonly destinationPortRanges?: readonly string[];
+}>;
+
+/** On subnets and on network interfaces. The default rules are Azure's own, and the same in every group. */
+export type NetworkSecurityGroup = ArmResource<
+  "Microsoft.Network/networkSecurityGroups",
+  { readonly securityRules: readonly SecurityRule[]; readonly defaultSecurityRules: readonly SecurityRule[] }
+>;
+
+/** A name for network interfaces, whose IP configurations say that they belong to it. */
+export type ApplicationSecurityGroup = ArmResource<"Microsoft.Network/applicationSecurityGroups", Readonly<Record<string, never>>>;
+
 /** A network interface of a virtual machine. A node's is of the longer type, as a scale set's are. */
 export type NetworkInterface = ArmResource<
   "Microsoft.Network/networkInterfaces" | "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces",
   {
     readonly enableIPForwarding: boolean;
     readonly virtualMachine: Reference;
+    readonly networkSecurityGroup?: Reference;
     /** Exactly one is primary; the others are the secondary addresses. */
     readonly ipConfigurations: readonly Child<{
       readonly primary: boolean;
       readonly privateIPAddress: string;
       readonly subnet: Reference;
+      readonly applicationSecurityGroups?: readonly Reference[];
     }>[];
   }
 >;
@@ -224,6 +261,8 @@ export type AzureResource =
   | VirtualNetwork
   | Subnet
   | RouteTable
+  | NetworkSecurityGroup
+  | ApplicationSecurityGroup
   | NetworkInterface
   | VirtualMachine
   | ScaleSet

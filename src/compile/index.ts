@@ -18,14 +18,15 @@ import { listenersOf, podListeners } from "./listeners.ts";
 import { inboundLoadBalancing } from "./load-balancer/inbound.ts";
 import { edge, internetLink, publicAddressesOf } from "./load-balancer/outbound.ts";
 import { masqueradeTable } from "./masquerade/masquerade.ts";
+import { guardInputs, guardPart, SecurityGroups } from "./network-security-group/network-security-group.ts";
 import { azureCniOverlay } from "./overlay/overlay.ts";
-import { hostOf } from "./part.ts";
+import { hostOf, type Part } from "./part.ts";
 import type { NodeContext, PodNetwork } from "./pod-network.ts";
 import { healthListeners, nodeTable, type ServiceInputs, type SharedRules, sharedRules } from "./service-proxy/service-proxy.ts";
 import { siteMachine, siteRouter, tunnel } from "./site/site.ts";
 import { type ClusterInfo, hostNetworkPodsOn, type NodeInfo, podsOn, type Topology, topologyOf, type VnetInfo } from "./topology.ts";
 import { fabric, machineInterface } from "./vnet/fabric.ts";
-import { hostNames, internetHost, links, routerAddress } from "./wiring.ts";
+import { eth0, hostNames, internetHost, links, routerAddress } from "./wiring.ts";
 
 /** How one host is made: from these inputs, by this function. */
 type Recipe = { readonly inputs: readonly unknown[]; readonly build: () => Host };
@@ -92,6 +93,7 @@ function recipesOf(
   rulesBefore: ReadonlyMap<string, ServiceRules> | undefined,
 ): Map<HostName, () => Recipe> {
   const recipes = new Map<HostName, () => Recipe>();
+  const securityGroups = new SecurityGroups(topology);
   for (const vnet of topology.vnets) {
     const inputs = () => fabricInputs(topology, vnet);
     recipes.set(hostNames.fabric(vnet.name), () => ({ inputs: inputs(), build: () => fabricHost(topology, vnet) }));
@@ -129,19 +131,23 @@ function recipesOf(
     const vnet = topology.vnets.find((candidate) => candidate.nics.includes(nic));
     if (vnet === undefined) continue;
     const origin: Origin = { resource: resource.id, reason: `virtual machine ${resource.name}` };
-    recipes.set(nic.host, () => ({
-      inputs: [resource, nic.resource, nic.subnet.resource, vnet.resource],
-      build: () => {
-        const own = machineInterface(vnet, nic);
-        const listen = (resource.tags?.[listenTag] ?? "").split(/\s+/).filter((text) => text !== "");
-        // A machine whose NIC forwards is meant to: a network virtual appliance.
-        return hostOf(nic.host, nic.forwarding, origin, [
-          { interfaces: [own.interface], routes: [own.defaultRoute], listeners: listenersOf(listen, nic.host, origin) },
-        ]);
-      },
-    }));
+    recipes.set(nic.host, () => {
+      const guards = securityGroups.of(vnet, nic);
+      return {
+        inputs: [resource, nic.resource, nic.subnet.resource, vnet.resource, ...guardInputs(guards)],
+        build: () => {
+          const own = machineInterface(vnet, nic);
+          const listen = (resource.tags?.[listenTag] ?? "").split(/\s+/).filter((text) => text !== "");
+          // A machine whose NIC forwards is meant to: a network virtual appliance.
+          return hostOf(nic.host, nic.forwarding, origin, [
+            { interfaces: [own.interface], routes: [own.defaultRoute], listeners: listenersOf(listen, nic.host, origin) },
+            guardPart(guards, { name: eth0 }),
+          ]);
+        },
+      };
+    });
   }
-  for (const cluster of topology.clusters.values()) addCluster(recipes, cluster, rules, rulesBefore);
+  for (const cluster of topology.clusters.values()) addCluster(recipes, cluster, securityGroups, rules, rulesBefore);
   return recipes;
 }
 
@@ -200,6 +206,7 @@ function internetRecipe(topology: Topology): Recipe {
 function addCluster(
   recipes: Map<HostName, () => Recipe>,
   cluster: ClusterInfo,
+  securityGroups: SecurityGroups,
   rules: Map<string, ServiceRules>,
   rulesBefore: ReadonlyMap<string, ServiceRules> | undefined,
 ): void {
@@ -216,10 +223,18 @@ function addCluster(
       return { cluster, node, pods, nic: own };
     };
     const nodeInputs = [cluster.resource, cluster.vnet.resource, node.nic.resource, node.nic.subnet.resource, node.podCidr];
-    recipes.set(node.host, () => ({
-      inputs: [...nodeInputs, services(), ...cluster.masqueradeMaps, ...pods, ...hostNetworkPodsOn(cluster, name)],
-      build: () => nodeHost(cluster, network, node, context(), services()),
-    }));
+    recipes.set(node.host, () => {
+      const guards = securityGroups.of(cluster.vnet, node.nic);
+      const inputs = [services(), ...cluster.masqueradeMaps, ...guardInputs(guards), ...pods, ...hostNetworkPodsOn(cluster, name)];
+      return {
+        inputs: [...nodeInputs, ...inputs],
+        build: () => {
+          const { uplink } = network;
+          const guard = guardPart(guards, { name: uplink.name, ...(uplink.shared === true ? { inside: node.nic.secondary } : {}) });
+          return nodeHost(cluster, network, node, context(), services(), guard);
+        },
+      };
+    });
     for (const pod of pods) {
       recipes.set(pod.host, () => ({
         inputs: [...nodeInputs, pod],
@@ -232,12 +247,20 @@ function addCluster(
   }
 }
 
-function nodeHost(cluster: ClusterInfo, network: PodNetwork, node: NodeInfo, context: NodeContext, services: ServiceRules): Host {
+function nodeHost(
+  cluster: ClusterInfo,
+  network: PodNetwork,
+  node: NodeInfo,
+  context: NodeContext,
+  services: ServiceRules,
+  guard: Part,
+): Host {
   const name = node.node.metadata.name;
   const origin: Origin = { resource: node.host, reason: `node ${name}` };
   const hostNetworkPods = hostNetworkPodsOn(cluster, name);
   return hostOf(node.host, true, origin, [
     network.node(context),
+    guard,
     {
       tables: [
         nodeTable(services.inputs, services.shared, {

@@ -1,6 +1,6 @@
 /** What a network option is to the compiler: how a node connects its pods, and what a pod finds in its own namespace. */
 
-import type { Interface, Route } from "../ir/network.ts";
+import type { Interface, InterfaceName, Route } from "../ir/network.ts";
 import type { Prefix } from "../net/prefix.ts";
 import type { Part } from "./part.ts";
 import type { ClusterInfo, NodeInfo, PodInfo } from "./topology.ts";
@@ -17,6 +17,8 @@ export type NodeContext = {
 export type PodNetwork = {
   /** The name that origins give as the cause. */
   readonly name: string;
+  /** Where packets of the node and its pods pass its network interface. `shared`: pods are ports of it, and pass it among themselves, too. */
+  readonly uplink: { readonly name: InterfaceName; readonly shared?: true };
   /** Sources that kube-proxy takes for the cluster's own. */
   readonly clusterCidrs: (cluster: ClusterInfo) => readonly Prefix[];
   /** The node's interfaces (its NIC included), routes and neighbours. */

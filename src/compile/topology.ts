@@ -14,8 +14,10 @@ import type {
   LocalNetworkGateway,
   ManagedCluster,
   NetworkInterface,
+  NetworkSecurityGroup,
   ProbeResult,
   PublicIPAddress,
+  Reference,
   RouteTable,
   ScaleSetMachine,
   Site,
@@ -39,6 +41,7 @@ export type SubnetInfo = {
   /** `.1`: answers for everything outside the subnet. */
   readonly gateway: Address;
   readonly routeTable: RouteTable | undefined;
+  readonly securityGroup: NetworkSecurityGroup | undefined;
   /** Position among the subnets of its VNet, from 1: its mark and its routing table follow from it. */
   readonly index: number;
 };
@@ -51,6 +54,7 @@ export type NicInfo = {
   readonly primary: Address;
   readonly secondary: readonly Address[];
   readonly forwarding: boolean;
+  readonly securityGroup: NetworkSecurityGroup | undefined;
   /** The fabric's end of the link. */
   readonly fabricInterface: InterfaceName;
   readonly host: HostName;
@@ -127,6 +131,8 @@ export type Topology = {
   readonly clusters: ReadonlyMap<string, ClusterInfo>;
   readonly machines: readonly { readonly resource: VirtualMachine; readonly nic: NicInfo }[];
   readonly internetHosts: readonly InternetHost[];
+  /** Addresses of the network interfaces in each application security group. */
+  readonly applicationSecurityGroups: ReadonlyMap<Key, readonly Address[]>;
   readonly publicAddresses: ReadonlyMap<Key, PublicIPAddress>;
   readonly probeResults: ReadonlyMap<Key, ProbeResult>;
 };
@@ -139,6 +145,9 @@ export function topologyOf(resources: Resources): Topology {
   const kube = <T>(cluster: string, kind: string) => resources.list(kubeBucket(cluster, kind)) as unknown as readonly T[];
 
   const routeTables = byKey(azure<RouteTable>("Microsoft.Network/routeTables"));
+  const securityGroups = byKey(azure<NetworkSecurityGroup>("Microsoft.Network/networkSecurityGroups"));
+  const groupOf = (reference: Reference | undefined) => (reference === undefined ? undefined : securityGroups.get(armKey(reference.id)));
+  const applicationSecurityGroups = new Map<Key, Address[]>();
   const nicsByHost = new Map<Key, NicInfo>();
   const machines = azure<VirtualMachine>("Microsoft.Compute/virtualMachines");
   const nodeMachines = azure<ScaleSetMachine>("Microsoft.Compute/virtualMachineScaleSets/virtualMachines");
@@ -172,6 +181,7 @@ export function topologyOf(resources: Resources): Topology {
       prefix,
       gateway,
       routeTable: table === undefined ? undefined : routeTables.get(armKey(table.id)),
+      securityGroup: groupOf(resource.properties.networkSecurityGroup),
       index: siblings.length + 1,
     };
     siblings.push(info);
@@ -196,10 +206,16 @@ export function topologyOf(resources: Resources): Topology {
       primary,
       secondary: configurations.filter((c) => !c.properties.primary).flatMap((c) => parseAddress(c.properties.privateIPAddress) ?? []),
       forwarding: resource.properties.enableIPForwarding,
+      securityGroup: groupOf(resource.properties.networkSecurityGroup),
       fabricInterface: interfaceName(owner.owner, key),
       host: owner.host,
       machine: owner.owner,
     };
+    for (const { properties } of configurations) {
+      const address = parseAddress(properties.privateIPAddress);
+      if (address === undefined) continue;
+      for (const { id } of properties.applicationSecurityGroups ?? []) listIn(applicationSecurityGroups, armKey(id)).push(address);
+    }
     nicsByHost.set(owner.host, info);
     listIn(nicsByVnet, vnetKeyOf(subnet.key)).push(info);
   }
@@ -323,6 +339,7 @@ export function topologyOf(resources: Resources): Topology {
       return nic === undefined ? [] : [{ resource, nic }];
     }),
     internetHosts: azure<InternetHost>("Drydock.Lab/internetHosts"),
+    applicationSecurityGroups,
     publicAddresses: byKey(azure<PublicIPAddress>("Microsoft.Network/publicIPAddresses")),
     probeResults: new Map(azure<ProbeResult>("Drydock.Lab/probeResults").map((result) => [armKey(result.properties.probe.id), result])),
   };

@@ -1,6 +1,6 @@
 /** Gives every virtual machine its network interface, and takes the interfaces of gone machines away. */
 
-import { addressTag, armId, segmentAfter, subnetTag } from "../arm/names.ts";
+import { addressTag, applicationSecurityGroupsTag, armId, securityGroupTag, segmentAfter, subnetTag } from "../arm/names.ts";
 import type { NetworkInterface, VirtualMachine } from "../arm/resources.ts";
 import { parseAddress } from "../net/address.ts";
 import { armKey } from "../resources/resources.ts";
@@ -25,14 +25,19 @@ export const virtualMachines = remembering("virtual-machines", (resources) => {
     const machine = wanted.get(key);
     // Interfaces of no machine of ours were made by the user.
     const isOurs = armKey(nic.properties.virtualMachine.id) === armKey(machine?.id ?? "") || nic.tags?.[madeByTag] !== undefined;
-    if (machine !== undefined && fits(nic, machine)) kept.add(key);
-    else if (isOurs) writes.delete(key);
+    if (machine !== undefined && fits(nic, machine)) {
+      kept.add(key);
+      // What else the machine says about its interface changes in place.
+      const first = nic.properties.ipConfigurations[0]?.properties;
+      if (isOurs && first !== undefined) writes.putArm(nicOf(machine, first.subnet.id, first.privateIPAddress));
+    } else if (isOurs) writes.delete(key);
   }
 
   const waiting = machines.filter((machine) => !kept.has(armKey(nicId(machine))));
   if (waiting.length > 0) {
     const addresses = new SubnetAddresses(resources);
     for (const write of writes.list) {
+      if (write.value !== undefined) continue;
       for (const { properties } of byKey.get(write.key)?.properties.ipConfigurations ?? []) {
         addresses.release(properties.subnet.id, properties.privateIPAddress);
       }
@@ -65,6 +70,8 @@ function nicId(machine: VirtualMachine): string {
 
 function nicOf(machine: VirtualMachine, subnet: string, address: string): NetworkInterface {
   const id = nicId(machine);
+  const group = machine.tags?.[securityGroupTag];
+  const memberships = machine.tags?.[applicationSecurityGroupsTag];
   return {
     id,
     name: `${machine.name}-nic`,
@@ -74,11 +81,17 @@ function nicOf(machine: VirtualMachine, subnet: string, address: string): Networ
     properties: {
       enableIPForwarding: false,
       virtualMachine: { id: machine.id },
+      ...(group === undefined ? {} : { networkSecurityGroup: { id: group } }),
       ipConfigurations: [
         {
           id: `${id}/ipConfigurations/ipconfig1`,
           name: "ipconfig1",
-          properties: { primary: true, privateIPAddress: address, subnet: { id: subnet } },
+          properties: {
+            primary: true,
+            privateIPAddress: address,
+            subnet: { id: subnet },
+            ...(memberships === undefined ? {} : { applicationSecurityGroups: memberships.split(" ").map((name) => ({ id: name })) }),
+          },
         },
       ],
     },

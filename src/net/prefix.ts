@@ -98,3 +98,13 @@ export function comparePrefixes(a: Prefix, b: Prefix): number {
   const [x, y] = [addressValue(addressOf(a)), addressValue(addressOf(b))];
   return x < y ? -1 : x > y ? 1 : lengthOf(a) - lengthOf(b);
 }
+
+/** The same addresses without prefixes that others cover, in order. */
+export function mergePrefixes(prefixes: readonly Prefix[]): readonly Prefix[] {
+  const merged: Prefix[] = [];
+  for (const prefix of [...prefixes].sort(comparePrefixes)) {
+    const previous = merged.at(-1);
+    if (previous === undefined || !prefixCovers(previous, prefix)) merged.push(prefix);
+  }
+  return merged;
+}

@@ -1,6 +1,7 @@
 /** Labs by chance, for tests: small, valid, and different in everything that decides where a packet goes. */
 
 import { Chance } from "../../src/lab/check.ts";
+import { randomSecurityGroups } from "./random-security-groups.ts";
 
 export type LabText = { readonly lab: string; readonly manifests: Readonly<Record<string, string>> };
 
@@ -17,6 +18,11 @@ export function randomLab(seed: number): LabText {
   const sites: string[] = [];
   const routeTables: string[] = [];
   const manifests: Record<string, string> = {};
+  // A chance of its own: what else a seed gives stays as it was.
+  const security = new Chance(seed ^ 0x5ec0_0de5);
+  const memberships: string[] = [];
+  const subnetNames: string[] = [];
+  const prefixes = ["203.0.113.10", "203.0.113.0/24", "192.168.0.0/16", "192.168.0.5", "198.18.0.0/15", "10.200.0.0/20", "10.210.0.0/20"];
   for (let vnet = 0; vnet < vnets; vnet++) {
     const base = `10.${40 + vnet}`;
     const subnets = [`{ name: data, prefix: ${base}.200.0/28 }`];
@@ -29,6 +35,8 @@ export function randomLab(seed: number): LabText {
       const maxPods = pick([10, 15, 30]);
       const nodes = Math.max(Math.ceil(30 / maxPods), 1 + chance.below(3));
       subnets.push(`{ name: n${index}, prefix: ${base}.${index}.0/24 }`);
+      subnetNames.push(`v${vnet}/n${index}`);
+      prefixes.push(`${base}.${index}.0/24`, `${base}.${index}.4`, `${base}.${index}.0/28`, `10.${100 + 10 * vnet + index}.0.0/16`);
       clusters.push(
         `  - { name: ${name}, networkPlugin: ${plugin}, ${mode}subnet: v${vnet}/n${index}, serviceCidr: 172.20.${10 * vnet + index}.0/24, dnsServiceIP: 172.20.${10 * vnet + index}.10, pools: [{ name: p, count: ${nodes}, maxPods: ${maxPods} }], manifests: [${name}.yaml] }`,
       );
@@ -39,6 +47,7 @@ export function randomLab(seed: number): LabText {
     for (let index = 0; index < overlays; index++) {
       const name = `o${vnet}${index}`;
       const subnet = `o${overlayChance.below(index + 1)}`;
+      if (!subnetNames.includes(`v${vnet}/${subnet}`)) subnetNames.push(`v${vnet}/${subnet}`);
       const nodes = 1 + overlayChance.below(2);
       if (subnet === `o${index}`) subnets.push(`{ name: ${subnet}, prefix: ${base}.201.${32 * index}/28 }`);
       clusters.push(
@@ -47,7 +56,13 @@ export function randomLab(seed: number): LabText {
       manifests[`${name}.yaml`] = manifest(overlayChance, nodes);
     }
     networks.push(`  - { name: v${vnet}, addressSpace: [${base}.0.0/16], subnets: [${subnets.join(", ")}] }`);
-    machines.push(`  - { name: m${vnet}, subnet: v${vnet}/data, listen: [5432/tcp, 53/udp] }`);
+    subnetNames.push(`v${vnet}/data`);
+    prefixes.push(`${base}.200.0/28`, `${base}.200.4`, `${base}.0.0/16`);
+    const isMember = security.below(2) === 0;
+    if (isMember) memberships.push(`asg${vnet}`);
+    machines.push(
+      `  - { name: m${vnet}, subnet: v${vnet}/data, listen: [5432/tcp, 53/udp]${isMember ? `, applicationSecurityGroups: [asg${vnet}]` : ""} }`,
+    );
     if (chance.below(2) === 0) {
       sites.push(
         `  - { name: s${vnet}, network: v${vnet}, prefixes: [192.168.${vnet}.0/24], machines: [{ name: erp, address: 192.168.${vnet}.5, listen: [443/tcp] }] }`,
@@ -65,8 +80,10 @@ export function randomLab(seed: number): LabText {
       );
     }
   }
+  const machineNames = machines.map((_, vnet) => `m${vnet}`);
+  const securityGroups = randomSecurityGroups(security, { subnets: subnetNames, machines: machineNames, memberships, prefixes });
   const section = (name: string, lines: readonly string[]) => (lines.length === 0 ? "" : `${name}:\n${lines.join("\n")}\n`);
-  const lab = `lab: random\nrules: ${pick(["current", "lesson"])}\n${section("networks", networks)}${section("machines", machines)}${section("sites", sites)}${section("routeTables", routeTables)}internet:\n  - { name: www, address: 203.0.113.10, listen: [443/tcp, 53/udp] }\n${section("clusters", clusters)}`;
+  const lab = `lab: random\nrules: ${pick(["current", "lesson"])}\n${section("networks", networks)}${section("machines", machines)}${section("sites", sites)}${section("routeTables", routeTables)}${section("securityGroups", securityGroups)}internet:\n  - { name: www, address: 203.0.113.10, listen: [443/tcp, 53/udp] }\n${section("clusters", clusters)}`;
   return { lab, manifests };
 }
 

@@ -7,6 +7,7 @@ import type { AzureResource } from "../resources.ts";
 import { checkClusters } from "./clusters.ts";
 import { checkNetworks } from "./networks.ts";
 import type { ArmProblem } from "./problem.ts";
+import { checkSecurityGroups } from "./security-groups.ts";
 import { checkSurroundings } from "./surroundings.ts";
 import { azureView } from "./view.ts";
 
@@ -15,6 +16,7 @@ export function checkAzure(resources: readonly AzureResource[]): readonly ArmPro
   const report = (problem: ArmProblem) => problems.push(problem);
   const view = azureView(resources);
   checkNetworks(view, report);
+  checkSecurityGroups(view, report);
   checkSurroundings(view, report);
   checkClusters(view, report);
   return problems;

@@ -9,6 +9,7 @@ import type {
   Lab,
   LocalNetworkGateway,
   ManagedCluster,
+  NetworkSecurityGroup,
   RouteTable,
   Site,
   Subnet,
@@ -26,6 +27,7 @@ export type AzureView = {
   readonly networks: readonly VirtualNetwork[];
   readonly subnets: readonly Subnet[];
   readonly routeTables: readonly RouteTable[];
+  readonly securityGroups: readonly NetworkSecurityGroup[];
   readonly machines: readonly VirtualMachine[];
   readonly localGateways: readonly LocalNetworkGateway[];
   readonly sites: readonly Site[];
@@ -41,6 +43,7 @@ export type AzureView = {
   readonly subnetsOf: (network: VirtualNetwork) => readonly Subnet[];
   /** The subnets that a route table is attached to. */
   readonly subnetsWith: (table: RouteTable) => readonly Subnet[];
+  readonly subnetsWithGroup: (group: NetworkSecurityGroup) => readonly Subnet[];
   /** The VNet whose gateway has a connection to the site. */
   readonly networkBehind: (site: LocalNetworkGateway) => VirtualNetwork | undefined;
   readonly spaceOf: (network: VirtualNetwork | undefined) => Space;
@@ -62,6 +65,7 @@ export function azureView(resources: readonly AzureResource[]): AzureView {
   const poolsBy = grouped(pools, (pool) => parentOf(pool.id));
   const subnetsBy = grouped(subnets, (subnet) => parentOf(subnet.id));
   const subnetsByTable = grouped(subnets, (subnet) => subnet.properties.routeTable?.id ?? "");
+  const subnetsByGroup = grouped(subnets, (subnet) => subnet.properties.networkSecurityGroup?.id ?? "");
   const connectionsBy = grouped<Connection>(
     of("Microsoft.Network/connections"),
     (connection) => connection.properties.localNetworkGateway2.id,
@@ -72,6 +76,7 @@ export function azureView(resources: readonly AzureResource[]): AzureView {
     networks,
     subnets,
     routeTables: of("Microsoft.Network/routeTables"),
+    securityGroups: of("Microsoft.Network/networkSecurityGroups"),
     machines,
     localGateways,
     sites: of("Drydock.Lab/sites"),
@@ -86,6 +91,7 @@ export function azureView(resources: readonly AzureResource[]): AzureView {
     poolsOf: (cluster) => poolsBy(cluster.id),
     subnetsOf: (parent) => subnetsBy(parent.id),
     subnetsWith: (table) => subnetsByTable(table.id),
+    subnetsWithGroup: (group) => subnetsByGroup(group.id),
     networkBehind: (site) => {
       const [connection] = connectionsBy(site.id);
       const { ipConfigurations = [] } = gateway(connection?.properties.virtualNetworkGateway1.id ?? "")?.properties ?? {};

@@ -24,12 +24,14 @@ const defaultRoute = mustPrefix("0.0.0.0/0");
 
 export const azureCniTransparent: PodNetwork = {
   name: "Azure CNI",
+  uplink: { name: eth0 },
   clusterCidrs: vnetSpace,
   ...transparentMode({ source, addressOrigin }),
 };
 
 export const azureCniBridge: PodNetwork = {
   name: "Azure CNI",
+  uplink: { name: bridge, shared: true },
   clusterCidrs: vnetSpace,
   node: ({ node, pods, nic }) => {
     const origin: Origin = { resource: node.nic.resource.id, reason: `bridge of Azure CNI on ${node.node.metadata.name}`, source };

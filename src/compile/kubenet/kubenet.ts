@@ -20,6 +20,7 @@ const source = "AKS docs: configure-kubenet";
 
 export const kubenet: PodNetwork = {
   name: "kubenet",
+  uplink: { name: eth0 },
   clusterCidrs: (cluster) => (cluster.podCidr === undefined ? [] : [cluster.podCidr]),
   node: ({ node, pods, nic }) => {
     const { podCidr } = node;

@@ -6,11 +6,13 @@
 
 import type { PodNetwork } from "../pod-network.ts";
 import { transparentMode } from "../transparent.ts";
+import { eth0 } from "../wiring.ts";
 
 const source = "AKS docs: concepts-network-azure-cni-overlay; Azure/azure-container-networking: network/, cns/";
 
 export const azureCniOverlay: PodNetwork = {
   name: "Azure CNI Overlay",
+  uplink: { name: eth0 },
   clusterCidrs: (cluster) => (cluster.podCidr === undefined ? [] : [cluster.podCidr]),
   ...transparentMode({
     source,

@@ -27,6 +27,7 @@ import {
   textMap,
   withDefault,
 } from "../shape.ts";
+import { securityGroupShape } from "./security-groups.ts";
 
 // Patterns without a rule are for editors: Azure's rules say more about a wrong one.
 const cidr = text({ what: "prefix", pattern: /^\d{1,3}(\.\d{1,3}){3}\/\d{1,2}$/, examples: ["10.240.0.0/16"] });
@@ -91,7 +92,7 @@ const subnet = object(
     what: "a subnet",
     synonyms: { addressPrefix: "prefix", addressPrefixes: "prefix", cidr: "prefix" },
     notModelled: {
-      networkSecurityGroup: "leave it out: everything is allowed then",
+      networkSecurityGroup: "name the subnet in securityGroups[].subnets",
       natGateway: "leave it out: outbound traffic takes the load balancer",
       serviceEndpoints: "leave them out",
       delegations: "leave them out: AKS takes no delegated subnet",
@@ -126,6 +127,11 @@ const machine = object(
     subnet: required(subnetReference, "The subnet that it is in, as VNET/SUBNET."),
     address: optional(address, "A static private address. Without it: the lowest free one of the subnet."),
     listen: withDefault(listen, [], "What it listens on."),
+    applicationSecurityGroups: withDefault(
+      list(name("an application security group", "web"), { what: "applicationSecurityGroups" }),
+      [],
+      "The application security groups that its network interface is in; security rules may name them.",
+    ),
   },
   {
     what: "a machine",
@@ -133,7 +139,7 @@ const machine = object(
     notModelled: {
       enableIPForwarding: "leave it out: a machine sends and receives under its own address only",
       publicIPAddress: "leave it out",
-      networkSecurityGroup: "leave it out: everything is allowed then",
+      networkSecurityGroup: "name the machine in securityGroups[].machines",
     },
   },
 );
@@ -448,6 +454,11 @@ const parts = {
   ),
   networks: withDefault(list(network, { what: "networks" }), [], "Virtual networks."),
   routeTables: withDefault(list(routeTable, { what: "routeTables" }), [], "Route tables of one's own."),
+  securityGroups: withDefault(
+    list(securityGroupShape(name, subnetReference), { what: "securityGroups" }),
+    [],
+    "Network security groups of one's own, on subnets and on machines.",
+  ),
   machines: withDefault(list(machine, { what: "machines" }), [], "Virtual machines in subnets."),
   sites: withDefault(list(site, { what: "sites" }), [], "On-premises sites, each behind the gateway of a VNet."),
   internet: withDefault(
@@ -471,10 +482,10 @@ const options = {
     hosts: "machines",
     region: "location",
     udr: "routeTables",
+    networkSecurityGroups: "securityGroups",
+    nsgs: "securityGroups",
   },
   notModelled: {
-    networkSecurityGroups: "leave them out: everything is allowed then",
-    nsgs: "leave them out: everything is allowed then",
     peerings: "leave them out; put what must talk to each other into one network",
     firewalls: "leave them out; a machine may stand for one as the end of a journey",
     natGateways: "leave them out: outbound traffic takes the load balancer",

@@ -1,7 +1,15 @@
 /** A lab file's short form to the ARM resources that it stands for, and where in the file each of them comes from. */
 
 import { clusterDefaults, managedNetwork, maxPodsDefault, networkModeDefault, type RuleSet } from "../../arm/limits.ts";
-import { addressTag, armId, clusterDigits, nodeResourceGroup, subnetTag } from "../../arm/names.ts";
+import {
+  addressTag,
+  applicationSecurityGroupsTag,
+  armId,
+  clusterDigits,
+  nodeResourceGroup,
+  securityGroupTag,
+  subnetTag,
+} from "../../arm/names.ts";
 import { hasPodCidr, networkOption } from "../../arm/network-option.ts";
 import {
   type AgentPool,
@@ -11,10 +19,13 @@ import {
   listenTag,
   type ManagedCluster,
   type NetworkProfile,
+  type Reference,
+  type SecurityRule,
 } from "../../arm/resources.ts";
 import { defaultNetworkOption } from "../../arm/rules/clusters.ts";
 import { gatewaySubnet } from "../../arm/rules/networks.ts";
 import type { PropertyPath } from "../../arm/rules/problem.ts";
+import { defaultSecurityRules, securityGroupDocs } from "../../arm/security-rules.ts";
 import { addressAt, parseLoosePrefix } from "../../net/prefix.ts";
 import { nearest, Suggestions } from "../nearest.ts";
 import { type Finding, formatPath, formatValue, type Path } from "../problem.ts";
@@ -65,6 +76,10 @@ class Expander {
   #labels: readonly string[] | undefined;
   /** The table of a subnet, by the subnet's id in lower case. */
   readonly #tableOf = new Map<string, { readonly id: ArmId; readonly name: string }>();
+  /** The security group of a subnet or a machine, by its id in lower case. */
+  readonly #groupOf = new Map<string, { readonly id: ArmId; readonly name: string }>();
+  /** Application security groups, by name in lower case: they are there because a machine is in them. */
+  readonly #memberships = new Map<string, { readonly id: ArmId; readonly name: string }>();
 
   constructor(files: readonly ReadLab[], complain: Complain) {
     this.#files = files;
@@ -80,8 +95,13 @@ class Expander {
     for (const network of networks) this.#subnetNames(network);
     const tables = this.#unique("routeTables", "route table", (lab) => lab.routeTables);
     for (const table of tables) this.#routeTable(table);
+    const machines = this.#unique("machines", "machine", (lab) => lab.machines);
+    this.#applicationSecurityGroups(machines);
+    for (const group of this.#unique("securityGroups", "network security group", (lab) => lab.securityGroups)) {
+      this.#securityGroup(group, machines);
+    }
     for (const network of networks) this.#network(network);
-    for (const machine of this.#unique("machines", "machine", (lab) => lab.machines)) this.#machine(machine);
+    for (const machine of machines) this.#machine(machine);
     const networkNames = new Map(networks.map(({ entry }) => [entry.name.toLowerCase(), entry.name]));
     const gateways = new Set<string>();
     for (const site of this.#unique("sites", "site", (lab) => lab.sites)) this.#site(site, networkNames, gateways);
@@ -205,12 +225,17 @@ class Expander {
       if (subnet.entry.prefix === undefined) continue;
       const subnetId = armId(this.#name, "Microsoft.Network/virtualNetworks/subnets", entry.name, subnet.entry.name);
       const table = this.#tableOf.get(subnetId.toLowerCase());
+      const group = this.#groupOf.get(subnetId.toLowerCase());
       this.#add(
         {
           id: subnetId,
           name: subnet.entry.name,
           type: "Microsoft.Network/virtualNetworks/subnets",
-          properties: { addressPrefix: subnet.entry.prefix, ...(table === undefined ? {} : { routeTable: { id: table.id } }) },
+          properties: {
+            addressPrefix: subnet.entry.prefix,
+            ...(table === undefined ? {} : { routeTable: { id: table.id } }),
+            ...(group === undefined ? {} : { networkSecurityGroup: { id: group.id } }),
+          },
         },
         { source, path: subnet.path, rename: (property) => (property[0] === "addressPrefix" ? ["prefix"] : property) },
       );
@@ -276,13 +301,128 @@ class Expander {
     );
   }
 
-  #machine({ entry, source, path }: Located<NonNullable<LabFile["machines"][number]> & { readonly name: string }>): void {
+  /** A machine's membership makes the group: it has nothing else to say. */
+  #applicationSecurityGroups(machines: readonly Located<MachineEntry>[]): void {
+    for (const { entry, source, path } of machines) {
+      for (const [index, name] of entry.applicationSecurityGroups.entries()) {
+        if (name === undefined || this.#memberships.has(name.toLowerCase())) continue;
+        const id = armId(this.#name, "Microsoft.Network/applicationSecurityGroups", name);
+        this.#memberships.set(name.toLowerCase(), { id, name });
+        this.#add(
+          { id, name, type: "Microsoft.Network/applicationSecurityGroups", location: this.#location, properties: {} },
+          { source, path: [...path, "applicationSecurityGroups", index], rename: () => [] },
+        );
+      }
+    }
+  }
+
+  #securityGroup({ entry, source, path }: Located<SecurityGroupEntry>, machines: readonly Located<MachineEntry>[]): void {
+    const group = { id: armId(this.#name, "Microsoft.Network/networkSecurityGroups", entry.name), name: entry.name };
+    for (const [index, reference] of entry.subnets.entries()) {
+      const at = [...path, "subnets", index];
+      const subnet = this.#subnet(reference, source, at);
+      if (subnet !== undefined) this.#attach(group, subnet, `subnet ${reference}`, source, at);
+    }
+    for (const [index, name] of entry.machines.entries()) {
+      if (name === undefined) continue;
+      const at = [...path, "machines", index];
+      const machine = machines.find((one) => one.entry.name.toLowerCase() === name.toLowerCase());
+      if (machine === undefined) {
+        const names = machines.map((one) => one.entry.name);
+        this.#complain(source, at, {
+          code: "UnknownReference",
+          value: name,
+          message: `there is no machine ${formatValue(name)}${this.#suggestions.didYouMean(name, names)}`,
+          fix: names.length === 0 ? "describe it under machines" : `machines are ${some(names)}`,
+        });
+      } else this.#attach(group, armId(this.#name, "Microsoft.Compute/virtualMachines", machine.entry.name), `machine ${name}`, source, at);
+    }
+    const all = entry.rules.flatMap((rule, index) =>
+      rule === undefined ? [] : [{ entry: rule, source, path: [...path, "rules", index] }],
+    );
+    const rules = this.#distinct("security rule", all).flatMap((rule) => {
+      const made = this.#securityRule(rule);
+      return made === undefined ? [] : [{ index: Number(rule.path.at(-1)), rule: made }];
+    });
+    this.#add(
+      {
+        ...group,
+        type: "Microsoft.Network/networkSecurityGroups",
+        location: this.#location,
+        properties: { securityRules: rules.map(({ rule }) => rule), defaultSecurityRules },
+      },
+      {
+        source,
+        path,
+        rename: ([first, index, ...rest]) =>
+          first !== "securityRules" ? [] : index === undefined ? ["rules"] : ["rules", rules[Number(index)]?.index ?? 0, ...rest],
+      },
+    );
+  }
+
+  /** A subnet and a network interface have one group at most. */
+  #attach(group: { readonly id: ArmId; readonly name: string }, id: ArmId, what: string, source: Source, path: Path): void {
+    const other = this.#groupOf.get(id.toLowerCase());
+    if (other === undefined) this.#groupOf.set(id.toLowerCase(), group);
+    else {
+      this.#complain(source, path, {
+        code: "InvalidParameter",
+        message: `${what} has two network security groups, ${other.name} and ${group.name}; it has at most one`,
+        source: securityGroupDocs,
+        fix: "put all rules into one group, or one on the subnet and one on the machine",
+      });
+    }
+  }
+
+  #securityRule({ entry, source, path }: Located<SecurityRuleEntry & { readonly name: string }>): SecurityRule | undefined {
+    const { name, priority, direction, access, protocol } = entry;
+    if (priority === undefined || direction === undefined || access === undefined) return undefined;
+    const memberships = (
+      property: "sourceApplicationSecurityGroups" | "destinationApplicationSecurityGroups",
+    ): readonly Reference[] | undefined =>
+      entry[property]?.flatMap((group, index) => {
+        const found = group === undefined ? undefined : this.#memberships.get(group.toLowerCase());
+        if (group === undefined || found !== undefined) return found === undefined ? [] : [{ id: found.id }];
+        const names = [...this.#memberships.values()].map((one) => one.name);
+        this.#complain(source, [...path, property, index], {
+          code: "UnknownReference",
+          value: group,
+          message: `no machine is in an application security group ${formatValue(group)}${this.#suggestions.didYouMean(group, names)}`,
+          fix: names.length === 0 ? "name it under applicationSecurityGroups of a machine" : `there are ${some(names)}`,
+        });
+        return [];
+      });
+    const [from, to] = [memberships("sourceApplicationSecurityGroups"), memberships("destinationApplicationSecurityGroups")];
+    return {
+      name,
+      properties: {
+        ...(entry.description === undefined ? {} : { description: entry.description }),
+        protocol,
+        ...(from === undefined ? {} : { sourceApplicationSecurityGroups: from }),
+        ...oneOrMore("sourceAddressPrefix", "sourceAddressPrefixes", entry, from === undefined),
+        ...oneOrMore("sourcePortRange", "sourcePortRanges", entry, true),
+        ...(to === undefined ? {} : { destinationApplicationSecurityGroups: to }),
+        ...oneOrMore("destinationAddressPrefix", "destinationAddressPrefixes", entry, to === undefined),
+        ...oneOrMore("destinationPortRange", "destinationPortRanges", entry, true),
+        access,
+        priority,
+        direction,
+      },
+    };
+  }
+
+  #machine({ entry, source, path }: Located<MachineEntry>): void {
     const subnet = this.#subnet(entry.subnet, source, [...path, "subnet"]);
     if (subnet === undefined) return;
     const [listen] = present(entry.listen);
+    const id = armId(this.#name, "Microsoft.Compute/virtualMachines", entry.name);
+    const group = this.#groupOf.get(id.toLowerCase());
+    const memberships = new Set(
+      present(entry.applicationSecurityGroups)[0].flatMap((name) => this.#memberships.get(name.toLowerCase())?.id ?? []),
+    );
     this.#add(
       {
-        id: armId(this.#name, "Microsoft.Compute/virtualMachines", entry.name),
+        id,
         name: entry.name,
         type: "Microsoft.Compute/virtualMachines",
         location: this.#location,
@@ -290,6 +430,8 @@ class Expander {
           [subnetTag]: subnet,
           ...(listen.length === 0 ? {} : { [listenTag]: [...new Set(listen)].join(" ") }),
           ...(entry.address === undefined ? {} : { [addressTag]: entry.address }),
+          ...(group === undefined ? {} : { [securityGroupTag]: group.id }),
+          ...(memberships.size === 0 ? {} : { [applicationSecurityGroupsTag]: [...memberships].join(" ") }),
         },
         properties: { networkProfile: { networkInterfaces: [] } },
       },
@@ -574,6 +716,9 @@ class Expander {
   }
 }
 
+type MachineEntry = NonNullable<LabFile["machines"][number]> & { readonly name: string };
+type SecurityGroupEntry = NonNullable<LabFile["securityGroups"][number]> & { readonly name: string };
+type SecurityRuleEntry = NonNullable<SecurityGroupEntry["rules"][number]>;
 type NetworkEntry = NonNullable<LabFile["networks"][number]> & { readonly name: string };
 
 /** Of a pool whose subnet is unknown, which has been reported: no rule finds it. */
@@ -627,6 +772,20 @@ function present<T>(items: readonly (T | undefined)[] | undefined): [readonly T[
     indexes.push(index);
   }
   return [values, indexes];
+}
+
+/** A rule's property in its two forms, as they are given: for one value, and for several. `anyway`: all, when neither is. */
+function oneOrMore<One extends string, Several extends string>(
+  one: One,
+  several: Several,
+  entry: { readonly [K in One]: string | undefined } & { readonly [K in Several]: readonly (string | undefined)[] | undefined },
+  anyway: boolean,
+): Partial<Readonly<Record<One, string> & Record<Several, readonly string[]>>> {
+  const values: Record<string, unknown> = {};
+  if (entry[one] !== undefined) values[one] = entry[one];
+  if (entry[several] !== undefined) values[several] = present(entry[several])[0];
+  if (anyway && entry[one] === undefined && entry[several] === undefined) values[one] = "*";
+  return values as Partial<Readonly<Record<One, string> & Record<Several, readonly string[]>>>;
 }
 
 /** The first few of a list of names. */

@@ -129,7 +129,7 @@ const refusals: readonly (readonly [name: string, text: string, problem: string]
   ["a name with a shell in it", 'lab: "$(reboot)"', "InvalidValue lab"],
   ["an unknown property", "lab: t\nclustres: []", "UnknownProperty clustres"],
   ["ARM's name for ours", around("vnets: []"), "UnknownProperty vnets"],
-  ["something not modelled", around("networkSecurityGroups: []"), "NotModelled networkSecurityGroups"],
+  ["something not modelled", around("firewalls: []"), "NotModelled firewalls"],
   ["an unknown rule set", "lab: t\nrules: tomorrow", "InvalidValue rules"],
   ["a list for a mapping", "[1, 2]", "WrongType "],
   ["a mapping for a list", "lab: t\nnetworks: { name: hub }", "WrongType networks"],
