@@ -4,13 +4,14 @@
  */
 
 import { fileURLToPath } from "node:url";
+import type { Problem } from "../documents/index.ts";
 import { nearest } from "../lab/nearest.ts";
 import { LabView } from "../lab/view.ts";
 import type { ControlClient } from "../world/client.ts";
-import type { Progress } from "../world/protocol.ts";
+import type { Progress, Trouble } from "../world/protocol.ts";
 import { type LabPaths, labPaths, stateFolder } from "../world/state.ts";
 import type { Context } from "./context.ts";
-import { Failure } from "./failure.ts";
+import { Failure, type FailureCode } from "./failure.ts";
 import { documentFailure, warn } from "./files.ts";
 import type { Documents, Live, OnProgress } from "./live.ts";
 import { version } from "./version.ts";
@@ -64,19 +65,20 @@ function isLinux(): boolean {
 }
 
 function liveOf(context: Context, name: string, client: ControlClient, paths: LabPaths): Live {
+  /** Warnings are printed; with errors nothing was changed. */
+  const accept = (problems: readonly Problem[]) => {
+    if (problems.some((problem) => problem.severity === "error")) throw documentFailure([`lab ${name}`], problems, context.errorStyle);
+    warn(context, problems);
+  };
   return {
     name,
     pid: client.info()?.pid ?? 0,
     view: () => guarded(async () => new LabView(name, await client.resources())),
     status: () => guarded(() => client.status()),
     apply: (documents, onProgress) =>
-      guarded(async () => {
-        const problems = await client.apply(documents, (progress) => onProgress(progressText(progress)));
-        if (problems.some((problem) => problem.severity === "error")) throw documentFailure([`lab ${name}`], problems, context.errorStyle);
-        warn(context, problems);
-      }),
+      guarded(async () => accept(await client.apply(documents, (progress) => onProgress(progressText(progress))))),
     scale: (pool, count, cluster, onProgress) =>
-      guarded(() => client.scale({ pool, cluster, count }, (progress) => onProgress(progressText(progress)))),
+      guarded(async () => accept(await client.scale({ pool, cluster, count }, (progress) => onProgress(progressText(progress))))),
     probe: (requests, onResult) => guarded(() => client.probe(requests, onResult)),
     observe: (request) => guarded(() => client.observe(request)),
     flows: (host) => guarded(() => client.flows(host)),
@@ -89,6 +91,13 @@ function liveOf(context: Context, name: string, client: ControlClient, paths: La
   };
 }
 
+const failureCodes = {
+  environment: "environment",
+  request: "internal",
+  "not-found": "unknown",
+  failed: "internal",
+} as const satisfies Record<Trouble["code"], FailureCode>;
+
 /** Errors of the daemon and of its start, in the words of this command line. */
 async function guarded<T>(work: () => Promise<T>): Promise<T> {
   const [{ ControlError }, { LaunchError }] = await Promise.all([import("../world/client.ts"), import("../world/launch.ts")]);
@@ -100,8 +109,8 @@ async function guarded<T>(work: () => Promise<T>): Promise<T> {
     }
     if (error instanceof ControlError) {
       if (error.code === "not-running") throw new Failure("lab", error.message, { cause: error });
-      throw new Failure(error.code === "not-found" ? "unknown" : "internal", error.message, {
-        fix: "'drydock status' shows the lab; what its daemon said is in its daemon.log",
+      throw new Failure(failureCodes[error.code], error.message, {
+        fix: error.fix ?? "'drydock status' shows the lab; what its daemon said is in its daemon.log",
         cause: error,
       });
     }

@@ -22,7 +22,7 @@ import { bounds, parseSources, placeOf, type Source } from "./tree.ts";
 
 export { labSchema } from "./lab/definition.ts";
 export { formatProblem, type Kept, type Problem } from "./problem.ts";
-export { checkTransition } from "./transition.ts";
+export { checkChange, checkTransition } from "./transition.ts";
 
 export type DocumentFile = { readonly path: string; readonly text: string };
 

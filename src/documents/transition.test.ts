@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { assumptions, controllers, settle } from "../controllers/index.ts";
+import { cluster, labResource, pool, subnetId, vnet } from "../controllers/testing/lab.ts";
 import { MemoryResources } from "../resources/memory.ts";
-import { checkTransition, formatProblem } from "./index.ts";
+import { armKey } from "../resources/resources.ts";
+import { checkChange, checkTransition, formatProblem } from "./index.ts";
 import { load, printed } from "./testing/documents.ts";
 
 const manifest = `apiVersion: apps/v1
@@ -203,4 +205,28 @@ describe("allowed", () => {
   for (const [name, edits, manifestEdits] of allowed) {
     test(name, () => expect(change(edits, manifestEdits).problems.map(formatProblem)).toEqual([]));
   }
+});
+
+describe("one resource that changes", () => {
+  const documents = (count: number) => {
+    const azure = [
+      labResource(),
+      ...vnet("hub", ["10.240.0.0/16"], { plain: "10.240.0.0/29" }),
+      cluster("c", { networkPlugin: "kubenet", podCidr: "10.244.0.0/16" }),
+      pool("c", "np1", subnetId("hub", "plain"), { count }),
+    ];
+    return azure.map((value) => ({ key: armKey(value.id), value }));
+  };
+  const scaled = (count: number) => pool("c", "np1", subnetId("hub", "plain"), { count });
+
+  test("what Azure would refuse of it", () => {
+    expect(checkChange(documents(3), scaled(401)).map(({ code, severity }) => `${severity} ${code}`)).toContain(
+      "error InsufficientSubnetSize",
+    );
+    expect(checkChange(documents(3), scaled(1001)).map(({ path }) => path)).toContain("managedClusters/c/agentPools/np1: count");
+  });
+  test("what it only warns of", () => {
+    expect(checkChange(documents(3), scaled(4))).toMatchObject([{ severity: "warning", code: "InsufficientSubnetSize" }]);
+  });
+  test("nothing of what was so before", () => expect(checkChange(documents(1001), scaled(1001))).toEqual([]));
 });

@@ -1,9 +1,10 @@
 /** May a running lab become what the new documents say? Azure's and Kubernetes' rules of what cannot be changed, with places where they are known. */
 
 import type { AzureResource } from "../arm/resources.ts";
+import { checkAzure } from "../arm/rules/index.ts";
 import { refusedTransitions } from "../arm/transition.ts";
 import { refusedChanges } from "../kube/transition.ts";
-import { armBucket, bucketOf, type Key, type Resource, type Resources } from "../resources/resources.ts";
+import { armBucket, armKey, bucketOf, type Key, type Resource, type Resources } from "../resources/resources.ts";
 import type { DocumentPlace } from "./index.ts";
 import { formatPath, type Problem } from "./problem.ts";
 
@@ -32,6 +33,15 @@ export function checkTransition(
     for (const { path, reason, known: _known, ...problem } of refusedChanges(before, value)) add(key, path, { ...problem, code: reason });
   }
   return problems;
+}
+
+/** What Azure would say to one resource that becomes `changed`, beyond what it says of the others as they are. `documents`: all of them. */
+export function checkChange(documents: Next, changed: AzureResource): readonly Problem[] {
+  const azure = documents.flatMap(({ value }) => (isAzure(value) ? [value] : []));
+  const before = new Set(checkAzure(azure).map((problem) => problem.message));
+  return checkAzure(azure.map((value) => (armKey(value.id) === armKey(changed.id) ? changed : value)))
+    .filter((problem) => !before.has(problem.message))
+    .map(({ id, property, ...problem }) => ({ ...problem, file: "running lab", path: `${nameOf(id)}: ${formatPath(property)}` }));
 }
 
 const azureTypes = [

@@ -3,6 +3,8 @@
  * The file can be opened with `sqlite3`: table `resources` has the present state, `meta` the schema's version and the revision.
  */
 
+import { statfsSync } from "node:fs";
+import { dirname } from "node:path";
 import Database from "libsql";
 import type { Key, Resource, Write } from "../resources/resources.ts";
 import { MemoryStore } from "./log-store.ts";
@@ -115,12 +117,17 @@ function metaOf(database: Database.Database, name: string): number | undefined {
   return typeof value === "number" ? value : undefined;
 }
 
+function isFull(path: string): boolean {
+  return statfsSync(dirname(path)).bavail === 0;
+}
+
 /** SQLite's words as one of ours, with the way out. */
 function explain(path: string, error: unknown): unknown {
   if (error instanceof StoreError || !(error instanceof Error)) return error;
   const code = "code" in error ? String(error.code) : "";
   const text = `${code} ${error.message}`;
-  if (/SQLITE_FULL|disk is full|No space left/i.test(text))
+  // The index of the write-ahead log has no error of its own for a full disk.
+  if (/SQLITE_FULL|disk is full|No space left/i.test(text) || (/SQLITE_IOERR|I\/O error/i.test(text) && isFull(path)))
     return new StoreError("full", `${path}: the disk is full`, "make room and run the command again: nothing acknowledged is lost", error);
   if (/SQLITE_NOTADB|not a database|malformed|SQLITE_CORRUPT/i.test(text))
     return new StoreError("not-a-store", `${path} is no store of Drydock's: ${error.message}`, "start anew with down --purge", error);

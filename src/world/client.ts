@@ -18,19 +18,23 @@ import type {
   Progress,
   SnatUse,
   Status,
+  Trouble,
 } from "./protocol.ts";
 import type { LabPaths } from "./state.ts";
+import { troubleSchema } from "./trouble.ts";
 
 /** What `daemon.json` says: written by the daemon, with numbers of processes as they are outside. */
 export type DaemonInfo = { readonly pid: number; readonly unsharePid: number; readonly version: string; readonly since: string };
 
 export class ControlError extends Error {
-  readonly code: "not-running" | "failed" | "not-found";
+  readonly code: "not-running" | Trouble["code"];
+  readonly fix: string | undefined;
 
-  constructor(code: ControlError["code"], message: string, cause?: unknown) {
-    super(message, { cause });
+  constructor(code: ControlError["code"], message: string, more: { readonly fix?: string | undefined; readonly cause?: unknown } = {}) {
+    super(message, { cause: more.cause });
     this.name = "ControlError";
     this.code = code;
+    this.fix = more.fix;
   }
 }
 
@@ -72,11 +76,12 @@ export class ControlClient {
     return this.#follow("POST", "/v1/apply", documents, onProgress);
   }
 
-  async scale(
+  /** As {@link apply}. */
+  scale(
     change: { readonly pool: string; readonly cluster?: string; readonly count: number },
     onProgress: (progress: Progress) => void = () => undefined,
-  ): Promise<void> {
-    await this.#follow("POST", "/v1/scale", change, onProgress);
+  ): Promise<readonly Problem[]> {
+    return this.#follow("POST", "/v1/scale", change, onProgress);
   }
 
   /** Resolves when the lab is at rest. */
@@ -112,7 +117,7 @@ export class ControlClient {
 
   async #follow(method: string, path: string, body: unknown, onProgress: (progress: Progress) => void): Promise<readonly Problem[]> {
     let problems: readonly Problem[] = [];
-    let failure: string | undefined;
+    let failure: Trouble | undefined;
     let done = false;
     await this.#lines<ApplyLine>(method, path, body, (line) => {
       if ("progress" in line) onProgress(line.progress);
@@ -122,7 +127,7 @@ export class ControlClient {
         failure = line.failure;
       }
     });
-    if (failure !== undefined) throw new ControlError("failed", failure);
+    if (failure !== undefined) throw controlError(failure);
     const refused = problems.some((problem) => problem.severity === "error");
     if (!done && !refused) throw new ControlError("failed", `lab ${this.#lab} ended while it answered`);
     return problems;
@@ -153,7 +158,7 @@ export class ControlClient {
             : new ControlError(
                 gone ? "not-running" : "failed",
                 gone ? `lab ${this.#lab} is not running` : `lab ${this.#lab}: ${String(error)}`,
-                error,
+                { cause: error },
               ),
         );
       };
@@ -175,12 +180,16 @@ export class ControlClient {
             }
           });
           answer.on("error", (error: NodeJS.ErrnoException) => {
-            fail(error.code === "ECONNRESET" ? new ControlError("failed", `lab ${this.#lab} ended while it answered`, error) : error);
+            fail(
+              error.code === "ECONNRESET"
+                ? new ControlError("failed", `lab ${this.#lab} ended while it answered`, { cause: error })
+                : error,
+            );
           });
           answer.on("end", () => {
             close();
             try {
-              if (failed) reject(new ControlError(answer.statusCode === 404 ? "not-found" : "failed", errorIn(rest)));
+              if (failed) reject(controlError(troubleIn(rest)));
               else {
                 if (rest !== "") take(rest);
                 resolve();
@@ -197,14 +206,18 @@ export class ControlClient {
   }
 }
 
-function errorIn(text: string): string {
+function controlError({ code, error, fix }: Trouble): ControlError {
+  return new ControlError(code, error, { fix });
+}
+
+function troubleIn(text: string): Trouble {
   try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null && "error" in value) return String(value.error);
-  } catch {
-    return text;
+    const { data } = troubleSchema.safeParse(JSON.parse(text));
+    if (data !== undefined) return data;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
   }
-  return text;
+  return { code: "failed", error: text };
 }
 
 /** A path short enough for a socket address: a long one is gone to by way of its open folder. */

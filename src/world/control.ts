@@ -10,6 +10,7 @@ import { Hono } from "hono";
 import { stream } from "hono/streaming";
 import type { AgentPool, LoadBalancer } from "../arm/resources.ts";
 import { topologyOf } from "../compile/topology.ts";
+import type { Problem } from "../documents/index.ts";
 import { connections, within } from "../kernel/index.ts";
 import type { Event, Node } from "../kube/objects.ts";
 import { snatShares } from "../lab/snat.ts";
@@ -18,10 +19,16 @@ import { protocolNumbers } from "../net/ports.ts";
 import { armBucket, armKey, type Key, kubeBucket, type Resource } from "../resources/resources.ts";
 import type { DaemonInfo } from "./client.ts";
 import { clusterNames, type Daemon, findPool, isReady, podsOf } from "./daemon.ts";
+import { say } from "./log.ts";
 import { observe } from "./observe.ts";
 import { probe } from "./probe.ts";
-import type { ApplyLine, Entry, Flows, ObserveRequest, ProbeLine, ProbeRequest, SnatUse, Status } from "./protocol.ts";
+import type { ApplyLine, Entry, Flows, ProbeLine, SnatUse, Status } from "./protocol.ts";
+import { applyRequest, bodyOf, observeRequest, probeRequests, Refused, scaleRequest } from "./requests.ts";
 import { socketName } from "./state.ts";
+import { type Trouble, troubleOf } from "./trouble.ts";
+
+/** 507 is WebDAV's Insufficient Storage (RFC 4918). */
+const statuses = { request: 400, "not-found": 404, failed: 500, environment: 507 } as const satisfies Record<Trouble["code"], number>;
 
 /** Probes under way at once. */
 const probesAtOnce = 256;
@@ -38,12 +45,11 @@ export async function serveControl(daemon: Daemon, lab: string, info: DaemonInfo
     }),
   );
 
-  /** Runs `change`, then tells how it goes until the lab is at rest. */
-  const following = (change: () => ApplyLine | undefined) => async (out: { write(text: string): Promise<unknown> }) => {
+  /** After a change, of which `problems` were found: tells how it goes until the lab is at rest. */
+  const follow = (problems: readonly Problem[]) => async (out: { write(text: string): Promise<unknown> }) => {
     const line = (value: ApplyLine) => out.write(`${JSON.stringify(value)}\n`);
-    const said = change();
-    if (said !== undefined) await line(said);
-    if (said !== undefined && "problems" in said && said.problems.some((problem) => problem.severity === "error")) return;
+    if (problems.length > 0) await line({ problems });
+    if (problems.some((problem) => problem.severity === "error")) return;
     let lastSent = 0;
     const stop = daemon.onProgress((progress) => {
       if (progress.phase !== "done" && performance.now() - lastSent < 50) return;
@@ -53,40 +59,26 @@ export async function serveControl(daemon: Daemon, lab: string, info: DaemonInfo
     await daemon.settled();
     stop();
     await line({ progress: daemon.progress("done") });
-    await line({ done: true, ...(daemon.failure === undefined ? {} : { failure: String(daemon.failure) }) });
+    await line({ done: true, ...(daemon.failure === undefined ? {} : { failure: daemon.failure }) });
   };
 
   app.post("/v1/apply", async (context) => {
-    const documents = (await context.req.json()) as Entry[];
-    return stream(
-      context,
-      following(() => {
-        const problems = daemon.applyDocuments(documents);
-        return problems.length > 0 ? { problems } : undefined;
-      }),
-    );
+    const documents = await bodyOf(applyRequest, context.req);
+    return stream(context, follow(daemon.applyDocuments(documents)));
   });
 
   app.post("/v1/scale", async (context) => {
-    const { pool, cluster, count } = (await context.req.json()) as { pool: string; cluster?: string; count: number };
+    const { pool, cluster, count } = await bodyOf(scaleRequest, context.req);
     const found = findPool(daemon.resources, pool, cluster);
-    if (typeof found === "string") return context.json({ error: found }, 404);
-    const scaled: AgentPool = { ...found, properties: { ...found.properties, count } };
-    return stream(
-      context,
-      following(() => void daemon.write([{ key: armKey(found.id), value: scaled }])),
-    );
+    if (found === "none") throw new Refused("not-found", `there is no pool ${cluster === undefined ? pool : `${cluster}/${pool}`}`);
+    if (found === "several") throw new Refused("request", `several clusters have a pool ${pool}`, "say which one: cluster");
+    return stream(context, follow(daemon.scale(found, count)));
   });
 
-  app.get("/v1/settled", (context) =>
-    stream(
-      context,
-      following(() => undefined),
-    ),
-  );
+  app.get("/v1/settled", (context) => stream(context, follow([])));
 
   app.post("/v1/probe", async (context) => {
-    const requests = (await context.req.json()) as ProbeRequest[];
+    const requests = await bodyOf(probeRequests, context.req);
     return stream(context, async (out) => {
       let next = 0;
       const worker = async () => {
@@ -101,7 +93,7 @@ export async function serveControl(daemon: Daemon, lab: string, info: DaemonInfo
     });
   });
 
-  app.post("/v1/observe", async (context) => context.json(await observe(within, (await context.req.json()) as ObserveRequest)));
+  app.post("/v1/observe", async (context) => context.json(await observe(within, await bodyOf(observeRequest, context.req))));
 
   app.get("/v1/flows", (context) => {
     const wanted = context.req.query("host");
@@ -115,7 +107,7 @@ export async function serveControl(daemon: Daemon, lab: string, info: DaemonInfo
 
   app.get("/v1/observed", (context) => {
     const host = context.req.query("host") ?? "";
-    if (daemon.network?.host(host) === undefined) return context.json({ error: `no host ${host}` }, 404);
+    if (daemon.network?.host(host) === undefined) throw new Refused("not-found", `there is no host ${host}`);
     return context.json(daemon.observed(host));
   });
 
@@ -125,8 +117,9 @@ export async function serveControl(daemon: Daemon, lab: string, info: DaemonInfo
   });
 
   app.onError((error, context) => {
-    process.stderr.write(`drydock: ${error.stack ?? error.message}\n`);
-    return context.json({ error: error.message }, 500);
+    const trouble = error instanceof Refused ? error.trouble : troubleOf(error);
+    if (trouble.code === "failed") say(`drydock: ${error.stack ?? error.message}`);
+    return context.json(trouble, statuses[trouble.code]);
   });
 
   const answer = getRequestListener(app.fetch);
@@ -225,6 +218,7 @@ function statusOf(daemon: Daemon, lab: string, info: DaemonInfo): Status {
     ),
     snat: snatShares(topologyOf(resources), snatUse(daemon)),
     kernelErrors: [...daemon.errors.map((error) => error.message), ...daemon.listenProblems],
+    ...(daemon.failure === undefined ? {} : { failure: daemon.failure }),
     memoryBytes: process.memoryUsage.rss(),
   };
 }

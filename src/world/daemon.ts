@@ -10,7 +10,7 @@ import { segmentAfter } from "../arm/names.ts";
 import type { AgentPool, ManagedCluster } from "../arm/resources.ts";
 import { compile } from "../compile/index.ts";
 import { controllers, settle } from "../controllers/index.ts";
-import { checkTransition, type Problem } from "../documents/index.ts";
+import { checkChange, checkTransition, type Problem } from "../documents/index.ts";
 import type { HostName, Listener, Network } from "../ir/network.ts";
 import { type ApplyError, Kernel, type ObservedHost } from "../kernel/index.ts";
 import type { EndpointSlice, Pod, Service } from "../kube/objects.ts";
@@ -19,8 +19,10 @@ import { armBucket, armKey, type Key, kubeBucket, kubeKey, type Resources, type 
 import type { Store } from "../store/store.ts";
 import { type Answer, ask, askAtOnce } from "./ask.ts";
 import { HealthProbes, probeResults } from "./health-probes.ts";
-import { type Document, mergeDocuments } from "./merge.ts";
+import { say } from "./log.ts";
+import { type Document, lastDocuments, mergeDocuments } from "./merge.ts";
 import { enter, StandIns } from "./stand-in.ts";
+import { type Trouble, troubleOf } from "./trouble.ts";
 
 /** How far a change has come. Counts are of the whole lab. */
 export type Progress = {
@@ -103,8 +105,9 @@ export class Daemon {
     );
   }
 
-  get failure(): unknown {
-    return this.#failure;
+  /** What ended the last round before its end. It is tried again, less and less often. */
+  get failure(): Trouble | undefined {
+    return this.#failure === undefined ? undefined : troubleOf(this.#failure);
   }
 
   /** Takes documents in, or says why not and changes nothing. Returns when the change is acknowledged; {@link settled} tells when it is done. */
@@ -116,7 +119,17 @@ export class Daemon {
     return problems;
   }
 
-  /** Changes resources directly: for commands that change one thing. */
+  /** Sets a pool's number of nodes, or says why not and changes nothing. */
+  scale(pool: AgentPool, count: number): readonly Problem[] {
+    const scaled: AgentPool = { ...pool, properties: { ...pool.properties, count } };
+    const documents = lastDocuments(this.resources, this.#name).map(({ key, value }) => ({ key, value: this.resources.get(key) ?? value }));
+    const problems = checkChange(documents, scaled);
+    if (problems.some((problem) => problem.severity === "error")) return problems;
+    this.write([{ key: armKey(pool.id), value: scaled }]);
+    return problems;
+  }
+
+  /** Changes resources directly: for what changes one thing. */
   write(writes: readonly Write[]): void {
     this.#store.commit(writes);
     this.wake();
@@ -173,7 +186,7 @@ export class Daemon {
       this.#failure = undefined;
     } catch (error) {
       this.#failure = error;
-      process.stderr.write(`drydock: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+      say(`drydock: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     }
     this.#running = false;
     this.#scheduleRetry();
@@ -232,7 +245,7 @@ export class Daemon {
 
   #kernelSaid(errors: readonly ApplyError[]): void {
     this.#errors = errors;
-    for (const error of errors.slice(0, 20)) process.stderr.write(`drydock: ${error.message}\n`);
+    for (const error of errors.slice(0, 20)) say(`drydock: ${error.message}`);
   }
 
   /** Something of the last round failed that may go well the next time. */
@@ -243,7 +256,7 @@ export class Daemon {
   /** What failed is tried again, less and less often. */
   #scheduleRetry(): void {
     clearTimeout(this.#retry);
-    if (!this.#incomplete) {
+    if (!this.#incomplete && this.#failure === undefined) {
       this.#retryMs = retryFirstMs;
       return;
     }
@@ -262,7 +275,7 @@ export class Daemon {
           return `${name} cannot listen on ${listener.port}/${listener.protocol}: ${error.message}`;
         });
         if (problems.length > 0) {
-          for (const problem of problems) process.stderr.write(`drydock: ${problem}\n`);
+          for (const problem of problems) say(`drydock: ${problem}`);
           this.#listenProblems.set(name, problems);
           // Not done: the next round tries again.
           this.#listeners.delete(name);

@@ -9,6 +9,7 @@ import { spawn } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ControlClient, ControlError, type DaemonInfo } from "./client.ts";
+import { cutLog } from "./log.ts";
 import { type LabPaths, labPaths } from "./state.ts";
 
 export class LaunchError extends Error {
@@ -40,6 +41,8 @@ export type Launched = {
 };
 
 const startTimeoutMs = 20_000;
+/** What a store needs to be opened, in bytes: the index of its write-ahead log, and the first pages. */
+const leastRoom = 64 * 1024;
 const namespaces = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
 
 /** Starts the daemon and waits until it answers. Nothing of it is left when this throws. */
@@ -117,6 +120,7 @@ async function start(options: LaunchOptions, paths: LabPaths, lock: number, unsh
   rmSync(paths.socket, { force: true });
   rmSync(paths.info, { force: true });
   const log = openSync(paths.log, "a", 0o600);
+  cutLog(paths.log);
   // In there only the daemon's own processes have numbers; here it finds out which it has outside.
   const proc = openSync("/proc", "r");
   const logStart = statSync(paths.log).size;
@@ -132,10 +136,12 @@ async function start(options: LaunchOptions, paths: LabPaths, lock: number, unsh
       options.lab,
       options.state,
       options.version,
+      ...(options.foreground ? ["foreground"] : []),
     ],
     {
       detached: !options.foreground,
-      stdio: ["ignore", log, log, lock, proc],
+      // The last is the daemon's lifeline: it ends with the foreground, however that ends.
+      stdio: ["ignore", log, log, lock, proc, ...(options.foreground ? (["pipe"] as const) : [])],
       cwd: paths.folder,
     },
   );
@@ -189,10 +195,14 @@ async function start(options: LaunchOptions, paths: LabPaths, lock: number, unsh
 function makeFolder(paths: LabPaths): void {
   try {
     makeFolders(paths.folder);
-    writeFileSync(join(paths.folder, ".writable"), "");
-    rmSync(join(paths.folder, ".writable"));
+    const trial = join(paths.folder, ".writable");
+    try {
+      writeFileSync(trial, Buffer.alloc(leastRoom));
+    } finally {
+      rmSync(trial, { force: true });
+    }
   } catch (error) {
-    const full = error instanceof Error && "code" in error && error.code === "ENOSPC";
+    const full = error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT");
     throw full
       ? new LaunchError("unwritable", `${paths.folder}: the disk is full`, "make room, then run the command again", error)
       : new LaunchError(

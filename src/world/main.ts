@@ -1,10 +1,11 @@
 /**
- * The daemon's entry, run inside the namespaces that `launch` makes. Arguments: the lab's name, its state folder and the version. Descriptor 3 is the
- * lab's lock, held for as long as this process lives; 4 is the machine's /proc. What goes wrong before the control socket answers is one JSON line
- * on standard error.
+ * The daemon's entry, run inside the namespaces that `launch` makes. Arguments: the lab's name, its state folder, the version, and `foreground` if it
+ * is to end with the command that started it. Descriptor 3 is the lab's lock, held for as long as this process lives; 4 is the machine's /proc; 5, in the
+ * foreground, is a socket whose other end that command has. What goes wrong before the control socket answers is one JSON line on standard error.
  */
 
 import { closeSync, mkdirSync, openSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { Socket } from "node:net";
 import { prepareHome } from "../kernel/index.ts";
 import { checked, libc, linux } from "../kernel/libc.ts";
 import { SqliteStore } from "../store/sqlite-store.ts";
@@ -12,21 +13,21 @@ import { StoreError } from "../store/store.ts";
 import type { DaemonInfo } from "./client.ts";
 import { serveControl } from "./control.ts";
 import { Daemon } from "./daemon.ts";
+import { say } from "./log.ts";
 import { labPaths, socketName } from "./state.ts";
 
 const machineProc = 4;
+const lifeline = 5;
 
-const [name, state, version] = process.argv.slice(2);
+const [name, state, version, foreground] = process.argv.slice(2);
 if (name === undefined || state === undefined || version === undefined) throw new Error("usage: world LAB STATE-FOLDER VERSION");
 
 try {
   await start(name, state, version);
 } catch (error) {
   const known = error instanceof StoreError ? { code: error.code, fix: error.fix } : {};
-  process.stderr.write(
-    `${JSON.stringify({ drydock: "failed", message: error instanceof Error ? error.message : String(error), ...known })}\n`,
-  );
-  if (!(error instanceof StoreError) && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  say(JSON.stringify({ drydock: "failed", message: error instanceof Error ? error.message : String(error), ...known }));
+  if (!(error instanceof StoreError) && error instanceof Error) say(String(error.stack));
   process.exit(1);
 }
 
@@ -45,6 +46,7 @@ async function start(lab: string, stateRoot: string, version: string): Promise<v
     process.exit(0);
   };
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, end);
+  if (foreground !== undefined) new Socket({ fd: lifeline }).once("close", end).resume();
   await serveControl(daemon, lab, info, end);
 }
 

@@ -22,6 +22,7 @@ import {
 import { type Protocol, protocolNumbers } from "../net/ports.ts";
 import type { Tuple } from "../trace/result.ts";
 import { startFlow } from "./flow.ts";
+import { say } from "./log.ts";
 import { type ProbeResult, probeResult } from "./probe.ts";
 import type { Enter } from "./stand-in.ts";
 
@@ -159,7 +160,7 @@ class Watch {
       try {
         trace.close();
       } catch (error) {
-        process.stderr.write(`observe: ${host}: ${error instanceof Error ? error.message : String(error)}\n`);
+        say(`observe: ${host}: ${error instanceof Error ? error.message : String(error)}`);
       }
     }
     this.#traces.clear();

@@ -8,8 +8,9 @@ import type { Key, Resource } from "../resources/resources.ts";
 import type { Progress } from "./daemon.ts";
 import type { Observation, ObserveRequest } from "./observe.ts";
 import type { ProbeRequest, ProbeResult } from "./probe.ts";
+import type { Trouble } from "./trouble.ts";
 
-export type { Observation, ObservedHost, ObserveRequest, ProbeRequest, ProbeResult, Progress, SnatUse };
+export type { Observation, ObservedHost, ObserveRequest, ProbeRequest, ProbeResult, Progress, SnatUse, Trouble };
 
 export type Entry = { readonly key: Key; readonly value: Resource };
 
@@ -54,6 +55,8 @@ export type Status = {
   readonly snat: readonly SnatShare[];
   /** What the kernel refused; empty when all is in place. */
   readonly kernelErrors: readonly string[];
+  /** What keeps the lab from becoming what its resources say; it is tried again. */
+  readonly failure?: Trouble;
   readonly memoryBytes: number;
 };
 
@@ -61,7 +64,7 @@ export type Status = {
 export type ApplyLine =
   | { readonly progress: Progress }
   | { readonly problems: readonly Problem[] }
-  | { readonly done: true; readonly failure?: string };
+  | { readonly done: true; readonly failure?: Trouble };
 
 export type ProbeLine = { readonly index: number; readonly result: ProbeResult };
 

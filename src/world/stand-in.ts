@@ -18,6 +18,7 @@ import type { Answer, HostName, Listener } from "../ir/network.ts";
 import { bindUdp, type Local, listenTcp, within } from "../kernel/index.ts";
 import { familyOf } from "../net/address.ts";
 import { Dialler } from "./dial.ts";
+import { say } from "./log.ts";
 
 /** The line's fields, and the body of HTTP's `/`. */
 export type Identity = {
@@ -370,7 +371,7 @@ function reportOnce(error: Error): void {
   const code = "code" in error ? String(error.code) : error.message;
   if (reported.has(code)) return;
   reported.add(code);
-  process.stderr.write(`stand-in: ${error.message}\n`);
+  say(`stand-in: ${error.message}`);
 }
 
 /** An answer that cannot be sent, for want of a route back, is an answer lost on the way. */

@@ -12,6 +12,8 @@ export type Ran = { readonly status: number; readonly stdout: string; readonly s
 
 export type Typist = {
   readonly state: string;
+  /** Words before the command line that make it run as somebody else, or elsewhere. */
+  readonly as: readonly string[];
   readonly run: (...words: readonly string[]) => Promise<Ran>;
   /** Standard output as JSON; whatever the exit status. */
   readonly json: <T>(...words: readonly string[]) => Promise<T>;
@@ -19,7 +21,7 @@ export type Typist = {
   readonly end: () => Promise<void>;
 };
 
-/** A user with labs of his own. `as`: words before the command line that make it run as somebody else. */
+/** A user with labs of his own. */
 export function typist(
   options: { readonly as?: readonly string[]; readonly state?: string; readonly env?: Record<string, string> } = {},
 ): Typist {
@@ -48,6 +50,7 @@ export function typist(
   }
   return {
     state,
+    as: options.as ?? [],
     run,
     json,
     start,

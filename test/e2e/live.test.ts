@@ -106,6 +106,10 @@ describe.skipIf(!canRun && !required)("a running lab", () => {
     const nodes: unknown[] = await user.json("show", "nodes", "--cluster", "shop-azure");
     expect(nodes).toHaveLength(4);
     expect((await user.run("scale", "np1", "4")).stderr).toContain("shop-azure/np1 or shop-kubenet/np1");
+    const refused = await user.run("scale", "shop-kubenet/np1", "401");
+    expect(refused.stderr).toContain("nothing was changed");
+    expect(refused.stderr).toContain("running lab: error: managedClusters/shop-kubenet: ");
+    expect(refused.status).toBe(2);
   });
 
   test("what Azure cannot change is refused, and nothing is changed", async () => {

@@ -75,8 +75,12 @@ export function statusText(status: Status, style: Style): string {
     style,
   );
   const refused = status.kernelErrors.map((error) => `${style.red("the kernel refuses:")} ${error}\n`).join("");
+  const failure =
+    status.failure === undefined
+      ? ""
+      : `${style.red("cannot go on:")} ${status.failure.error}\n${status.failure.fix === undefined ? "" : `  ${style.dim("fix:")} ${status.failure.fix}\n`}`;
   const head = `${style.bold(`lab ${status.lab}`)}  ${style.dim(facts.join(", "))}\n`;
-  return [head + clusters, probes, snat, waiting, refused].filter((part) => part !== "").join("\n");
+  return [head + clusters, probes, snat, waiting, refused, failure].filter((part) => part !== "").join("\n");
 }
 
 /** All of a small lab; of a large one those that use any, the busiest first. JSON has all of them. */
