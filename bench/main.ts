@@ -11,6 +11,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { type Flow, measureDataPath, runJob } from "./data-path.ts";
 import { measureFloor, measureMininet } from "./floor.ts";
 import { addPod, bringUp, firstPacket, idle } from "./lab-bench.ts";
 import { measureServices } from "./services-bench.ts";
@@ -22,6 +23,7 @@ const { values, positionals } = parseArgs({
     pods: { type: "string", default: "1000" },
     nodes: { type: "string", default: "20" },
     inside: { type: "boolean", default: false },
+    job: { type: "string" },
   },
 });
 const size = { pods: Number(values.pods), nodes: Number(values.nodes) };
@@ -31,6 +33,7 @@ const insideBenches: Readonly<Record<string, () => unknown>> = {
   floor: () => measureFloor(size.nodes, size.pods),
   mininet: () => measureMininet(100),
   services: () => measureServices(10_000),
+  "data-path": () => measureDataPath(process.argv[1] ?? ""),
 };
 
 function inside<T>(bench: string): T {
@@ -114,6 +117,20 @@ const benches: Benches = {
     );
     line("  first packet through the last", `${ms(measured.flat.firstPacketMs)}; with 10 Services ${ms(measured.flat.firstPacketOf10Ms)}`);
   },
+  "data-path": () => {
+    const flows = inside<readonly Flow[]>("data-path");
+    const bare = flows[0];
+    if (bare === undefined) throw new Error("nothing was measured");
+    line("data path", "throughput and new connections a second, best of 3, as ratios of a bare veth pair (other node: at least 0.65)");
+    for (const { option, way, hosts, translated, gigabitsPerSecond, connectionsPerSecond } of flows) {
+      line(
+        `  ${option}`,
+        `${way.padEnd(24)} ${gigabitsPerSecond.toFixed(1).padStart(5)} Gbit/s (${ratio(gigabitsPerSecond, bare.gigabitsPerSecond)})  ` +
+          `${connectionsPerSecond.toFixed(0).padStart(6)} connections/s (${ratio(connectionsPerSecond, bare.connectionsPerSecond)})  ` +
+          `${hosts} hosts${translated ? ", source NAT" : ""}`,
+      );
+    }
+  },
   trace: () => {
     for (const plugin of ["kubenet", "azure"] as const) {
       const measured = measureTraces(500, plugin);
@@ -136,8 +153,9 @@ async function withState(work: (state: string) => Promise<unknown>): Promise<voi
   }
 }
 
-if (values.inside) {
-  const result = insideBenches[positionals[0] ?? ""]?.();
+if (values.job !== undefined) await runJob(values.job);
+else if (values.inside) {
+  const result = await insideBenches[positionals[0] ?? ""]?.();
   process.stdout.write(JSON.stringify(result ?? null));
 } else {
   const wanted = positionals.length === 0 ? Object.keys(benches) : positionals;
