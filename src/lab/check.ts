@@ -36,14 +36,19 @@ export type Questions = {
   readonly count: number;
 };
 
+/** Node ports are the same on every node: they are asked at so many, chosen by the seed. */
+const nodePortsAt = 16;
+
 /**
- * Every pair of endpoints, and every endpoint with every Service by each of its addresses; or `sample` of them, chosen by `seed`. A target is asked on
+ * Every pair of endpoints, and every endpoint with every Service by each of its addresses, node ports at each node; or `sample` of them, chosen by `seed`. A target is asked on
  * each port that it listens on, and by ICMP when it listens on none. Source ports follow from `seed` too: a load balancer's choice
  * depends on them.
  */
 export function questionsFor(lab: LabView, seed: number, sample: number | undefined): Questions {
   // Pods of the node's network send as their node does.
   const senders = lab.endpoints.filter((endpoint) => endpoint.pod?.spec.hostNetwork !== true);
+  const chance = new Chance(seed);
+  const firstPort = 33_000 + chance.below(20_000);
   const targets: Target[] = lab.endpoints.flatMap((endpoint): Target[] => {
     const { label, address, host } = endpoint;
     if (endpoint.listens.length === 0) return [{ label, address, protocol: "icmp", host, options: ["--protocol", "icmp"] }];
@@ -57,13 +62,16 @@ export function questionsFor(lab: LabView, seed: number, sample: number | undefi
     }));
   });
   for (const cluster of lab.topology.clusters.values()) {
-    for (const { label, address, port, protocol, via } of serviceTargets(cluster)) {
-      targets.push({ label: protocol === "udp" ? `${label}/udp` : label, address, protocol, port, options: ["--via", via] });
+    const nodes = [...cluster.nodes.values()];
+    const asked = nodes.length <= nodePortsAt ? nodes : chance.sample(nodes.length, nodePortsAt).flatMap((index) => nodes[index] ?? []);
+    for (const { label, address, port, protocol, via } of serviceTargets(cluster, cluster.services, asked)) {
+      const udp = protocol === "udp" ? "/udp" : "";
+      // Which of the nodes is told by the address only.
+      if (via === "nodeport") targets.push({ label: `${address}:${port}${udp}`, address, protocol, port, options: [] });
+      else targets.push({ label: `${label}${udp}`, address, protocol, port, options: ["--via", via] });
     }
   }
   const total = senders.length * targets.length;
-  const chance = new Chance(seed);
-  const firstPort = 33_000 + chance.below(20_000);
   const numbers = sample === undefined || sample >= total ? range(total) : chance.sample(total, sample);
   function* ask(): Generator<Question> {
     let asked = 0;

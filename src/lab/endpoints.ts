@@ -2,7 +2,7 @@
 
 import { listenTag } from "../arm/resources.ts";
 import { podListeners } from "../compile/listeners.ts";
-import type { ClusterInfo, Topology } from "../compile/topology.ts";
+import type { ClusterInfo, NodeInfo, Topology } from "../compile/topology.ts";
 import { hostNames } from "../compile/wiring.ts";
 import type { HostName } from "../ir/network.ts";
 import type { Pod, Service, ServicePort } from "../kube/objects.ts";
@@ -119,9 +119,12 @@ export type ServiceTarget = {
   readonly protocol: "tcp" | "udp";
 };
 
-/** Every address and port at which a Service of `cluster` is reached; a node port at the first node only. A headless Service has none. */
-export function serviceTargets(cluster: ClusterInfo, services: readonly Service[] = cluster.services): ServiceTarget[] {
-  const firstNode = cluster.nodes.values().next().value;
+/** Every address and port at which a Service of `cluster` is reached; a node port at the first node only, or at `nodePortsAt`. A headless Service has none. */
+export function serviceTargets(
+  cluster: ClusterInfo,
+  services: readonly Service[] = cluster.services,
+  nodePortsAt: readonly NodeInfo[] = [...cluster.nodes.values()].slice(0, 1),
+): ServiceTarget[] {
   return services.flatMap((service) =>
     (service.spec.ports ?? []).flatMap((servicePort): ServiceTarget[] => {
       if (servicePort.protocol === "SCTP") return [];
@@ -135,8 +138,8 @@ export function serviceTargets(cluster: ClusterInfo, services: readonly Service[
       const targets: ServiceTarget[] = [];
       const clusterIp = service.spec.clusterIP === undefined ? undefined : parseAddress(service.spec.clusterIP);
       if (clusterIp !== undefined) targets.push({ ...base, via: "clusterip", address: clusterIp, port: servicePort.port });
-      if (servicePort.nodePort !== undefined && firstNode !== undefined) {
-        targets.push({ ...base, via: "nodeport", address: firstNode.nic.primary, port: servicePort.nodePort });
+      if (servicePort.nodePort !== undefined) {
+        for (const node of nodePortsAt) targets.push({ ...base, via: "nodeport", address: node.nic.primary, port: servicePort.nodePort });
       }
       for (const { ip } of service.status?.loadBalancer?.ingress ?? []) {
         const address = ip === undefined ? undefined : parseAddress(ip);
