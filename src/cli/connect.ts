@@ -5,7 +5,7 @@
 
 import { fileURLToPath } from "node:url";
 import type { Problem } from "../documents/index.ts";
-import { nearest } from "../lab/nearest.ts";
+import { nearest } from "../documents/nearest.ts";
 import { LabView } from "../lab/view.ts";
 import type { ControlClient } from "../world/client.ts";
 import type { Progress, Trouble } from "../world/protocol.ts";

@@ -7,7 +7,7 @@ import { textValues } from "../kube/kinds/pod-spec.ts";
 import { dnsLabel, pathSegment, qualifiedName } from "../kube/names.ts";
 import type { KubeObject } from "../kube/objects.ts";
 import { checkLabels } from "../kube/selectors.ts";
-import { nearest } from "./nearest.ts";
+import { closest } from "./nearest.ts";
 import { excerpt, type Finding, formatPath, formatValue, type Kept, type Path, type Problem } from "./problem.ts";
 import { placeOf, type Source, type Tree, toJson } from "./tree.ts";
 
@@ -105,7 +105,7 @@ function readObject(source: Source, tree: Tree, path: Path, context: Context, de
       });
       return;
     case "unknown": {
-      const meant = kindNames.includes(kind) ? undefined : nearest(kind, kindNames);
+      const meant = kindNames.includes(kind) ? undefined : closest(kind, kindNames);
       const suggestion = meant === undefined ? "" : `; did you mean ${meant}?`;
       report(["kind"], { code: "NoKindMatch", value: kind, message: `${excerpt(treatment.why)}${suggestion}`, fix: treatment.fix });
       return;
@@ -160,7 +160,7 @@ function findingOf(problem: FieldProblem): Finding {
   const { reason, severity, path: _path, known = [], message, ...rest } = problem;
   const wrong =
     reason === "UnknownField" ? String(problem.path.at(-1) ?? "") : typeof problem.value === "string" ? problem.value : undefined;
-  const meant = wrong === undefined ? undefined : nearest(wrong, known);
+  const meant = wrong === undefined ? undefined : closest(wrong, known);
   const text = meant === undefined ? message : `${message}; did you mean ${JSON.stringify(meant)}?`;
   const stated = reason === "UnknownField" || problem.value === undefined ? text : `${formatValue(problem.value)}: ${text}`;
   return { ...rest, code: reason, ...(severity === "warning" ? { severity } : {}), message: stated };

@@ -5,7 +5,7 @@
  * how many nodes) are not here: shapes know types, names of properties, and words to choose from.
  */
 
-import { nearest } from "./nearest.ts";
+import { closest } from "./nearest.ts";
 import { excerpt, type Finding, formatValue, type Path } from "./problem.ts";
 import { type Tree, toJson } from "./tree.ts";
 
@@ -122,7 +122,7 @@ function unknownProperty(
     const fix = notModelled[name] ?? "";
     return { finding: { code: "NotModelled", ...value, message: `${name} of ${options.what} is not modelled yet`, fix } };
   }
-  const meant = Object.hasOwn(synonyms, name) ? synonyms[name] : nearest(name, names);
+  const meant = Object.hasOwn(synonyms, name) ? synonyms[name] : closest(name, names);
   const problem = { code: "UnknownProperty", ...value, fix: `properties are ${names.join(", ")}` };
   const message = `${options.what} has no property ${JSON.stringify(excerpt(name))}`;
   return meant === undefined
@@ -263,7 +263,7 @@ export function choice<const T extends string>(values: readonly T[], options: Ch
         return undefined;
       }
       // What was probably meant is what further checks go by, so that they say nothing about the misspelling's consequences.
-      const meant = nearest(value, listed);
+      const meant = closest(value, listed);
       const message = `${formatValue(value)} is no ${what}`;
       complain(path, {
         code: "InvalidValue",

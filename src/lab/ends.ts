@@ -8,13 +8,13 @@
  */
 
 import type { ClusterInfo } from "../compile/topology.ts";
+import { nearest } from "../documents/nearest.ts";
 import type { HostName } from "../ir/network.ts";
 import type { KubeObject, Pod, Service } from "../kube/objects.ts";
 import { type Address, parseAddress } from "../net/address.ts";
 import type { Protocol } from "../net/ports.ts";
 import { kubeBucket } from "../resources/resources.ts";
 import { type Endpoint, podLabel, type ServiceTarget, serviceTargets, type Via } from "./endpoints.ts";
-import { nearest } from "./nearest.ts";
 import type { LabView } from "./view.ts";
 
 /** Why an end could not be found. */

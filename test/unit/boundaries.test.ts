@@ -46,7 +46,7 @@ const rooms: Readonly<Record<string, { readonly from: readonly string[]; readonl
 };
 
 /** Words that may not appear in rooms that know neither Azure nor Kubernetes. */
-const neutralRooms = ["net", "ir", "trace", "kernel"];
+const neutralRooms = ["net", "ir", "trace", "render", "kernel"];
 const foreignWords = /\b(azure|aks|arm|kubernetes|kube|kubenet|pods?|vnet|microsoft)\b/i;
 
 const src = resolve(import.meta.dirname, "../../src");

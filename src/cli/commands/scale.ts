@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { nearest } from "../../lab/nearest.ts";
+import { nearest } from "../../documents/nearest.ts";
 import { clusterOption, command, labOption } from "../command.ts";
 import { connect } from "../connect.ts";
 import type { Context } from "../context.ts";

@@ -27,7 +27,7 @@ import { gatewaySubnet } from "../../arm/rules/networks.ts";
 import type { PropertyPath } from "../../arm/rules/problem.ts";
 import { defaultSecurityRules, securityGroupDocs } from "../../arm/security-rules.ts";
 import { addressAt, parseLoosePrefix } from "../../net/prefix.ts";
-import { nearest, Suggestions } from "../nearest.ts";
+import { closest, Suggestions } from "../nearest.ts";
 import { type Finding, formatPath, formatValue, type Path } from "../problem.ts";
 import type { Source } from "../tree.ts";
 import type { ClusterEntry, LabFile } from "./definition.ts";
@@ -759,7 +759,7 @@ function propertiesAt(source: Source, path: Path): readonly string[] {
 
 /** Is it the property, or a misspelling of it, which has been reported? `known` has a key for each property that there is. */
 function isMeant(written: string, property: string, known: object): boolean {
-  return written === property || (!Object.hasOwn(known, written) && nearest(written, Object.keys(known)) === property);
+  return written === property || (!Object.hasOwn(known, written) && closest(written, Object.keys(known)) === property);
 }
 
 /** The items that could be read, and their positions in the document. */
