@@ -148,12 +148,14 @@ export type LoadBalancer = ArmResource<
       readonly frontendIPConfiguration: Reference;
       readonly backendAddressPool: Reference;
       readonly probe?: Reference;
-      readonly protocol: "Tcp" | "Udp";
+      /** All: every port, of TCP and UDP; both ports are 0 then. */
+      readonly protocol: "Tcp" | "Udp" | "All";
       readonly frontendPort: number;
       readonly backendPort: number;
       readonly enableFloatingIP: boolean;
       readonly loadDistribution: "Default" | "SourceIP" | "SourceIPProtocol";
       readonly idleTimeoutInMinutes: number;
+      readonly enableTcpReset: boolean;
       readonly disableOutboundSnat: boolean;
     }>[];
     readonly probes: readonly Child<{
@@ -207,6 +209,8 @@ export type NetworkProfile = {
     readonly managedOutboundIPs: { readonly count: number };
     readonly allocatedOutboundPorts: number;
     readonly idleTimeoutInMinutes: number;
+    /** Shared: one probe for all Services of policy Cluster. */
+    readonly clusterServiceLoadBalancerHealthProbeMode?: "ServiceNodePort" | "Shared";
   };
 };
 

@@ -290,12 +290,14 @@ function serviceRulesOf(cluster: ClusterInfo, network: PodNetwork, before: Servi
     endpointSlices: cluster.endpointSlices,
     serviceCidr: cluster.serviceCidr,
     clusterCidrs: network.clusterCidrs(cluster),
+    hasSharedProbe: cluster.resource.properties.networkProfile.loadBalancerProfile.clusterServiceLoadBalancerHealthProbeMode === "Shared",
   };
   const same =
     before !== undefined &&
     sameItems(before.inputs.services, inputs.services) &&
     sameItems(before.inputs.endpointSlices, inputs.endpointSlices) &&
     before.inputs.serviceCidr === inputs.serviceCidr &&
+    before.inputs.hasSharedProbe === inputs.hasSharedProbe &&
     sameItems(before.inputs.clusterCidrs, inputs.clusterCidrs);
   return same ? before : { inputs, shared: sharedRules(inputs) };
 }

@@ -8,7 +8,11 @@ import type { ArmId, LoadBalancer, ManagedCluster } from "../arm/resources.ts";
 import type { EndpointSlice, Service } from "../kube/objects.ts";
 import type { Resources } from "../resources/resources.ts";
 import { indexed, perCluster } from "./memo.ts";
+import { sharedProbe } from "./service-probes.ts";
 import { clusterTags, getArm, listArm, listKube, pathOf, Writes } from "./view.ts";
+
+/** Where every node answers, whatever runs on it: kube-proxy's health, and the sidecar that the shared probe asks for it. */
+const nodeWidePorts: readonly number[] = [10256, sharedProbe.port];
 
 const machineType = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines";
 
@@ -22,13 +26,7 @@ export const assumedProbes = perCluster("assumed-probes", (resources, cluster) =
     if (balancer === undefined || balancer.properties.probes.length === 0) continue;
     const backends = backendsOf(resources, balancer);
     const all = backends.map(({ configuration }) => configuration);
-    for (const probe of balancer.properties.probes) {
-      const asked = services.get(probe.properties.port);
-      const nodes = asked === undefined ? undefined : nodesOf.get(pathOf(asked.service));
-      let healthy: readonly ArmId[] = [];
-      if (asked !== undefined && nodes !== undefined && nodes.size > 0) {
-        healthy = asked.localOnly ? backends.filter(({ node }) => nodes.has(node)).map(({ configuration }) => configuration) : all;
-      }
+    const put = (probe: LoadBalancer["properties"]["probes"][number], healthy: readonly ArmId[]) =>
       writes.putArm({
         id: resultId(cluster, name, probe.name),
         name: `${cluster.name}-${name}-${probe.name}`,
@@ -36,6 +34,18 @@ export const assumedProbes = perCluster("assumed-probes", (resources, cluster) =
         tags: clusterTags(cluster),
         properties: { probe: { id: probe.id ?? "" }, healthy },
       });
+    for (const probe of balancer.properties.probes) {
+      if (nodeWidePorts.includes(probe.properties.port)) {
+        put(probe, all);
+        continue;
+      }
+      const asked = services.get(probe.properties.port);
+      const nodes = asked === undefined ? undefined : nodesOf.get(pathOf(asked.service));
+      let healthy: readonly ArmId[] = [];
+      if (asked !== undefined && nodes !== undefined && nodes.size > 0) {
+        healthy = asked.localOnly ? backends.filter(({ node }) => nodes.has(node)).map(({ configuration }) => configuration) : all;
+      }
+      put(probe, healthy);
     }
   }
   return writes.list;

@@ -111,12 +111,13 @@ describe("public Services", () => {
         ],
       }),
     );
-    for (const { properties } of balancer(c)?.probes ?? []) {
-      expect(properties).toMatchObject({ protocol: "Http", requestPath: "/healthz", port: 30088 });
-    }
-    expect(balancer(c)?.probes).toHaveLength(2);
+    const { probes = [], loadBalancingRules = [] } = balancer(c) ?? {};
+    expect(probes).toMatchObject([
+      { name: expect.stringMatching(/-TCP-30088$/), properties: { protocol: "Http", requestPath: "/healthz", port: 30088 } },
+    ]);
+    expect(loadBalancingRules.map(({ properties }) => properties.probe)).toEqual([{ id: probes[0]?.id }, { id: probes[0]?.id }]);
     // Two endpoints on two of three nodes.
-    expect(results(c)).toEqual([2, 2]);
+    expect(results(c)).toEqual([2]);
   });
 
   it("are answered by every node under Cluster as long as there is an endpoint", () => {
@@ -129,6 +130,83 @@ describe("public Services", () => {
   it("follow appProtocol", () => {
     const c = lab(public_("web", { ports: [{ port: 80, appProtocol: "http" }] }));
     expect(balancer(c)?.probes[0]?.properties).toMatchObject({ protocol: "Http", requestPath: "/", port: 30086 });
+  });
+
+  const azure = (settings: Readonly<Record<string, string>>) =>
+    Object.fromEntries(Object.entries(settings).map(([name, value]) => [`service.beta.kubernetes.io/${name}`, value]));
+  const two = [
+    { name: "http", port: 80 },
+    { name: "https", port: 443, appProtocol: "https" },
+  ];
+  it.each([
+    {
+      name: "settings of the Service",
+      annotations: { "azure-load-balancer-health-probe-protocol": "http", "azure-load-balancer-health-probe-request-path": "/healthz" },
+      probes: [
+        { protocol: "Http", port: 30086, requestPath: "/healthz", intervalInSeconds: 5, numberOfProbes: 2 },
+        { protocol: "Https", port: 30087, requestPath: "/healthz", intervalInSeconds: 5, numberOfProbes: 2 },
+      ],
+    },
+    {
+      name: "settings of a port before them",
+      annotations: {
+        "azure-load-balancer-health-probe-interval": "20",
+        "port_443_health-probe_protocol": "Tcp",
+        "port_443_health-probe_num-of-probe": "4",
+        "port_443_health-probe_port": "http",
+      },
+      probes: [
+        { protocol: "Tcp", port: 30086, intervalInSeconds: 20, numberOfProbes: 2 },
+        { protocol: "Tcp", port: 30086, intervalInSeconds: 20, numberOfProbes: 4 },
+      ],
+    },
+    {
+      name: "a port of the node",
+      annotations: { "port_80_health-probe_port": "10256", port_443_no_lb_rule: "true" },
+      probes: [{ protocol: "Tcp", port: 10256, intervalInSeconds: 5, numberOfProbes: 2 }],
+    },
+    { name: "none", annotations: { port_80_no_probe_rule: "true", port_443_no_probe_rule: "true" }, probes: [] },
+  ])("are probed as annotated: $name", ({ annotations, probes }) => {
+    const c = lab(service("web", { type: "LoadBalancer", selector: { app: "web" }, ports: two }, azure(annotations)));
+    expect(balancer(c)?.probes.map(({ properties }) => properties)).toEqual(probes);
+  });
+
+  it("share one probe where the cluster says so", () => {
+    const profile = {
+      managedOutboundIPs: { count: 1 },
+      allocatedOutboundPorts: 0,
+      idleTimeoutInMinutes: 30,
+      clusterServiceLoadBalancerHealthProbeMode: "Shared",
+    } as const;
+    const c = lab(
+      public_("web"),
+      public_("dns", { ports: [{ port: 53, protocol: "UDP" }] }),
+      public_("mine", { externalTrafficPolicy: "Local" }),
+    );
+    c.put(cluster("c", { networkPlugin: "kubenet", podCidr: "10.244.0.0/16", loadBalancerProfile: profile })).settle();
+    expect(balancer(c)?.probes.map(({ name, properties }) => `${name} ${properties.port}`)).toEqual([
+      "cluster-service-shared-health-probe 10356",
+      expect.stringMatching(/ 30\d+$/),
+    ]);
+    expect(balancer(c)?.loadBalancingRules.every(({ properties }) => properties.probe !== undefined)).toBe(true);
+    expect(results(c)).toEqual([2, 3]);
+  });
+
+  it("lead to the node port without floating IP, and need one then", () => {
+    const off = azure({ "azure-disable-load-balancer-floating-ip": "true" });
+    const c = lab(
+      service("web", { type: "LoadBalancer", selector: { app: "web" } }, off),
+      service("bare", { type: "LoadBalancer", allocateLoadBalancerNodePorts: false }, off),
+    );
+    expect(balancer(c)?.loadBalancingRules).toMatchObject([
+      { properties: { frontendPort: 80, backendPort: expect.any(Number), enableFloatingIP: false } },
+    ]);
+    expect(c.events("c")[0]).toContain("port 80 has no node port");
+  });
+
+  it("tell the addresses that others forward to them", () => {
+    const c = lab(service("web", { type: "LoadBalancer" }, azure({ "azure-additional-public-ips": "20.1.2.3, 20.1.2.4" })));
+    expect(ingress(c, "web")).toEqual(["198.18.0.5", "20.1.2.3", "20.1.2.4"]);
   });
 
   it("keep their address, free it with the Service, and do not get one back at once", () => {
@@ -184,6 +262,28 @@ describe("internal Services", () => {
     expect(c.events("c")).toEqual([
       "SyncLoadBalancerFailed: Error syncing load balancer: failed to ensure load balancer: port 81 of 10.240.0.99 is another Service's",
     ]);
+  });
+
+  it("take every port with high-availability ports, and share their address with nobody", () => {
+    const all = { ...ipv4("10.240.0.99"), "service.beta.kubernetes.io/azure-load-balancer-enable-high-availability-ports": "true" };
+    const c = lab(
+      service(
+        "a",
+        {
+          type: "LoadBalancer",
+          ports: [
+            { name: "x", port: 80 },
+            { name: "y", port: 81 },
+          ],
+        },
+        all,
+      ),
+      service("b", { type: "LoadBalancer", ports: [{ port: 82 }] }, ipv4("10.240.0.99")),
+    );
+    expect(balancer(c, "kubernetes-internal")?.loadBalancingRules).toMatchObject([
+      { name: expect.stringMatching(/-TCP-80$/), properties: { protocol: "All", frontendPort: 0, backendPort: 0, enableFloatingIP: true } },
+    ]);
+    expect(c.events("c")[0]).toContain("every port of 10.240.0.99 is another Service's");
   });
 
   it.each([

@@ -1,8 +1,6 @@
 /**
  * The load balancers of a cluster: the public one that is made with it for outbound traffic, and on it, or on an internal one, a frontend with rules
  * and probes for every Service of type LoadBalancer (cloud-provider-azure, pkg/provider/azure_loadbalancer.go, azure_standard.go).
- *
- * Floating IP is always on, as AKS sets it: the backend port is the Service's own.
  */
 
 import {
@@ -25,21 +23,19 @@ import type { FrontendIPConfiguration, LoadBalancer, ManagedCluster, PublicIPAdd
 import { uidOf, uuidOf } from "../kube/identity.ts";
 import type { Service, ServicePort } from "../kube/objects.ts";
 import { armKey, type Key, type Resources } from "../resources/resources.ts";
+import { azureAnnotation, isOn, portAnnotation } from "./azure-annotations.ts";
 import { syncWarnings, type Warning } from "./events.ts";
 import { remembering } from "./memo.ts";
 import { PublicAddresses } from "./public-addresses.ts";
+import { healthCheckProbe, type ProbeSettings, portProbe, sharedProbe, sharedProbeName } from "./service-probes.ts";
 import { SubnetAddresses } from "./subnet-addresses.ts";
 import { clusterTags, getArm, keyOf, listArm, listKube, pathOf, poolsOf, Writes } from "./view.ts";
 
 const syncFailed = "SyncLoadBalancerFailed";
-const annotation = (name: string) => `service.beta.kubernetes.io/azure-load-balancer-${name}`;
 /** Label of nodes that are no backends (k8s docs, labels-annotations-taints). */
 const excludeLabel = "node.kubernetes.io/exclude-from-external-load-balancers";
 /** Minutes. The rules' own default; the outbound rule has the cluster's. */
 const defaultIdleTimeout = 4;
-/** Seconds and failures (cloud-provider-azure, topics/loadbalancer). */
-const [probeInterval, probeCount] = [5, 2];
-
 type Rule = LoadBalancer["properties"]["loadBalancingRules"][number];
 type Probe = LoadBalancer["properties"]["probes"][number];
 
@@ -106,7 +102,9 @@ function reconcileCluster(context: Context): void {
   for (const service of listKube(resources, cluster, "Service")) {
     let ip: string | undefined;
     if (isBalanced(service)) {
-      const added = isInternal(service) ? addInternal(context, internalDraft, service) : addPublic(context, publicDraft, service);
+      const missing = missingNodePort(service);
+      const add = isInternal(service) ? () => addInternal(context, internalDraft, service) : () => addPublic(context, publicDraft, service);
+      const added = missing === undefined ? add() : { problem: missing };
       if ("ip" in added) ip = added.ip;
       else {
         const { namespace = "", name } = service.metadata;
@@ -222,7 +220,8 @@ function outboundFrontends({ resources, cluster, publicAddresses, put }: Context
 
 type Added = { readonly ip: string } | { readonly problem: string };
 
-function addPublic({ resources, cluster, publicAddresses, put }: Context, draft: Draft, service: Service): Added {
+function addPublic(context: Context, draft: Draft, service: Service): Added {
+  const { resources, cluster, publicAddresses, put } = context;
   const base = loadBalancerBaseName(uidOf(keyOf(cluster, service), service));
   const requested = requestedAddress(service);
   if (requested !== undefined) {
@@ -233,7 +232,7 @@ function addPublic({ resources, cluster, publicAddresses, put }: Context, draft:
   if (address === undefined) return { problem: "no public address left in 198.18.0.0/15" };
   put(address);
   const frontend = frontendOf(draft, frontendName(base, undefined), { publicIPAddress: { id: address.id } });
-  addRules(draft, service, base, undefined, frontend);
+  addRules(context, draft, service, base, undefined, frontend);
   return { ip: address.properties.ipAddress };
 }
 
@@ -241,7 +240,7 @@ function addInternal(context: Context, draft: Draft, service: Service): Added {
   const { resources, cluster } = context;
   const base = loadBalancerBaseName(uidOf(keyOf(cluster, service), service));
   const nodeSubnet = poolsOf(resources, cluster)[0]?.properties.vnetSubnetID ?? "";
-  const annotated = service.metadata.annotations?.[annotation("internal-subnet")];
+  const annotated = azureAnnotation(service, "azure-load-balancer-internal-subnet");
   const subnet = annotated === undefined ? nodeSubnet : nodeSubnet.slice(0, nodeSubnet.lastIndexOf("/") + 1) + annotated;
   if (context.subnets().subnet(subnet) === undefined) {
     return { problem: `subnet ${annotated ?? subnet} does not exist in the cluster's VNet` };
@@ -252,10 +251,10 @@ function addInternal(context: Context, draft: Draft, service: Service): Added {
 
   // Services that ask for the same address share the frontend of the first; their ports must differ.
   const shared = draft.frontends.find((frontend) => frontend.properties.privateIPAddress === address.ip);
-  const clash = shared === undefined ? undefined : service.spec.ports?.find((port) => hasRule(draft, shared, port));
-  if (clash !== undefined) return { problem: `port ${clash.port} of ${address.ip} is another Service's` };
+  const clash = shared === undefined ? undefined : clashOf(draft, shared, service);
+  if (clash !== undefined) return { problem: `${clash} of ${address.ip} is another Service's` };
   const frontend = shared ?? frontendOf(draft, name, { privateIPAddress: address.ip, subnet: { id: subnet } });
-  addRules(draft, service, base, annotated, frontend);
+  addRules(context, draft, service, base, annotated, frontend);
   return address;
 }
 
@@ -277,13 +276,14 @@ function internalAddress({ resources, subnets }: Context, draft: Draft, service:
   return { problem: `PrivateIPAddressInUse: ${requested} is in use` };
 }
 
-function hasRule(draft: Draft, frontend: FrontendIPConfiguration, port: ServicePort): boolean {
-  return draft.rules.some(
-    ({ properties }) =>
-      properties.frontendIPConfiguration.id === frontend.id &&
-      properties.frontendPort === port.port &&
-      properties.protocol === protocolOf(port),
+/** What of the Service another one has on the same frontend. */
+function clashOf(draft: Draft, frontend: FrontendIPConfiguration, service: Service): string | undefined {
+  const others = draft.rules.filter(({ properties }) => properties.frontendIPConfiguration.id === frontend.id);
+  if (others.length > 0 && (hasAllPorts(service) || others.some(({ properties }) => properties.protocol === "All"))) return "every port";
+  const port = service.spec.ports?.find((candidate) =>
+    others.some(({ properties }) => properties.frontendPort === candidate.port && properties.protocol === protocolOf(candidate)),
   );
+  return port === undefined ? undefined : `port ${port.port}`;
 }
 
 function frontendOf(draft: Draft, name: string, properties: FrontendIPConfiguration["properties"]): FrontendIPConfiguration {
@@ -292,46 +292,93 @@ function frontendOf(draft: Draft, name: string, properties: FrontendIPConfigurat
   return frontend;
 }
 
-function addRules(draft: Draft, service: Service, base: string, subnet: string | undefined, frontend: FrontendIPConfiguration): void {
-  const { spec, metadata } = service;
-  const pool = { id: `${draft.id}/backendAddressPools/${backendPool}` };
-  for (const port of spec.ports ?? []) {
-    const name = loadBalancerRuleName(base, subnet, port.protocol ?? "TCP", port.port);
-    const probe = probeOf(draft, service, port, name);
-    if (probe !== undefined) draft.probes.push(probe);
+function addRules(
+  { cluster }: Context,
+  draft: Draft,
+  service: Service,
+  base: string,
+  subnet: string | undefined,
+  frontend: FrontendIPConfiguration,
+): void {
+  const ports = service.spec.ports ?? [];
+  const nameOf = ({ protocol = "TCP", port }: Pick<ServicePort, "protocol" | "port">) => loadBalancerRuleName(base, subnet, protocol, port);
+  const addProbe = (name: string, settings: ProbeSettings | undefined): Probe | undefined => {
+    if (settings === undefined) return undefined;
+    const probe = { id: `${draft.id}/probes/${name}`, name, properties: settings };
+    if (!draft.probes.some((known) => known.name === name)) draft.probes.push(probe);
+    return probe;
+  };
+  const addRule = (name: string, probe: Probe | undefined, properties: RuleEnds) => {
     draft.rules.push({
       id: `${draft.id}/loadBalancingRules/${name}`,
       name,
       properties: {
         frontendIPConfiguration: { id: frontend.id ?? "" },
-        backendAddressPool: pool,
+        backendAddressPool: { id: `${draft.id}/backendAddressPools/${backendPool}` },
         ...(probe?.id === undefined ? {} : { probe: { id: probe.id } }),
-        protocol: protocolOf(port),
-        frontendPort: port.port,
-        backendPort: port.port,
-        enableFloatingIP: true,
-        loadDistribution: spec.sessionAffinity === "ClientIP" ? "SourceIP" : "Default",
-        idleTimeoutInMinutes: Number(metadata.annotations?.[annotation("tcp-idle-timeout")] ?? defaultIdleTimeout),
+        ...properties,
+        loadDistribution: service.spec.sessionAffinity === "ClientIP" ? "SourceIP" : "Default",
+        idleTimeoutInMinutes: Number(azureAnnotation(service, "azure-load-balancer-tcp-idle-timeout") ?? defaultIdleTimeout),
+        enableTcpReset: !isOn(azureAnnotation(service, "azure-load-balancer-disable-tcp-reset")),
         disableOutboundSnat: true,
       },
+    });
+  };
+
+  const health = healthCheckProbe(service);
+  const isShared = health === undefined && hasSharedProbe(cluster);
+  const common =
+    health === undefined
+      ? isShared
+        ? addProbe(sharedProbeName, sharedProbe)
+        : undefined
+      : addProbe(nameOf({ protocol: "TCP", port: health.port }), health);
+  const probeOf = (port: ServicePort, name: string) => (isShared ? undefined : addProbe(name, portProbe(service, port))) ?? common;
+
+  if (hasAllPorts(service)) {
+    const [first] = ports;
+    if (first === undefined) return;
+    const name = nameOf({ protocol: "TCP", port: first.port });
+    const asked = common === undefined ? ports.find((port) => portProbe(service, port) !== undefined) : undefined;
+    const probe = common ?? (asked === undefined ? undefined : probeOf(asked, name));
+    addRule(name, probe, { protocol: "All", frontendPort: 0, backendPort: 0, enableFloatingIP: true });
+    return;
+  }
+  for (const port of ports) {
+    if (isOn(portAnnotation(service, port.port, "no_lb_rule"))) continue;
+    const name = nameOf(port);
+    const probe = isOn(portAnnotation(service, port.port, "no_probe_rule")) ? undefined : probeOf(port, name);
+    const backendPort = hasFloatingIp(service) ? port.port : (port.nodePort ?? 0);
+    addRule(name, probe, {
+      protocol: protocolOf(port),
+      frontendPort: port.port,
+      backendPort,
+      enableFloatingIP: hasFloatingIp(service),
     });
   }
 }
 
-/** Local: the node's health answer for the Service. Cluster: the node port itself; UDP cannot be asked. */
-function probeOf(draft: Draft, { spec }: Service, port: ServicePort, name: string): Probe | undefined {
-  const id = `${draft.id}/probes/${name}`;
-  const timing = { intervalInSeconds: probeInterval, numberOfProbes: probeCount };
-  if (spec.externalTrafficPolicy === "Local") {
-    if (spec.healthCheckNodePort === undefined) return undefined;
-    return { id, name, properties: { protocol: "Http", port: spec.healthCheckNodePort, requestPath: "/healthz", ...timing } };
-  }
-  if (port.nodePort === undefined || protocolOf(port) !== "Tcp") return undefined;
-  const http = port.appProtocol?.toLowerCase();
-  if (http === "http" || http === "https") {
-    return { id, name, properties: { protocol: http === "http" ? "Http" : "Https", port: port.nodePort, requestPath: "/", ...timing } };
-  }
-  return { id, name, properties: { protocol: "Tcp", port: port.nodePort, ...timing } };
+/** Without floating IP every rule leads to a node port (cloud-provider-azure, topics/loadbalancer). */
+function missingNodePort(service: Service): string | undefined {
+  if (hasFloatingIp(service)) return undefined;
+  const port = service.spec.ports?.find(({ nodePort }) => nodePort === undefined);
+  return port === undefined ? undefined : `port ${port.port} has no node port, which a load balancer without floating IP sends to`;
+}
+
+type RuleEnds = Pick<Rule["properties"], "protocol" | "frontendPort" | "backendPort" | "enableFloatingIP">;
+
+function hasSharedProbe(cluster: ManagedCluster): boolean {
+  return cluster.properties.networkProfile.loadBalancerProfile.clusterServiceLoadBalancerHealthProbeMode === "Shared";
+}
+
+/** One rule for all ports and both protocols: internal load balancers only. */
+function hasAllPorts(service: Service): boolean {
+  return isInternal(service) && isOn(azureAnnotation(service, "azure-load-balancer-enable-high-availability-ports"));
+}
+
+/** Without it the fabric translates to the node's own address and the node port. */
+function hasFloatingIp(service: Service): boolean {
+  return !isOn(azureAnnotation(service, "azure-disable-load-balancer-floating-ip"));
 }
 
 function protocolOf(port: ServicePort): "Tcp" | "Udp" {
@@ -365,18 +412,23 @@ function isBalanced({ spec }: Service): boolean {
   return spec.externalTrafficPolicy !== "Local" || spec.healthCheckNodePort !== undefined;
 }
 
-function isInternal({ metadata }: Service): boolean {
-  return metadata.annotations?.[annotation("internal")]?.toLowerCase() === "true";
+function isInternal(service: Service): boolean {
+  return isOn(azureAnnotation(service, "azure-load-balancer-internal"));
 }
 
-function requestedAddress({ metadata, spec }: Service): string | undefined {
-  return metadata.annotations?.[annotation("ipv4")] ?? (spec.loadBalancerIP === "" ? undefined : spec.loadBalancerIP);
+function requestedAddress(service: Service): string | undefined {
+  const { loadBalancerIP } = service.spec;
+  return azureAnnotation(service, "azure-load-balancer-ipv4") ?? (loadBalancerIP === "" ? undefined : loadBalancerIP);
 }
 
+/** Its own address, and those that it says others forward to it. */
 function writeIngress(writes: Writes, cluster: ManagedCluster, service: Service, ip: string | undefined): void {
+  const further = azureAnnotation(service, "azure-additional-public-ips")?.split(",") ?? [];
+  const ips = ip === undefined ? [] : [...new Set([ip, ...further.map((text) => text.trim()).filter((text) => text !== "")])];
   const before = service.status?.loadBalancer?.ingress ?? [];
-  if (ip === undefined ? before.length === 0 : before.length === 1 && before[0]?.ip === ip) return;
-  const updated: Service = { ...service, status: { ...service.status, loadBalancer: ip === undefined ? {} : { ingress: [{ ip }] } } };
+  if (before.length === ips.length && before.every((one, index) => one.ip === ips[index])) return;
+  const loadBalancer = ips.length === 0 ? {} : { ingress: ips.map((one) => ({ ip: one })) };
+  const updated: Service = { ...service, status: { ...service.status, loadBalancer } };
   writes.putKube(cluster, updated);
 }
 

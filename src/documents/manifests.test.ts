@@ -175,9 +175,24 @@ const refusals: readonly (readonly [name: string, manifest: string, problem: str
   ],
   ["two objects of a name", `${service("ports: [{ port: 80 }]")}---\n${service("ports: [{ port: 81 }]")}`, "AlreadyExists metadata.name"],
   [
-    "a probe of one's own",
-    annotated("azure-load-balancer-health-probe-request-path", "/healthz"),
-    'NotModelled metadata.annotations["service.beta.kubernetes.io/azure-load-balancer-health-probe-request-path"]',
+    "a probe's path that is none",
+    annotated("azure-load-balancer-health-probe-request-path", "healthz"),
+    'FieldValueInvalid metadata.annotations["service.beta.kubernetes.io/azure-load-balancer-health-probe-request-path"]',
+  ],
+  [
+    "a probe that takes too long",
+    annotated("azure-load-balancer-health-probe-interval", '"60"'),
+    'FieldValueInvalid metadata.annotations["service.beta.kubernetes.io/azure-load-balancer-health-probe-interval"]',
+  ],
+  [
+    "a probe of a port that is not there",
+    annotated("port_80_health-probe_port", "admin"),
+    'FieldValueInvalid metadata.annotations["service.beta.kubernetes.io/port_80_health-probe_port"]',
+  ],
+  [
+    "a setting of a port that there is not",
+    annotated("port_80_health-probe_protocl", "http"),
+    'UnknownField metadata.annotations["service.beta.kubernetes.io/port_80_health-probe_protocl"]',
   ],
   [
     "a misspelled annotation",

@@ -10,6 +10,7 @@ export function randomLab(seed: number): LabText {
   const chance = new Chance(seed);
   // Of its own, so that what it adds leaves the rest of a seed's lab as it was.
   const overlayChance = new Chance(seed ^ 0x6f7665);
+  const balancing = new Chance(seed ^ 0x5bd1e995);
   const pick = <T>(items: readonly T[]): T => items[chance.below(items.length)] as T;
   const vnets = 1 + chance.below(2);
   const networks: string[] = [];
@@ -38,9 +39,9 @@ export function randomLab(seed: number): LabText {
       subnetNames.push(`v${vnet}/n${index}`);
       prefixes.push(`${base}.${index}.0/24`, `${base}.${index}.4`, `${base}.${index}.0/28`, `10.${100 + 10 * vnet + index}.0.0/16`);
       clusters.push(
-        `  - { name: ${name}, networkPlugin: ${plugin}, ${mode}subnet: v${vnet}/n${index}, serviceCidr: 172.20.${10 * vnet + index}.0/24, dnsServiceIP: 172.20.${10 * vnet + index}.10, pools: [{ name: p, count: ${nodes}, maxPods: ${maxPods} }], manifests: [${name}.yaml] }`,
+        `  - { name: ${name}, networkPlugin: ${plugin}, ${mode}subnet: v${vnet}/n${index}, serviceCidr: 172.20.${10 * vnet + index}.0/24, dnsServiceIP: 172.20.${10 * vnet + index}.10, pools: [{ name: p, count: ${nodes}, maxPods: ${maxPods} }], ${profile(balancing)}manifests: [${name}.yaml] }`,
       );
-      manifests[`${name}.yaml`] = manifest(chance, nodes);
+      manifests[`${name}.yaml`] = `${manifest(chance, nodes)}${balancedServices(balancing, `${base}.${index}.240`)}`;
     }
     // Two with the same pod CIDR, sometimes in the same subnet: the fabric tells them apart by who sends.
     const overlays = overlayChance.below(3);
@@ -118,6 +119,54 @@ function manifest(chance: Chance, nodes: number): string {
     );
   }
   return objects.join("---\n");
+}
+
+/** The outbound rule and the health probes of a cluster. */
+function profile(chance: Chance): string {
+  const mode = chance.below(4) === 0 ? "clusterServiceLoadBalancerHealthProbeMode: Shared, " : "";
+  const ports = chance.below(2) === 0 ? "allocatedOutboundPorts: 4000, " : "";
+  return `loadBalancerProfile: { ${mode}${ports}managedOutboundIPs: { count: ${1 + chance.below(2)} } }, `;
+}
+
+/** Services that ask Azure for more than an address. */
+function balancedServices(chance: Chance, address: string): string {
+  const prefix = "service.beta.kubernetes.io";
+  const maybe = (text: string) => (chance.below(2) === 0 ? text : "");
+  const local = () => maybe("externalTrafficPolicy: Local, ");
+  const internal = () => maybe(`${prefix}/azure-load-balancer-internal: "true", `);
+  const both = "{ port: 80, targetPort: http, name: a }, { port: 53, protocol: UDP, targetPort: dns, name: b }";
+  const probed = `${prefix}/azure-load-balancer-health-probe-protocol: http, ${prefix}/azure-load-balancer-health-probe-request-path: /healthz, `;
+  const fixed = `${prefix}/azure-load-balancer-internal: "true", ${prefix}/azure-load-balancer-ipv4: ${address}`;
+  return [
+    "",
+    service("probed", "LoadBalancer", both, local(), "web", `{ ${internal()}${probed}${prefix}/port_80_health-probe_num-of-probe: "3" }`),
+    service(
+      "translated",
+      "LoadBalancer",
+      both,
+      local(),
+      "web",
+      `{ ${internal()}${prefix}/azure-disable-load-balancer-floating-ip: "true" }`,
+    ),
+    service(
+      "all-ports",
+      "LoadBalancer",
+      both,
+      local(),
+      "web",
+      `{ ${prefix}/azure-load-balancer-internal: "true", ${prefix}/azure-load-balancer-enable-high-availability-ports: "true" }`,
+    ),
+    service(
+      "half",
+      "LoadBalancer",
+      both,
+      local(),
+      "web",
+      `{ ${internal()}${prefix}/port_80_no_lb_rule: "true", ${prefix}/port_53_no_probe_rule: "true" }`,
+    ),
+    service("first", "LoadBalancer", "{ port: 80 }", local(), "web", `{ ${fixed} }`),
+    service("second", "LoadBalancer", "{ port: 81, targetPort: 80 }", local(), "web", `{ ${fixed} }`),
+  ].join("---\n");
 }
 
 function deployment(name: string, replicas: number, ports: string, more = ""): string {

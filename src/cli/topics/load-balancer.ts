@@ -59,7 +59,7 @@ export const loadBalancer: Topic = {
                   ["RULE", "FROM", "FOR", "PROBE", "HEALTHY"],
                   balancer.rules.map((rule) => [
                     rule.name,
-                    `${rule.frontend}:${rule.port}/${rule.protocol}`,
+                    rule.protocol === "all" ? `${rule.frontend}, every port` : `${rule.frontend}:${rule.port}/${rule.protocol}`,
                     rule.owner ?? "",
                     rule.probe,
                     `${rule.healthy.length}/${rule.backends} ${rule.healthy.join(" ")}`.trim(),

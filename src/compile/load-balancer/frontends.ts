@@ -12,10 +12,16 @@ export type BalancingRule = {
   readonly balancer: LoadBalancer;
   readonly name: string;
   readonly frontend: Address;
-  readonly protocol: "tcp" | "udp";
+  /** all: every port of TCP and UDP. */
+  readonly protocol: "tcp" | "udp" | "all";
+  /** 0 for every port. */
   readonly frontendPort: number;
+  /** Without floating IP: the port of the backend's own address that flows are translated to. */
+  readonly nodePort: number | undefined;
   readonly distribution: Distribution;
-  /** Those that answer the probe, in the order of the pool; all of them when the rule has no probe. */
+  /** In the order of the pool. */
+  readonly members: readonly NicInfo[];
+  /** Those of them that answer the probe; all of them when the rule has no probe. */
   readonly healthy: readonly NicInfo[];
   readonly poolSize: number;
   readonly origin: Origin;
@@ -65,9 +71,11 @@ export function balancingRules(topology: Topology, vnet: VnetInfo): readonly Bal
           balancer,
           name: rule.name,
           frontend: address,
-          protocol: properties.protocol === "Tcp" ? "tcp" : "udp",
+          protocol: protocols[properties.protocol],
           frontendPort: properties.frontendPort,
+          nodePort: properties.enableFloatingIP ? undefined : properties.backendPort,
           distribution: properties.loadDistribution,
+          members: members.flatMap((member) => nics.get(nicKeyOf(member)) ?? []),
           healthy: healthy.flatMap((member) => nics.get(nicKeyOf(member)) ?? []),
           poolSize: members.length,
           origin: { resource: balancer.id, reason: `rule ${rule.name} of load balancer ${balancer.name}` },
@@ -76,6 +84,8 @@ export function balancingRules(topology: Topology, vnet: VnetInfo): readonly Bal
     });
   });
 }
+
+const protocols = { Tcp: "tcp", Udp: "udp", All: "all" } as const;
 
 export function childKey(balancer: LoadBalancer, collection: string, name: string): string {
   return armKey(`${balancer.id}/${collection}/${name}`);

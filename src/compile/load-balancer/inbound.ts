@@ -1,13 +1,25 @@
 /**
  * Inbound load balancing, done in the fabric: a hash of the flow picks a healthy backend, and the packet goes to that machine with the
- * frontend's address still in it (floating IP). Azure docs: distribution-mode-concepts, load-balancer-floating-ip.
+ * frontend's address still in it (floating IP), or else translated to the machine's own address and the node port.
+ * Azure docs: distribution-mode-concepts, load-balancer-floating-ip.
  *
- * The choice is kept in the connection's mark, so that a flow stays with its backend when others come, go or fail their probe. The mark is the
- * backend's primary address; a policy rule per backend takes it there. Everything that does not concern a frontend is left untracked.
+ * The choice is kept in the connection's mark: a TCP flow stays with its backend when others come, go or fail their probe, and when its own
+ * fails; a UDP flow moves then (load-balancer-custom-probe-overview). The mark is the backend's primary address; a policy rule per backend takes
+ * it there. Everything that does not concern a frontend is left untracked.
  */
 
 import type { Origin, PolicyRule, Route } from "../../ir/network.ts";
-import { type Chain, type Field, type MapElement, type Match, priorities, type Rule, type Table } from "../../ir/ruleset.ts";
+import {
+  type Chain,
+  type Field,
+  type MapElement,
+  type Match,
+  type NamedSet,
+  priorities,
+  type Rule,
+  type SetElement,
+  type Table,
+} from "../../ir/ruleset.ts";
 import { compareAddresses } from "../../net/address.ts";
 import { hostPrefix, mustPrefix } from "../../net/prefix.ts";
 import type { Part } from "../part.ts";
@@ -28,6 +40,8 @@ const hashedFields: Readonly<Record<Distribution, readonly Field[]>> = {
 const seed = 1;
 
 const flow: readonly Field[] = ["ip daddr", "meta l4proto", "th dport"];
+/** Of a rule for every port. */
+const anyFlow: readonly Field[] = ["ip daddr"];
 
 export function inboundLoadBalancing(topology: Topology, vnet: VnetInfo): Part {
   const frontends = frontendAddresses(topology, vnet);
@@ -72,7 +86,7 @@ export function inboundLoadBalancing(topology: Topology, vnet: VnetInfo): Part {
 }
 
 function uniqueBackends(rules: readonly BalancingRule[]): readonly NicInfo[] {
-  return [...new Map(rules.flatMap((rule) => rule.healthy).map((nic) => [nic.key, nic])).values()].sort((a, b) =>
+  return [...new Map(rules.flatMap((rule) => rule.members).map((nic) => [nic.key, nic])).values()].sort((a, b) =>
     compareAddresses(a.primary, b.primary),
   );
 }
@@ -81,12 +95,9 @@ function table(vnet: VnetInfo, frontends: ReturnType<typeof frontendAddresses>, 
   const origin: Origin = { resource: vnet.resource.id, reason: `load balancing in VNet ${vnet.name}`, source };
   const picks = new Map<string, Chain>();
   for (const rule of rules) if (rule.healthy.length > 0) picks.set(pickName(rule), pickChain(rule, origin));
-  // A public frontend is reached from the Internet side only: the VNet's own packets to it go out and come back, translated.
-  const balanced = (match: Match): Rule => ({
-    matches: [match],
-    statements: [{ kind: "vmap", fields: flow, map: "rules" }],
-    origin: { ...origin, reason: "a load-balancing rule takes the flow" },
-  });
+  const onePort = rules.filter((rule) => rule.protocol !== "all");
+  const allPorts = rules.filter((rule) => rule.protocol === "all");
+  const translated = rules.filter((rule) => rule.nodePort !== undefined);
   return {
     family: "ip",
     name: "load-balancer",
@@ -94,7 +105,7 @@ function table(vnet: VnetInfo, frontends: ReturnType<typeof frontendAddresses>, 
       {
         name: "track",
         base: { type: "filter", hook: "prerouting", priority: priorities.raw, policy: "accept" },
-        rules: trackRules(origin),
+        rules: trackRules(origin, translated.length > 0),
       },
       {
         name: "track-own",
@@ -104,65 +115,199 @@ function table(vnet: VnetInfo, frontends: ReturnType<typeof frontendAddresses>, 
       {
         name: "prerouting",
         base: { type: "filter", hook: "prerouting", priority: priorities.mangle, policy: "accept" },
+        rules: [...knownFlows(origin, rules), ...newFlows(origin, allPorts.length > 0)],
+      },
+      {
+        name: "hairpin",
+        base: { type: "filter", hook: "prerouting", priority: priorities.mangle + 1, policy: "accept" },
         rules: [
           {
-            matches: [
-              { kind: "value", field: "ct direction", op: "==", values: ["original"] },
-              { kind: "value", field: "ct mark", op: "!=", values: [0] },
-            ],
-            statements: [
-              { kind: "set-mark", target: "meta", value: { kind: "copy", from: "ct" } },
-              { kind: "verdict", verdict: "accept" },
-            ],
-            origin: { ...origin, reason: "a known flow stays with its backend" },
+            matches: [{ kind: "lookup", fields: ["iifname", "meta mark"], op: "==", set: "own-flows" }],
+            statements: [{ kind: "verdict", verdict: "drop" }],
+            origin: {
+              ...origin,
+              reason:
+                "the flow comes from the backend that it is balanced to: a backend cannot reach itself by a frontend of its own load balancer",
+              source: "Azure docs: load-balancer/load-balancer-overview (limitations)",
+            },
           },
-          balanced({ kind: "value", field: "iifname", op: "==", values: [links.fabricToEdge] }),
-          balanced({ kind: "lookup", fields: ["ip daddr"], op: "==", set: "private-frontends" }),
         ],
       },
+      ...(translated.length === 0 ? [] : [translation(origin)]),
       ...[...picks.values()].sort((a, b) => (a.name < b.name ? -1 : 1)),
     ],
     sets: [
       { name: "frontends", key: ["ipv4_addr"], elements: frontends.map(({ address }) => ({ key: [address] })) },
       {
+        name: "own-flows",
+        key: ["ifname", "mark"],
+        elements: uniqueBackends(rules).map((nic) => ({ key: [nic.fabricInterface, addressMark(nic.primary)] })),
+      },
+      {
         name: "private-frontends",
         key: ["ipv4_addr"],
         elements: frontends.filter((frontend) => !frontend.isPublic).map(({ address }) => ({ key: [address] })),
       },
+      ...servingSets(rules),
+      ...(translated.length === 0 ? [] : [translatedSet(translated)]),
     ],
     maps: [
       {
         name: "backends",
         key: ["ipv4_addr", "inet_proto", "inet_service", "mark"],
         value: ["mark"],
-        elements: rules.flatMap(backendElements),
+        elements: onePort.flatMap(backendElements),
       },
-      { name: "rules", key: ["ipv4_addr", "inet_proto", "inet_service"], value: "verdict", elements: rules.map(ruleElement) },
+      { name: "rules", key: ["ipv4_addr", "inet_proto", "inet_service"], value: "verdict", elements: onePort.map(ruleElement) },
+      ...(allPorts.length === 0
+        ? []
+        : [
+            {
+              name: "backends-all-ports",
+              key: ["ipv4_addr", "mark"],
+              value: ["mark"],
+              elements: allPorts.flatMap(backendElements),
+            } as const,
+            { name: "rules-all-ports", key: ["ipv4_addr"], value: "verdict", elements: allPorts.map(ruleElement) } as const,
+          ]),
+      ...(translated.length === 0
+        ? []
+        : [
+            {
+              name: "node-ports",
+              key: ["ipv4_addr", "inet_proto", "inet_service", "mark"],
+              value: ["ipv4_addr", "inet_service"],
+              elements: translated.flatMap(translationElements),
+            } as const,
+          ]),
     ],
   };
 }
 
 /** Packets to and from frontends are tracked; all others cross the fabric without a trace. */
-function trackRules(origin: Origin): readonly Rule[] {
-  const tracked = (field: "ip saddr" | "ip daddr"): Rule => ({
-    matches: [{ kind: "lookup", fields: [field], op: "==", set: "frontends" }],
+function trackRules(origin: Origin, hasTranslated: boolean): readonly Rule[] {
+  const tracked = (fields: readonly Field[], set: string, reason: string): Rule => ({
+    matches: [{ kind: "lookup", fields, op: "==", set }],
     statements: [{ kind: "verdict", verdict: "accept" }],
-    origin: { ...origin, reason: "flows of frontends are tracked" },
+    origin: { ...origin, reason },
   });
   return [
-    tracked("ip daddr"),
-    tracked("ip saddr"),
+    tracked(["ip daddr"], "frontends", "flows of frontends are tracked"),
+    tracked(["ip saddr"], "frontends", "flows of frontends are tracked"),
+    ...(hasTranslated
+      ? [tracked(["ip saddr", "meta l4proto", "th sport"], "translated", "replies from node ports may be a frontend's")]
+      : []),
     { matches: [], statements: [{ kind: "notrack" }], origin: { ...origin, reason: "everything else is routed without state" } },
   ];
 }
 
+const original: Match = { kind: "value", field: "ct direction", op: "==", values: ["original"] };
+const isUdp: Match = { kind: "value", field: "meta l4proto", op: "==", values: ["udp"] };
+
+/** Flows that have a backend already. */
+function knownFlows(origin: Origin, rules: readonly BalancingRule[]): readonly Rule[] {
+  const stays = (matches: readonly Match[], reason: string): Rule => ({
+    matches: [original, ...matches],
+    statements: [
+      { kind: "set-mark", target: "meta", value: { kind: "copy", from: "ct" } },
+      { kind: "verdict", verdict: "accept" },
+    ],
+    origin: { ...origin, reason, source: "Azure docs: load-balancer/load-balancer-custom-probe-overview" },
+  });
+  const serving = (fields: readonly Field[], set: string) =>
+    stays(
+      [isUdp, { kind: "lookup", fields: [...fields, "ct mark"], op: "==", set }],
+      "a known flow stays while its backend answers the probe",
+    );
+  return [
+    stays(
+      [
+        { kind: "value", field: "ct mark", op: "!=", values: [0] },
+        { kind: "value", field: "meta l4proto", op: "!=", values: ["udp"] },
+      ],
+      "a known flow stays with its backend",
+    ),
+    ...(rules.some((rule) => rule.protocol === "udp") ? [serving(flow, "serving")] : []),
+    ...(rules.some((rule) => rule.protocol === "all") ? [serving(anyFlow, "serving-all-ports")] : []),
+  ];
+}
+
+/**
+ * Who may go on with a UDP flow. Without floating IP that is every member of the pool: the translation of a flow that is under way does not
+ * change, so that such a flow stays where it is, which is not as in Azure.
+ */
+function servingSets(rules: readonly BalancingRule[]): readonly NamedSet[] {
+  const elements = (rule: BalancingRule) =>
+    (rule.nodePort === undefined ? rule.healthy : rule.members).map((nic) => ({ key: [...ruleKey(rule), addressMark(nic.primary)] }));
+  const udp = rules.filter((rule) => rule.protocol === "udp");
+  const all = rules.filter((rule) => rule.protocol === "all");
+  return [
+    ...(udp.length === 0
+      ? []
+      : [{ name: "serving", key: ["ipv4_addr", "inet_proto", "inet_service", "mark"], elements: udp.flatMap(elements) } as const]),
+    ...(all.length === 0 ? [] : [{ name: "serving-all-ports", key: ["ipv4_addr", "mark"], elements: all.flatMap(elements) } as const]),
+  ];
+}
+
+/** A public frontend is reached from the Internet side only: the VNet's own packets to it go out and come back, translated. */
+function newFlows(origin: Origin, hasAllPorts: boolean): readonly Rule[] {
+  const balanced = (match: Match, fields: readonly Field[], map: string): Rule => ({
+    matches: [match],
+    statements: [{ kind: "vmap", fields, map }],
+    origin: { ...origin, reason: "a load-balancing rule takes the flow" },
+  });
+  return [
+    balanced({ kind: "value", field: "iifname", op: "==", values: [links.fabricToEdge] }, flow, "rules"),
+    balanced({ kind: "lookup", fields: ["ip daddr"], op: "==", set: "private-frontends" }, flow, "rules"),
+    ...(hasAllPorts
+      ? [balanced({ kind: "value", field: "meta l4proto", op: "==", values: ["tcp", "udp"] }, anyFlow, "rules-all-ports")]
+      : []),
+  ];
+}
+
+/** Without floating IP the backend gets the flow at its own address; replies are translated back. */
+function translation(origin: Origin): Chain {
+  return {
+    name: "translation",
+    base: { type: "nat", hook: "prerouting", priority: priorities.dstnat, policy: "accept" },
+    rules: [
+      {
+        matches: [{ kind: "value", field: "meta l4proto", op: "==", values: ["tcp", "udp"] }],
+        statements: [{ kind: "dnat", to: { fields: [...flow, "meta mark"], map: "node-ports" } }],
+        origin: { ...origin, reason: "a rule without floating IP sends to the backend's own address" },
+      },
+    ],
+  };
+}
+
+function translatedSet(rules: readonly BalancingRule[]): NamedSet {
+  const keys = new Map(
+    rules.flatMap((rule) =>
+      rule.members.map((nic): [string, SetElement["key"]] => [
+        `${nic.primary} ${rule.protocol} ${rule.nodePort}`,
+        [nic.primary, rule.protocol, rule.nodePort ?? 0],
+      ]),
+    ),
+  );
+  return { name: "translated", key: ["ipv4_addr", "inet_proto", "inet_service"], elements: [...keys.values()].map((key) => ({ key })) };
+}
+
+function translationElements(rule: BalancingRule): MapElement[] {
+  return rule.members.map((nic) => ({
+    key: [...ruleKey(rule), addressMark(nic.primary)],
+    value: [nic.primary, rule.nodePort ?? 0],
+    origin: { ...rule.origin, reason: `${rule.origin.reason} has no floating IP: ${nic.machine} gets it at its own address` },
+  }));
+}
+
 /** Chains are shared by the rules with as many healthy backends and the same distribution mode. */
 function pickName(rule: BalancingRule): string {
-  return `${rule.distribution}-of-${rule.healthy.length}`;
+  return `${rule.distribution}-of-${rule.healthy.length}${rule.protocol === "all" ? "-all-ports" : ""}`;
 }
 
 function pickChain(rule: BalancingRule, origin: Origin): Chain {
   const fields = hashedFields[rule.distribution];
+  const [key, map] = rule.protocol === "all" ? [anyFlow, "backends-all-ports"] : [flow, "backends"];
   return {
     name: pickName(rule),
     rules: [
@@ -170,7 +315,7 @@ function pickChain(rule: BalancingRule, origin: Origin): Chain {
         matches: [],
         statements: [
           { kind: "set-mark", target: "meta", value: { kind: "hash", fields, modulus: rule.healthy.length, seed, offset: 0 } },
-          { kind: "set-mark", target: "meta", value: { kind: "map", fields: [...flow, "meta mark"], map: "backends" } },
+          { kind: "set-mark", target: "meta", value: { kind: "map", fields: [...key, "meta mark"], map } },
           { kind: "set-mark", target: "ct", value: { kind: "copy", from: "meta" } },
         ],
         origin: {
@@ -182,8 +327,12 @@ function pickChain(rule: BalancingRule, origin: Origin): Chain {
   };
 }
 
+function ruleKey(rule: BalancingRule): MapElement["key"] {
+  return rule.protocol === "all" ? [rule.frontend] : [rule.frontend, rule.protocol, rule.frontendPort];
+}
+
 function ruleElement(rule: BalancingRule): MapElement {
-  const key = [rule.frontend, rule.protocol, rule.frontendPort];
+  const key = ruleKey(rule);
   if (rule.healthy.length === 0) {
     return {
       key,
@@ -196,7 +345,7 @@ function ruleElement(rule: BalancingRule): MapElement {
 
 function backendElements(rule: BalancingRule): MapElement[] {
   return rule.healthy.map((nic, slot) => ({
-    key: [rule.frontend, rule.protocol, rule.frontendPort, slot],
+    key: [...ruleKey(rule), slot],
     value: [addressMark(nic.primary)],
     origin: { ...rule.origin, reason: `${rule.origin.reason} picks backend ${nic.machine} (${nic.primary})` },
   }));

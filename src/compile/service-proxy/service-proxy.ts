@@ -36,6 +36,8 @@ export type ServiceInputs = {
   readonly serviceCidr: Prefix | undefined;
   /** Sources inside are the cluster's own: kubenet's pod CIDR, or the VNet's space with Azure CNI (Azure/azure-container-networking#460). */
   readonly clusterCidrs: readonly Prefix[];
+  /** All Services of policy Cluster share one health probe, which asks a sidecar on every node. */
+  readonly hasSharedProbe: boolean;
 };
 
 type Endpoint = { readonly address: Address; readonly port: number; readonly node: string | undefined; readonly pod: string };
@@ -285,9 +287,13 @@ export function healthListeners(inputs: ServiceInputs, shared: SharedRules, node
     reason: "kube-proxy's health answer",
     source: "kubernetes/kubernetes: pkg/proxy/healthcheck",
   };
+  const sidecar: Origin = { ...origin, reason: "health-probe proxy: asks kube-proxy", source: "AKS docs: shared-health-probes.md" };
   const ready = { status: 200, body: "{}" };
   const listeners: Listener[] = [
     { address, protocol: "tcp", port: 10256, answer: { kind: "http", paths: { "/healthz": ready, "/livez": ready } }, origin },
+    ...(inputs.hasSharedProbe
+      ? [{ address, protocol: "tcp", port: 10356, answer: { kind: "http", paths: { "/healthz": ready } }, origin: sidecar } as const]
+      : []),
   ];
   const seen = new Set<Service>();
   for (const { service, endpoints } of shared.ports) {

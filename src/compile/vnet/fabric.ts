@@ -204,7 +204,7 @@ function guard(vnet: VnetInfo, origin: Origin): Table {
             statements: [{ kind: "set-mark", target: "meta", value: { kind: "map", fields: ["iifname"], map: "subnets" } }],
             origin: { ...origin, reason: "effective routes are those of the sender's subnet" },
           },
-          balanced,
+          { ...balanced, matches: [{ kind: "value", field: "ct direction", op: "==", values: ["reply"] }, ...balanced.matches] },
           ...overlay.sending,
           spoofed("iifname", "ip saddr", "a network interface without IP forwarding sends only from its own addresses"),
         ],

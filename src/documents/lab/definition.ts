@@ -285,6 +285,10 @@ const loadBalancerProfile = object(
       clusterDefaults.outboundIdleTimeoutMinutes,
       "Minutes after which an idle outbound flow is forgotten.",
     ),
+    clusterServiceLoadBalancerHealthProbeMode: optional(
+      choice(["ServiceNodePort", "Shared"], { what: "health probe mode", source: "aks:shared-health-probes.md" }),
+      "ServiceNodePort: a probe for each port of a Service of policy Cluster. Shared: one for all of them, which asks the node. Default: ServiceNodePort.",
+    ),
   },
   {
     what: "a load balancer profile",

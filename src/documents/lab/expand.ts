@@ -612,6 +612,9 @@ class Expander {
         managedOutboundIPs: { count: profile?.managedOutboundIPs?.count ?? clusterDefaults.managedOutboundIPs },
         allocatedOutboundPorts: profile?.allocatedOutboundPorts ?? clusterDefaults.allocatedOutboundPorts,
         idleTimeoutInMinutes: profile?.idleTimeoutInMinutes ?? clusterDefaults.outboundIdleTimeoutMinutes,
+        ...(profile?.clusterServiceLoadBalancerHealthProbeMode === undefined
+          ? {}
+          : { clusterServiceLoadBalancerHealthProbeMode: profile.clusterServiceLoadBalancerHealthProbeMode }),
       },
     };
   }

@@ -36,7 +36,7 @@ export const service: Kind = {
       const problem = qualifiedName(key.toLowerCase());
       if (problem !== undefined) field.report("FieldValueInvalid", `annotation key ${JSON.stringify(key)}: ${problem}`);
     }
-    checkServiceAnnotations(object.get("metadata", "annotations"));
+    checkServiceAnnotations(object);
     const type: Type = spec.get("type").choice(types) ?? "ClusterIP";
     const isHeadless = spec.get("clusterIP").value === "None";
     checkLabels(spec.get("selector"));

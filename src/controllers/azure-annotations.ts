@@ -1,0 +1,20 @@
+/** The annotations by which a Service speaks to Azure, read as cloud-provider-azure reads them (pkg/consts/helpers.go). Documents are checked before. */
+
+import type { Service } from "../kube/objects.ts";
+
+const prefix = "service.beta.kubernetes.io/";
+
+/** Without `service.beta.kubernetes.io/`. `undefined` also when it is there and empty. */
+export function azureAnnotation({ metadata }: Service, name: string): string | undefined {
+  const text = metadata.annotations?.[prefix + name]?.trim();
+  return text === "" ? undefined : text;
+}
+
+/** Of one port of the Service, by the port's number. */
+export function portAnnotation(service: Service, port: number, name: string): string | undefined {
+  return azureAnnotation(service, `port_${port}_${name}`);
+}
+
+export function isOn(text: string | undefined): boolean {
+  return text?.toLowerCase() === "true";
+}
