@@ -35,6 +35,26 @@ export type Subnet = ArmResource<
   }
 >;
 
+/**
+ * One side of a peering, kept as a resource of its own, not inside its VNet. Packets pass when both VNets have made theirs.
+ * https://learn.microsoft.com/rest/api/virtualnetwork/virtual-network-peerings
+ */
+export type VirtualNetworkPeering = ArmResource<
+  "Microsoft.Network/virtualNetworks/virtualNetworkPeerings",
+  {
+    readonly remoteVirtualNetwork: Reference;
+    /** The remote address space belongs to the tag VirtualNetwork, and its machines may be talked to. */
+    readonly allowVirtualNetworkAccess: boolean;
+    /** Takes packets from the remote VNet whose source is not in its address space. */
+    readonly allowForwardedTraffic: boolean;
+    /** The remote VNet may use this VNet's gateway. */
+    readonly allowGatewayTransit: boolean;
+    /** This VNet uses the remote one's gateway. */
+    readonly useRemoteGateways: boolean;
+    readonly peeringState?: "Initiated" | "Connected" | "Disconnected";
+  }
+>;
+
 export type NextHopType = "VirtualAppliance" | "VnetLocal" | "Internet" | "VirtualNetworkGateway" | "None";
 
 export type RouteTable = ArmResource<
@@ -264,6 +284,7 @@ export type LastDocuments = ArmResource<
 export type AzureResource =
   | VirtualNetwork
   | Subnet
+  | VirtualNetworkPeering
   | RouteTable
   | NetworkSecurityGroup
   | ApplicationSecurityGroup

@@ -21,11 +21,13 @@ import { masqueradeTable } from "./masquerade/masquerade.ts";
 import { guardInputs, guardPart, SecurityGroups } from "./network-security-group/network-security-group.ts";
 import { azureCniOverlay } from "./overlay/overlay.ts";
 import { hostOf, type Part } from "./part.ts";
+import { announcedBy, appliancesForPeers, remoteAppliances, sitesInReach } from "./peerings.ts";
 import type { NodeContext, PodNetwork } from "./pod-network.ts";
 import { healthListeners, nodeTable, type ServiceInputs, type SharedRules, sharedRules } from "./service-proxy/service-proxy.ts";
 import { siteMachine, siteRouter, tunnel } from "./site/site.ts";
 import { type ClusterInfo, hostNetworkPodsOn, type NodeInfo, podsOn, type Topology, topologyOf, type VnetInfo } from "./topology.ts";
 import { fabric, machineInterface } from "./vnet/fabric.ts";
+import { peering } from "./vnet/peering.ts";
 import { eth0, hostNames, internetHost, links, routerAddress } from "./wiring.ts";
 
 /** How one host is made: from these inputs, by this function. */
@@ -96,7 +98,10 @@ function recipesOf(
   const securityGroups = new SecurityGroups(topology);
   for (const vnet of topology.vnets) {
     const inputs = () => fabricInputs(topology, vnet);
-    recipes.set(hostNames.fabric(vnet.name), () => ({ inputs: inputs(), build: () => fabricHost(topology, vnet) }));
+    recipes.set(hostNames.fabric(vnet.name), () => ({
+      inputs: [...inputs(), ...peeringInputs(vnet)],
+      build: () => fabricHost(topology, vnet),
+    }));
     recipes.set(hostNames.edge(vnet.name), () => ({
       inputs: inputs(),
       build: () =>
@@ -108,7 +113,7 @@ function recipesOf(
       const { resource } = site;
       const origin: Origin = { resource: resource.id, reason: `site ${resource.name}` };
       recipes.set(hostNames.site(resource.name), () => ({
-        inputs: [resource, vnet.resource, ...site.prefixes],
+        inputs: [resource, ...site.prefixes, ...announcedBy(vnet).flatMap((one) => [one.prefix, one.vnet.resource])],
         build: () => hostOf(hostNames.site(resource.name), true, origin, [siteRouter(vnet, site)]),
       }));
       for (const machine of resource.properties.machines) {
@@ -153,7 +158,21 @@ function recipesOf(
 
 function fabricHost(topology: Topology, vnet: VnetInfo): Host {
   const origin: Origin = { resource: vnet.resource.id, reason: `fabric of VNet ${vnet.name}` };
-  return hostOf(hostNames.fabric(vnet.name), true, origin, [fabric(vnet), ...vnet.sites.map(tunnel), inboundLoadBalancing(topology, vnet)]);
+  return hostOf(hostNames.fabric(vnet.name), true, origin, [
+    fabric(vnet),
+    peering(vnet),
+    ...vnet.sites.map(tunnel),
+    inboundLoadBalancing(topology, vnet),
+  ]);
+}
+
+/** What a fabric reads of peered VNets: their address spaces, their gateway's sites, and the appliances that routes of the one name in the other. */
+function peeringInputs(vnet: VnetInfo): readonly unknown[] {
+  return [
+    ...vnet.peerings.flatMap(({ resource, reverse, remote }) => [resource, reverse, remote.resource, remote.index]),
+    ...sitesInReach(vnet).flatMap(({ site }) => [site.resource, ...site.prefixes]),
+    ...[...remoteAppliances(vnet), ...appliancesForPeers(vnet)].map(({ nic }) => nic.resource),
+  ];
 }
 
 function fabricInputs(topology: Topology, vnet: VnetInfo): readonly unknown[] {
@@ -161,6 +180,7 @@ function fabricInputs(topology: Topology, vnet: VnetInfo): readonly unknown[] {
     topology.rules,
     vnet.resource,
     vnet.index,
+    vnet.gateway,
     ...vnet.subnets.flatMap((subnet) => [subnet.resource, subnet.routeTable]),
     ...vnet.nics.map((nic) => nic.resource),
     ...vnet.sites.flatMap((site) => [site.resource, ...site.prefixes]),

@@ -25,7 +25,9 @@ import type {
   VirtualMachine,
   VirtualNetwork,
   VirtualNetworkGateway,
+  VirtualNetworkPeering,
 } from "../arm/resources.ts";
+import { parentOf } from "../arm/rules/view.ts";
 import { hashDigits, interfaceName } from "../ir/names.ts";
 import type { HostName, InterfaceName } from "../ir/network.ts";
 import type { ConfigMap, EndpointSlice, Node, Pod, Service } from "../kube/objects.ts";
@@ -69,16 +71,33 @@ export type SiteInfo = {
   readonly fabricInterface: InterfaceName;
 };
 
+/** A peering that both VNets have made, seen from one of them. */
+export type PeeringInfo = {
+  readonly resource: VirtualNetworkPeering;
+  /** The remote VNet's side. */
+  readonly reverse: VirtualNetworkPeering;
+  readonly remote: VnetInfo;
+  /** This fabric's end of the link between the two. */
+  readonly fabricInterface: InterfaceName;
+  /** The remote fabric's end. */
+  readonly remoteInterface: InterfaceName;
+};
+
 export type VnetInfo = {
   readonly resource: VirtualNetwork;
   readonly name: string;
   readonly prefixes: readonly Prefix[];
   readonly subnets: readonly SubnetInfo[];
   readonly nics: readonly NicInfo[];
+  /** Where the gateway is, if the lab says so: its route table is for what comes in by the gateway. */
+  readonly gatewaySubnet: SubnetInfo | undefined;
   readonly gateway: VirtualNetworkGateway | undefined;
+  /** Behind its own gateway. */
   readonly sites: readonly SiteInfo[];
   /** Of the clusters with Azure CNI Overlay whose nodes are in this VNet. */
   readonly overlays: readonly OverlayInfo[];
+  /** Connected ones. */
+  readonly peerings: readonly PeeringInfo[];
   /** Of the clusters whose nodes are in this VNet. */
   readonly loadBalancers: readonly LoadBalancer[];
   /** Position among the lab's VNets, from 0. */
@@ -173,7 +192,7 @@ export function topologyOf(resources: Resources): Topology {
     const gateway = prefix === undefined ? undefined : addressAt(prefix, 1);
     if (prefix === undefined || gateway === undefined) continue;
     const key = armKey(resource.id);
-    const siblings = listIn(subnetsByVnet, vnetKeyOf(key));
+    const siblings = listIn(subnetsByVnet, parentOf(key));
     const table = resource.properties.routeTable;
     const info: SubnetInfo = {
       resource,
@@ -217,13 +236,13 @@ export function topologyOf(resources: Resources): Topology {
       for (const { id } of properties.applicationSecurityGroups ?? []) listIn(applicationSecurityGroups, armKey(id)).push(address);
     }
     nicsByHost.set(owner.host, info);
-    listIn(nicsByVnet, vnetKeyOf(subnet.key)).push(info);
+    listIn(nicsByVnet, parentOf(subnet.key)).push(info);
   }
 
   const gateways = new Map<Key, VirtualNetworkGateway>();
   for (const gateway of azure<VirtualNetworkGateway>("Microsoft.Network/virtualNetworkGateways")) {
     const subnet = gateway.properties.ipConfigurations[0]?.properties.subnet.id;
-    if (subnet !== undefined) gateways.set(vnetKeyOf(armKey(subnet)), gateway);
+    if (subnet !== undefined) gateways.set(parentOf(armKey(subnet)), gateway);
   }
   const localGateways = byKey(azure<LocalNetworkGateway>("Microsoft.Network/localNetworkGateways"));
   const connections = azure<Connection>("Microsoft.Network/connections");
@@ -247,7 +266,7 @@ export function topologyOf(resources: Resources): Topology {
   const pools = azure<AgentPool>("Microsoft.ContainerService/managedClusters/agentPools");
   for (const pool of pools) {
     const cluster = segmentAfter(pool.id, "managedClusters");
-    if (!vnetOfCluster.has(cluster)) vnetOfCluster.set(cluster, vnetKeyOf(armKey(pool.properties.vnetSubnetID)));
+    if (!vnetOfCluster.has(cluster)) vnetOfCluster.set(cluster, parentOf(armKey(pool.properties.vnetSubnetID)));
   }
   const clusterResources = azure<ManagedCluster>("Microsoft.ContainerService/managedClusters");
   const loadBalancers = azure<LoadBalancer>("Microsoft.Network/loadBalancers");
@@ -265,6 +284,7 @@ export function topologyOf(resources: Resources): Topology {
     siblings.push({ cluster, podCidr, nodes, index: siblings.length + 1 });
   }
 
+  const peeringsByVnet = new Map<Key, PeeringInfo[]>();
   const vnets: VnetInfo[] = azure<VirtualNetwork>("Microsoft.Network/virtualNetworks").map((resource, index) => {
     const key = armKey(resource.id);
     const gateway = gateways.get(key);
@@ -277,14 +297,18 @@ export function topologyOf(resources: Resources): Topology {
       prefixes: parsePrefixes(resource.properties.addressSpace.addressPrefixes),
       subnets: subnetsByVnet.get(key) ?? [],
       nics: nicsByVnet.get(key) ?? [],
+      gatewaySubnet: subnets.get(armKey(gateway?.properties.ipConfigurations[0]?.properties.subnet.id ?? "")),
       gateway,
       sites: sitesBehind(gateway),
       overlays: overlaysByVnet.get(key) ?? [],
+      peerings: listIn(peeringsByVnet, key),
       loadBalancers: loadBalancers.filter((balancer) => groups.includes(segmentAfter(balancer.id, "resourceGroups").toLowerCase())),
       index,
     };
   });
   const vnetByKey = new Map(vnets.map((vnet) => [armKey(vnet.resource.id), vnet]));
+  const peerings = azure<VirtualNetworkPeering>("Microsoft.Network/virtualNetworks/virtualNetworkPeerings");
+  for (const [key, info] of connectedPeerings(peerings, vnetByKey)) listIn(peeringsByVnet, key).push(info);
 
   const clusters = new Map<string, ClusterInfo>();
   for (const resource of clusterResources) {
@@ -345,6 +369,18 @@ export function topologyOf(resources: Resources): Topology {
   };
 }
 
+const nicIndexes = new WeakMap<VnetInfo, ReadonlyMap<Address, NicInfo>>();
+
+/** The network interfaces of a VNet by each of their addresses, indexed when first asked for. */
+export function nicsByAddress(vnet: VnetInfo): ReadonlyMap<Address, NicInfo> {
+  let index = nicIndexes.get(vnet);
+  if (index === undefined) {
+    index = new Map(vnet.nics.flatMap((nic) => [nic.primary, ...nic.secondary].map((address) => [address, nic] as const)));
+    nicIndexes.set(vnet, index);
+  }
+  return index;
+}
+
 /** Pods of a node with an interface of their own; the empty list is always the same object. */
 export function podsOn(cluster: ClusterInfo, node: string): readonly PodInfo[] {
   return cluster.podsByNode.get(node) ?? noPods;
@@ -377,8 +413,29 @@ function podCidrOf(node: Node): Prefix | undefined {
   return node.spec.podCIDR === undefined ? undefined : parsePrefix(node.spec.podCIDR);
 }
 
-function vnetKeyOf(subnetKey: Key): Key {
-  return subnetKey.slice(0, subnetKey.lastIndexOf("/subnets/"));
+/** Those whose both sides are Connected, by the key of the VNet that has the side. */
+function connectedPeerings(
+  peerings: readonly VirtualNetworkPeering[],
+  vnets: ReadonlyMap<Key, VnetInfo>,
+): readonly (readonly [local: Key, PeeringInfo])[] {
+  const sides = peerings
+    .filter(({ properties }) => properties.peeringState === "Connected")
+    .map((resource) => ({ resource, local: armKey(parentOf(resource.id)), remote: armKey(resource.properties.remoteVirtualNetwork.id) }));
+  const byEnds = new Map(sides.map((side) => [`${side.local} ${side.remote}`, side]));
+  return sides.flatMap(({ resource, local, remote: remoteKey }) => {
+    const reverse = byEnds.get(`${remoteKey} ${local}`);
+    const remote = vnets.get(remoteKey);
+    const own = vnets.get(local);
+    if (reverse === undefined || remote === undefined || own === undefined) return [];
+    const info: PeeringInfo = {
+      resource,
+      reverse: reverse.resource,
+      remote,
+      fabricInterface: interfaceName(remote.name, resource.id),
+      remoteInterface: interfaceName(own.name, reverse.resource.id),
+    };
+    return [[local, info] as const];
+  });
 }
 
 function parsePrefixes(texts: readonly string[]): Prefix[] {

@@ -15,6 +15,14 @@ export const routerAddress = {
   site: mustAddress("169.254.255.4"),
 } as const satisfies Record<string, Address>;
 
+/**
+ * The fabric of the VNet at this position, towards the fabrics of peered VNets: at both ends of such a link is a fabric, so each needs an
+ * address of its own. 2,048 of them, 169.254.240.0 to 169.254.247.255; a subscription has at most 1,000 VNets.
+ */
+export function peerAddress(vnetIndex: number): Address {
+  return mustAddress(`169.254.${240 + Math.floor(vnetIndex / 256)}.${vnetIndex % 256}`);
+}
+
 export const internetHost: HostName = "internet";
 
 export const hostNames = {
@@ -45,8 +53,8 @@ export const azureHostAddress = mustAddress("168.63.129.16");
 /** The fabric's routing table that knows where each address of the VNet is plugged in. */
 export const nicTable = 1;
 
-/** Order of the fabric's policy rules: effective routes of the sender's subnet, load-balanced flows, and where addresses are plugged in. */
-export const rulePriority = { subnets: 1000, loadBalancer: 2000, nics: 3000 } as const;
+/** Order of the fabric's policy rules: ways to appliances from peered VNets, effective routes of the sender's subnet, load-balanced flows, and where addresses are plugged in. */
+export const rulePriority = { appliances: 500, subnets: 1000, loadBalancer: 2000, nics: 3000 } as const;
 
 /** Mark and routing table of the overlay with this position in its VNet: beyond every subnet's, below every address. */
 export function overlayMark(index: number): number {

@@ -16,6 +16,7 @@ import { kubelet } from "./kubelet.ts";
 import { loadBalancers } from "./load-balancers.ts";
 import { nodePools } from "./node-pools.ts";
 import { nodes } from "./nodes.ts";
+import { peerings } from "./peerings.ts";
 import { podAddresses } from "./pod-addresses.ts";
 import { podGarbage } from "./pod-garbage.ts";
 import { replicaSets } from "./replica-sets.ts";
@@ -30,6 +31,7 @@ export { settle } from "./settle.ts";
 /** What runs in a living lab. */
 export const controllers: readonly Controller[] = [
   garbage,
+  peerings,
   virtualMachines,
   nodePools,
   nodes,

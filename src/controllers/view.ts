@@ -19,6 +19,7 @@ import type {
   Subnet,
   VirtualMachine,
   VirtualNetwork,
+  VirtualNetworkPeering,
 } from "../arm/resources.ts";
 import type {
   ConfigMap,
@@ -38,6 +39,7 @@ import { armBucket, armKey, type Key, kubeBucket, kubeKey, type Resource, type R
 type ArmTypes = {
   "Microsoft.Network/virtualNetworks": VirtualNetwork;
   "Microsoft.Network/virtualNetworks/subnets": Subnet;
+  "Microsoft.Network/virtualNetworks/virtualNetworkPeerings": VirtualNetworkPeering;
   "Microsoft.Network/routeTables": RouteTable;
   "Microsoft.Network/networkInterfaces": NetworkInterface;
   "Microsoft.Network/publicIPAddresses": PublicIPAddress;

@@ -56,7 +56,7 @@ export function randomLab(seed: number): LabText {
       );
       manifests[`${name}.yaml`] = manifest(overlayChance, nodes);
     }
-    networks.push(`  - { name: v${vnet}, addressSpace: [${base}.0.0/16], subnets: [${subnets.join(", ")}] }`);
+    networks.push(`  - { name: v${vnet}, addressSpace: [${base}.0.0/16], subnets: [${subnets.join(", ")}]PEERINGS${vnet} }`);
     subnetNames.push(`v${vnet}/data`);
     prefixes.push(`${base}.200.0/28`, `${base}.200.4`, `${base}.0.0/16`);
     const isMember = security.below(2) === 0;
@@ -83,9 +83,32 @@ export function randomLab(seed: number): LabText {
   }
   const machineNames = machines.map((_, vnet) => `m${vnet}`);
   const securityGroups = randomSecurityGroups(security, { subnets: subnetNames, machines: machineNames, memberships, prefixes });
+  const sides = randomPeerings(new Chance(seed ^ 0x9ee1), vnets, sites);
+  for (const vnet of networks.keys()) networks[vnet] = (networks[vnet] ?? "").replace(`PEERINGS${vnet}`, sides[vnet] ?? "");
   const section = (name: string, lines: readonly string[]) => (lines.length === 0 ? "" : `${name}:\n${lines.join("\n")}\n`);
   const lab = `lab: random\nrules: ${pick(["current", "lesson"])}\n${section("networks", networks)}${section("machines", machines)}${section("sites", sites)}${section("routeTables", routeTables)}${section("securityGroups", securityGroups)}internet:\n  - { name: www, address: 203.0.113.10, listen: [443/tcp, 53/udp] }\n${section("clusters", clusters)}`;
   return { lab, manifests };
+}
+
+/** Each VNet's side of a peering between the two, if they are peered; and now and then a site inside another site's prefix. */
+function randomPeerings(chance: Chance, vnets: number, sites: string[]): readonly string[] {
+  const flip = () => chance.below(2) === 0;
+  const [first] = sites;
+  const vnetOfFirst = first === undefined ? undefined : /network: v(\d)/.exec(first)?.[1];
+  if (vnetOfFirst !== undefined && flip()) {
+    sites.push(
+      `  - { name: inner, network: v${vnetOfFirst}, prefixes: [192.168.${vnetOfFirst}.128/25], machines: [{ name: lab, address: 192.168.${vnetOfFirst}.130, listen: [443/tcp] }] }`,
+    );
+  }
+  if (vnets < 2 || chance.below(4) === 0) return [];
+  const hasGateway = (vnet: number) => sites.some((site) => site.includes(`network: v${vnet},`));
+  const borrower = hasGateway(0) !== hasGateway(1) && flip() ? (hasGateway(0) ? 1 : 0) : undefined;
+  return [0, 1].map((vnet) => {
+    const other = 1 - vnet;
+    const gateway = borrower === undefined ? "" : borrower === vnet ? ", useRemoteGateways: true" : ", allowGatewayTransit: true";
+    const access = chance.below(8) === 0 ? ", allowVirtualNetworkAccess: false" : "";
+    return `, peerings: [{ network: v${other}${flip() ? ", allowForwardedTraffic: true" : ""}${gateway}${access} }]`;
+  });
 }
 
 function manifest(chance: Chance, nodes: number): string {

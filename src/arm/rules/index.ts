@@ -6,6 +6,7 @@
 import type { AzureResource } from "../resources.ts";
 import { checkClusters } from "./clusters.ts";
 import { checkNetworks } from "./networks.ts";
+import { checkPeerings } from "./peerings.ts";
 import type { ArmProblem } from "./problem.ts";
 import { checkSecurityGroups } from "./security-groups.ts";
 import { checkSurroundings } from "./surroundings.ts";
@@ -17,6 +18,7 @@ export function checkAzure(resources: readonly AzureResource[]): readonly ArmPro
   const view = azureView(resources);
   checkNetworks(view, report);
   checkSecurityGroups(view, report);
+  checkPeerings(view, report);
   checkSurroundings(view, report);
   checkClusters(view, report);
   return problems;

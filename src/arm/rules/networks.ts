@@ -179,7 +179,7 @@ function checkRouteTable(view: AzureView, table: RouteTable, report: Report): vo
   }
 }
 
-/** The appliance must be directly reachable: in the VNet of the subnets that use the table, or in each of them. */
+/** The appliance must be directly reachable: in the VNet of each subnet that uses the table, or in one that is peered with it. */
 function checkAppliance(
   view: AzureView,
   parents: readonly VirtualNetwork[],
@@ -190,16 +190,16 @@ function checkAppliance(
   const hop = parseAddress(address);
   if (hop === undefined) return;
   for (const network of parents) {
-    const space = view.spaceOf(network);
-    if (space.set.covering(hostPrefix(hop)) !== undefined) continue;
+    const near = [network, ...view.peersOf(network)];
+    if (near.some((one) => view.spaceOf(one).set.covering(hostPrefix(hop)) !== undefined)) continue;
     report({
       ...where,
       code: "InvalidNextHopIpAddress",
       severity: "warning",
       value: address,
-      message: `next hop ${address} is outside VNet ${network.name} (${some(space.prefixes, ", ")}): Azure drops what this route sends`,
+      message: `next hop ${address} is neither in VNet ${network.name} (${some(view.spaceOf(network).prefixes, ", ")}) nor in one that is peered with it: Azure drops what this route sends`,
       source: routing,
-      fix: "use the address of a network interface in the VNet",
+      fix: "use the address of a network interface in the VNet or in a peered one",
     });
   }
 }

@@ -1,7 +1,7 @@
 /** Rules of what stands around the clusters: virtual machines, on-premises sites, hosts on the internet. */
 
 import { type Address, parseAddress } from "../../net/address.ts";
-import { addressAt, hostPrefix, lastAddressOf, type Prefix, parsePrefix, prefixContains } from "../../net/prefix.ts";
+import { addressAt, hostPrefix, lastAddressOf, type Prefix, parsePrefix, prefixContains, prefixCovers } from "../../net/prefix.ts";
 import { labReserved, limits, notOnInternet } from "../limits.ts";
 import { addressTag, subnetTag } from "../names.ts";
 import type { InternetHost, Site, VirtualMachine, VirtualNetwork } from "../resources.ts";
@@ -82,12 +82,12 @@ function isReserved(prefix: Prefix, address: Address): boolean {
 }
 
 function checkSites(view: AzureView, report: Report): void {
-  /** Prefixes by VNet, to see that no two sites share one. */
-  const known = new Map<VirtualNetwork, PrefixSet<Site>>();
+  /** Sites by prefix and VNet. Where one site's prefix is a part of another's, the longer wins; the same prefix has no winner. */
+  const known = new Map<VirtualNetwork, Map<Prefix, Site>>();
   for (const site of view.sites) {
     const local = view.localGateway(site.properties.localNetworkGateway.id);
     const network = local === undefined ? undefined : view.networkBehind(local);
-    const others = network === undefined ? undefined : (known.get(network) ?? new PrefixSet<Site>());
+    const others = network === undefined ? undefined : (known.get(network) ?? new Map<Prefix, Site>());
     if (network !== undefined && others !== undefined) known.set(network, others);
     const prefixes: Prefix[] = [];
     let isComplete = true;
@@ -101,31 +101,32 @@ function checkSites(view: AzureView, report: Report): void {
       checkForbidden(report, where, prefix, `site ${site.name}'s prefix`, labReserved);
       const space = view.spaceOf(network).set.overlapping(prefix)?.prefix;
       if (space !== undefined) {
+        // Azure takes it, and its own routes win.
         report({
           ...where,
           code: "AddressSpaceOverlap",
-          severity: "error",
+          severity: "warning",
           value: prefix,
-          message: `site ${site.name}'s prefix ${span(prefix)} overlaps the address space ${span(space)} of VNet ${network?.name ?? ""}: the VNet's own route wins, so the gateway would never get these packets`,
+          message: `site ${site.name}'s prefix ${span(prefix)} overlaps the address space ${span(space)} of VNet ${network?.name ?? ""}: the VNet's own route wins, so the gateway never gets packets to ${prefixCovers(prefix, space) ? space : prefix}`,
           source: `${gatewayDocs}; learn:azure/virtual-network/virtual-networks-udr-overview`,
           fix: "give the site or the VNet a range of its own",
         });
       }
-      const other = others?.overlapping(prefix);
+      const other = others?.get(prefix);
       if (other !== undefined) {
         report({
           ...where,
           code: "AddressSpaceOverlap",
           severity: "error",
           value: prefix,
-          message: `site ${site.name}'s prefix ${span(prefix)} overlaps ${span(other.prefix)} of site ${other.value.name} behind the same gateway`,
+          message: `sites ${other.name} and ${site.name} behind the same gateway both have ${span(prefix)}: nothing says which of them gets the packets`,
           source: gatewayDocs,
-          fix: "make the sites' prefixes disjoint",
+          fix: "leave one out, or give one site a part of the prefix: the longer prefix wins",
         });
       }
       prefixes.push(prefix);
     }
-    for (const prefix of prefixes) others?.add(prefix, site);
+    for (const prefix of prefixes) others?.set(prefix, site);
     checkSiteMachines(site, isComplete ? prefixes : undefined, report);
   }
 }

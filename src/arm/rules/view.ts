@@ -16,6 +16,7 @@ import type {
   VirtualMachine,
   VirtualNetwork,
   VirtualNetworkGateway,
+  VirtualNetworkPeering,
 } from "../resources.ts";
 import { PrefixSet } from "./prefix-set.ts";
 
@@ -28,6 +29,7 @@ export type AzureView = {
   readonly subnets: readonly Subnet[];
   readonly routeTables: readonly RouteTable[];
   readonly securityGroups: readonly NetworkSecurityGroup[];
+  readonly peerings: readonly VirtualNetworkPeering[];
   readonly machines: readonly VirtualMachine[];
   readonly localGateways: readonly LocalNetworkGateway[];
   readonly sites: readonly Site[];
@@ -46,6 +48,10 @@ export type AzureView = {
   readonly subnetsWithGroup: (group: NetworkSecurityGroup) => readonly Subnet[];
   /** The VNet whose gateway has a connection to the site. */
   readonly networkBehind: (site: LocalNetworkGateway) => VirtualNetwork | undefined;
+  /** The VNets that a VNet is peered with, where both have their side. */
+  readonly peersOf: (network: VirtualNetwork) => readonly VirtualNetwork[];
+  /** The gateway of a VNet. */
+  readonly gatewayOf: (network: VirtualNetwork) => VirtualNetworkGateway | undefined;
   readonly spaceOf: (network: VirtualNetwork | undefined) => Space;
 };
 
@@ -61,7 +67,9 @@ export function azureView(resources: readonly AzureResource[]): AzureView {
   const pools = of("Microsoft.ContainerService/managedClusters/agentPools");
   const localGateways = of("Microsoft.Network/localNetworkGateways");
   const network = finder(networks);
-  const gateway = finder<VirtualNetworkGateway>(of("Microsoft.Network/virtualNetworkGateways"));
+  const gateways = of("Microsoft.Network/virtualNetworkGateways");
+  const gateway = finder<VirtualNetworkGateway>(gateways);
+  const gatewaysBy = grouped(gateways, ({ properties }) => parentOf(properties.ipConfigurations[0]?.properties.subnet.id ?? ""));
   const poolsBy = grouped(pools, (pool) => parentOf(pool.id));
   const subnetsBy = grouped(subnets, (subnet) => parentOf(subnet.id));
   const subnetsByTable = grouped(subnets, (subnet) => subnet.properties.routeTable?.id ?? "");
@@ -70,6 +78,9 @@ export function azureView(resources: readonly AzureResource[]): AzureView {
     of("Microsoft.Network/connections"),
     (connection) => connection.properties.localNetworkGateway2.id,
   );
+  const peerings = of("Microsoft.Network/virtualNetworks/virtualNetworkPeerings");
+  const remoteIds = grouped(peerings, (peering) => parentOf(peering.id));
+  const remotesOf = (id: string) => remoteIds(id).flatMap(({ properties }) => network(properties.remoteVirtualNetwork.id) ?? []);
   const spaces = new Map<VirtualNetwork, Space>();
   return {
     labs: of("Drydock.Lab/labs"),
@@ -77,6 +88,7 @@ export function azureView(resources: readonly AzureResource[]): AzureView {
     subnets,
     routeTables: of("Microsoft.Network/routeTables"),
     securityGroups: of("Microsoft.Network/networkSecurityGroups"),
+    peerings,
     machines,
     localGateways,
     sites: of("Drydock.Lab/sites"),
@@ -97,6 +109,8 @@ export function azureView(resources: readonly AzureResource[]): AzureView {
       const { ipConfigurations = [] } = gateway(connection?.properties.virtualNetworkGateway1.id ?? "")?.properties ?? {};
       return network(parentOf(ipConfigurations[0]?.properties.subnet.id ?? ""));
     },
+    peersOf: (parent) => remotesOf(parent.id).filter((remote) => remotesOf(remote.id).includes(parent)),
+    gatewayOf: (parent) => gatewaysBy(parent.id)[0],
     spaceOf: (parent) => {
       if (parent === undefined) return noSpace;
       let space = spaces.get(parent);

@@ -1,6 +1,7 @@
 /**
  * An on-premises site: a router at the other end of the gateway's tunnel, and the site's machines.
- * The gateway announces the VNet's address space to it and nothing else: no user-defined routes, hence no pod address space of kubenet.
+ * The gateway announces to it the address space of the VNet and of the peered VNets that use the gateway, and nothing else: no user-defined
+ * routes, hence no pod address space of kubenet.
  * Azure docs: vpn-gateway-bgp-overview; the consequence for pods is described in AKS docs: concepts-network-cni-overview ("pod initiated").
  */
 
@@ -11,6 +12,7 @@ import { parseAddress } from "../../net/address.ts";
 import { hostPrefix, mustPrefix } from "../../net/prefix.ts";
 import { listenersOf } from "../listeners.ts";
 import type { Part } from "../part.ts";
+import { announcedBy } from "../peerings.ts";
 import type { SiteInfo, VnetInfo } from "../topology.ts";
 import { eth0, hostNames, links, routerAddress } from "../wiring.ts";
 
@@ -53,15 +55,15 @@ export function siteRouter(vnet: VnetInfo, site: SiteInfo): Part {
       ),
     ],
     routes: [
-      ...vnet.prefixes.map(
-        (dst): Route => ({
+      ...announcedBy(vnet).map(
+        ({ prefix: dst, vnet: owner }): Route => ({
           type: "unicast",
           table: mainTable,
           dst,
           dev: links.siteToFabric,
           via: routerAddress.fabric,
           onlink: true,
-          origin: { ...origin, reason: `the gateway announces ${dst}, the address space of VNet ${vnet.name}` },
+          origin: { ...origin, reason: `the gateway announces ${dst}, the address space of VNet ${owner.name}` },
         }),
       ),
       ...resource.properties.machines.flatMap((machine): Route[] => {

@@ -3,26 +3,29 @@
  * precedence. Docs: virtual-networks-udr-overview.
  *
  * 1. Longest prefix wins. 2. For the same prefix: user-defined, then gateway (BGP), then system.
- * 3. A system route for the VNet's own space wins over gateway routes inside that space, however long their prefix.
+ * 3. System routes for the VNet's own space and for that of peered VNets win over gateway routes inside, however long their prefix.
  */
 
 import type { NextHopType } from "../../arm/resources.ts";
 import type { Origin } from "../../ir/network.ts";
 import { type Address, parseAddress } from "../../net/address.ts";
 import { comparePrefixes, mustPrefix, type Prefix, parsePrefix, prefixCovers } from "../../net/prefix.ts";
-import type { SiteInfo, SubnetInfo, VnetInfo } from "../topology.ts";
+import { isOpen, sitesInReach } from "../peerings.ts";
+import type { PeeringInfo, SiteInfo, SubnetInfo, VnetInfo } from "../topology.ts";
 
 /** As `az network nic show-effective-route-table` names things. */
 export type EffectiveRoute = {
   readonly name?: string;
   readonly source: "Default" | "User" | "VirtualNetworkGateway";
-  /** Invalid: a route with precedence has the same prefix. */
+  /** Invalid: another route has precedence, by the same prefix or as the VNet's own or a peered VNet's. */
   readonly state: "Active" | "Invalid";
   readonly prefix: Prefix;
-  readonly nextHopType: NextHopType;
+  readonly nextHopType: NextHopType | "VNetPeering";
   readonly nextHopIpAddress?: Address;
   /** Of a gateway route: where it leads. */
   readonly site?: SiteInfo;
+  /** Of a route into a peered VNet, or to a gateway there. */
+  readonly peering?: PeeringInfo;
   readonly origin: Origin;
 };
 
@@ -31,11 +34,12 @@ const source = "Azure docs: virtual-networks-udr-overview";
 /** Azure's defaults for private space that no VNet of its own uses. */
 const unusedSpace = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"].map(mustPrefix);
 
-/** Sorted by prefix, active before invalid. */
-export function effectiveRoutes(vnet: VnetInfo, subnet: SubnetInfo): readonly EffectiveRoute[] {
+/** Sorted by prefix, active before invalid. Without `subnet`: those of a gateway whose subnet the lab leaves out. */
+export function effectiveRoutes(vnet: VnetInfo, subnet: SubnetInfo | undefined): readonly EffectiveRoute[] {
   const candidates = [...userRoutes(subnet), ...gatewayRoutes(vnet, subnet), ...systemRoutes(vnet)];
   const taken = new Set<Prefix>();
   const routes = candidates.map((route): EffectiveRoute => {
+    if (route.state === "Invalid") return route;
     if (taken.has(route.prefix)) return { ...route, state: "Invalid" };
     taken.add(route.prefix);
     return route;
@@ -44,7 +48,7 @@ export function effectiveRoutes(vnet: VnetInfo, subnet: SubnetInfo): readonly Ef
 }
 
 function systemRoutes(vnet: VnetInfo): EffectiveRoute[] {
-  const route = (prefix: Prefix, nextHopType: NextHopType, reason: string): EffectiveRoute => ({
+  const route = (prefix: Prefix, nextHopType: EffectiveRoute["nextHopType"], reason: string): EffectiveRoute => ({
     source: "Default",
     state: "Active",
     prefix,
@@ -54,38 +58,55 @@ function systemRoutes(vnet: VnetInfo): EffectiveRoute[] {
   const own = vnet.prefixes.map((prefix) =>
     route(prefix, "VnetLocal", `system route: ${prefix} is the address space of VNet ${vnet.name}`),
   );
+  const peered = vnet.peerings.flatMap((peering) =>
+    peering.remote.prefixes.map((prefix): EffectiveRoute => {
+      const closed = isOpen(peering) ? "" : "; allowVirtualNetworkAccess is false";
+      const reason = `system route: ${prefix} is the address space of VNet ${peering.remote.name}, peered by ${peering.resource.name}${closed}`;
+      return { ...route(prefix, "VNetPeering", reason), peering };
+    }),
+  );
+  const used = new Set([...own, ...peered].map(({ prefix }) => prefix));
   return [
     ...own,
+    ...peered,
     route(mustPrefix("0.0.0.0/0"), "Internet", "system route: everything else goes to the Internet"),
     ...unusedSpace
-      .filter((prefix) => !vnet.prefixes.includes(prefix))
+      .filter((prefix) => !used.has(prefix))
       .map((prefix) => route(prefix, "None", `system route: Azure drops private space ${prefix} that the VNet does not use`)),
   ];
 }
 
-/** Prefixes learnt from connected sites. None for a subnet whose table turns propagation off. */
+/**
+ * Prefixes learnt from connected sites, by the VNet's own gateway or by that of a peered VNet. None for a subnet whose table turns propagation
+ * off. Invalid where the VNet's own or a peered VNet's space has them.
+ */
 function gatewayRoutes(vnet: VnetInfo, subnet: SubnetInfo | undefined): EffectiveRoute[] {
   if (subnet?.routeTable?.properties.disableBgpRoutePropagation === true) return [];
-  return vnet.sites.flatMap((site) =>
-    site.prefixes
-      .filter((prefix) => !vnet.prefixes.some((own) => prefixCovers(own, prefix)))
-      .map((prefix) => ({
-        source: "VirtualNetworkGateway" as const,
-        state: "Active" as const,
+  const spaces = [vnet, ...vnet.peerings.map(({ remote }) => remote)];
+  return sitesInReach(vnet).flatMap(({ site, peering }) =>
+    site.prefixes.map((prefix): EffectiveRoute => {
+      const inside = spaces.find((space) => space.prefixes.some((own) => prefixCovers(own, prefix)));
+      const by = peering === undefined ? "" : `, by the gateway of VNet ${peering.remote.name}`;
+      const not = inside === undefined ? "" : `; the system route of VNet ${inside.name} wins`;
+      return {
+        source: "VirtualNetworkGateway",
+        state: inside === undefined ? "Active" : "Invalid",
         prefix,
-        nextHopType: "VirtualNetworkGateway" as const,
+        nextHopType: "VirtualNetworkGateway",
         site,
+        ...(peering === undefined ? {} : { peering }),
         origin: {
           resource: site.resource.properties.localNetworkGateway.id,
-          reason: `gateway route: ${prefix} is on-premises at ${site.resource.name}`,
+          reason: `gateway route: ${prefix} is on-premises at ${site.resource.name}${by}${not}`,
           source,
         },
-      })),
+      };
+    }),
   );
 }
 
-function userRoutes(subnet: SubnetInfo): EffectiveRoute[] {
-  const table = subnet.routeTable;
+function userRoutes(subnet: SubnetInfo | undefined): EffectiveRoute[] {
+  const table = subnet?.routeTable;
   if (table === undefined) return [];
   return table.properties.routes.flatMap((route): EffectiveRoute[] => {
     const prefix = parsePrefix(route.properties.addressPrefix);

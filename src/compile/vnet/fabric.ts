@@ -7,19 +7,23 @@
  * came in by, so that the number of policy rules does not grow with the number of machines.
  */
 
-import type { Interface, Origin, PolicyRule, Route } from "../../ir/network.ts";
+import type { Interface, InterfaceName, Origin, PolicyRule, Route } from "../../ir/network.ts";
 import { mainTable } from "../../ir/network.ts";
 import { priorities, type Rule, type Table } from "../../ir/ruleset.ts";
 import type { Address } from "../../net/address.ts";
 import { hostPrefix, lengthOf, mustPrefix } from "../../net/prefix.ts";
 import type { Part } from "../part.ts";
-import type { NicInfo, SubnetInfo, VnetInfo } from "../topology.ts";
-import { azureHostAddress, eth0, hostNames, links, nicTable, routerAddress, rulePriority } from "../wiring.ts";
+import { isOpen, type RemoteAppliance, remoteAppliances } from "../peerings.ts";
+import { type NicInfo, nicsByAddress, type SubnetInfo, type VnetInfo } from "../topology.ts";
+import { azureHostAddress, eth0, hostNames, links, nicTable, peerAddress, routerAddress, rulePriority } from "../wiring.ts";
 import { type EffectiveRoute, effectiveRoutes } from "./effective-routes.ts";
 import { overlayGuard, overlayPolicyRules, overlayRoutes } from "./overlay.ts";
 
-/** Table of the subnet with this index. */
-const subnetTable = (subnet: SubnetInfo) => 100 + subnet.index;
+/** A subnet that sends packets: by its mark and its table they take its effective routes. */
+type Sender = { readonly index: number; readonly subnet: SubnetInfo | undefined; readonly origin: Origin };
+
+/** Table of the sender with this index. */
+const senderTable = (sender: Sender) => 100 + sender.index;
 /** Swallows what is sent to addresses that nobody has. */
 const nobody = "nobody";
 
@@ -27,8 +31,8 @@ const defaultRoute = mustPrefix("0.0.0.0/0");
 
 export function fabric(vnet: VnetInfo): Part {
   const origin: Origin = { resource: vnet.resource.id, reason: `fabric of VNet ${vnet.name}` };
-  const nicByAddress = new Map(vnet.nics.flatMap((nic) => [nic.primary, ...nic.secondary].map((address) => [address, nic] as const)));
-  const subnetsInUse = vnet.subnets.filter((subnet) => vnet.nics.some((nic) => nic.subnet.key === subnet.key));
+  const senders = sendersOf(vnet);
+  const next = nextHops(vnet);
   return {
     interfaces: [
       loopback(vnet, origin),
@@ -53,13 +57,13 @@ export function fabric(vnet: VnetInfo): Part {
           origin: { ...origin, reason: `no network interface in VNet ${vnet.name} has this address` },
         }),
       ),
-      ...subnetsInUse.flatMap((subnet) =>
-        effectiveRoutes(vnet, subnet)
+      ...senders.flatMap((sender) =>
+        effectiveRoutes(vnet, sender.subnet)
           .filter((r) => r.state === "Active")
-          .map((r) => subnetRoute(subnetTable(subnet), r, nicByAddress)),
+          .map((r) => subnetRoute(senderTable(sender), r, next)),
       ),
       ...overlayRoutes(vnet),
-      // What comes in by the gateway obeys the VNet's own prefixes only: the gateway announces nothing else.
+      // What a peered VNet sends to this one's gateway.
       ...vnet.sites.flatMap((site) =>
         site.prefixes.map(
           (dst): Route => ({
@@ -75,13 +79,13 @@ export function fabric(vnet: VnetInfo): Part {
       ),
     ],
     rules: [
-      ...subnetsInUse.map(
-        (subnet): PolicyRule => ({
+      ...senders.map(
+        (sender): PolicyRule => ({
           priority: rulePriority.subnets,
           family: 4,
-          mark: { value: subnet.index, mask: 0xffffffff },
-          table: subnetTable(subnet),
-          origin: { resource: subnet.resource.id, reason: `effective routes of subnet ${subnet.resource.name}` },
+          mark: { value: sender.index, mask: 0xffffffff },
+          table: senderTable(sender),
+          origin: sender.origin,
         }),
       ),
       ...overlayPolicyRules(vnet),
@@ -96,12 +100,41 @@ export function fabric(vnet: VnetInfo): Part {
   };
 }
 
+/** The subnets with network interfaces, and that of the gateway: what it takes in obeys its subnet's routes. */
+function sendersOf(vnet: VnetInfo): readonly Sender[] {
+  const used = new Set(vnet.nics.map((nic) => nic.subnet.key));
+  const subnets = vnet.subnets.filter((subnet) => used.has(subnet.key) && subnet !== vnet.gatewaySubnet);
+  return [
+    ...subnets.map((subnet) => ({
+      index: subnet.index,
+      subnet,
+      origin: { resource: subnet.resource.id, reason: `effective routes of subnet ${subnet.resource.name}` },
+    })),
+    ...(vnet.gateway === undefined
+      ? []
+      : [
+          {
+            index: gatewayIndex(vnet),
+            subnet: vnet.gatewaySubnet,
+            origin: { resource: vnet.gateway.id, reason: "effective routes of GatewaySubnet, for what comes in by the gateway" },
+          },
+        ]),
+  ];
+}
+
+/** The number after those of all subnets when the lab leaves the gateway's subnet out. */
+function gatewayIndex(vnet: VnetInfo): number {
+  return vnet.gatewaySubnet?.index ?? vnet.subnets.length + 1;
+}
+
 function loopback(vnet: VnetInfo, origin: Origin): Interface {
   const own = (address: Address, reason: string) => ({ address, prefixLength: 32, origin: { ...origin, reason } });
   return {
     kind: "loopback",
     name: "lo",
     addresses: [
+      // First, so that it is what the fabric asks peered ones with: the next is theirs as well.
+      ...(vnet.peerings.length === 0 ? [] : [own(peerAddress(vnet.index), "the fabric towards those of peered VNets")]),
       own(routerAddress.fabric, "the fabric towards its routers"),
       own(azureHostAddress, "Azure's host address: health probes come from here"),
       ...vnet.subnets.map((subnet) => own(subnet.gateway, `gateway of subnet ${subnet.resource.name}`)),
@@ -142,7 +175,17 @@ function nicRoutes(nic: NicInfo): Route[] {
   ];
 }
 
-function subnetRoute(table: number, route: EffectiveRoute, nicByAddress: ReadonlyMap<Address, NicInfo>): Route {
+/** What the next hops of routes are: network interfaces of the VNet, or the ways to those of peered VNets. */
+type NextHops = { readonly own: ReadonlyMap<Address, NicInfo>; readonly remote: ReadonlyMap<Address, RemoteAppliance> };
+
+function nextHops(vnet: VnetInfo): NextHops {
+  const remote = remoteAppliances(vnet).flatMap((appliance) =>
+    [appliance.nic.primary, ...appliance.nic.secondary].map((address) => [address, appliance] as const),
+  );
+  return { own: nicsByAddress(vnet), remote: new Map(remote) };
+}
+
+function subnetRoute(table: number, route: EffectiveRoute, next: NextHops): Route {
   const base = { table, dst: route.prefix, origin: route.origin };
   const dropped = (why: string): Route => ({
     ...base,
@@ -158,14 +201,24 @@ function subnetRoute(table: number, route: EffectiveRoute, nicByAddress: Readonl
       return { ...base, type: "blackhole" };
     case "VirtualNetworkGateway":
       if (route.site === undefined) return dropped("no site is connected to a gateway of this VNet");
+      if (route.peering !== undefined) return toPeer(base, route.peering.fabricInterface, route.peering.remote);
       return { ...base, type: "unicast", dev: route.site.fabricInterface, via: routerAddress.site, onlink: true };
+    case "VNetPeering":
+      if (route.peering === undefined || !isOpen(route.peering)) return { ...base, type: "blackhole" };
+      return toPeer(base, route.peering.fabricInterface, route.peering.remote);
     case "VirtualAppliance": {
       const hop = route.nextHopIpAddress;
-      const nic = hop === undefined ? undefined : nicByAddress.get(hop);
-      if (hop === undefined || nic === undefined) return dropped("no network interface has the next hop's address");
-      return { ...base, type: "unicast", dev: nic.fabricInterface, via: nic.primary, onlink: true };
+      const nic = hop === undefined ? undefined : next.own.get(hop);
+      if (nic !== undefined) return { ...base, type: "unicast", dev: nic.fabricInterface, via: nic.primary, onlink: true };
+      const remote = hop === undefined ? undefined : next.remote.get(hop);
+      if (remote !== undefined) return toPeer(base, remote.fabricInterface, remote.peering.remote);
+      return dropped("no network interface of this VNet or of a peered one has the next hop's address");
     }
   }
+}
+
+function toPeer(base: Pick<Route, "table" | "dst" | "origin">, dev: InterfaceName, remote: VnetInfo): Route {
+  return { ...base, type: "unicast", dev, via: peerAddress(remote.index), onlink: true };
 }
 
 /**
@@ -235,7 +288,10 @@ function guard(vnet: VnetInfo, origin: Origin): Table {
         name: "subnets",
         key: ["ifname"],
         value: ["mark"],
-        elements: vnet.nics.map((nic) => ({ key: [nic.fabricInterface], value: [nic.subnet.index] })),
+        elements: [
+          ...vnet.nics.map((nic) => ({ key: [nic.fabricInterface], value: [nic.subnet.index] })),
+          ...vnet.sites.map((site) => ({ key: [site.fabricInterface], value: [gatewayIndex(vnet)] })),
+        ],
       },
     ],
   };

@@ -102,18 +102,54 @@ const subnet = object(
   },
 );
 
+const peering = object(
+  {
+    network: required(text({ what: "name of a VNet", examples: ["hub"] }), "The remote VNet. It needs a peering of its own to this one."),
+    name: optional(name("a peering", "spoke-to-hub"), "Name of the peering. Default: VNET-to-VNET."),
+    allowVirtualNetworkAccess: withDefault(
+      flag("allowVirtualNetworkAccess"),
+      true,
+      "False on either side: the machines of the two VNets do not reach one another.",
+    ),
+    allowForwardedTraffic: withDefault(
+      flag("allowForwardedTraffic"),
+      false,
+      "True: takes packets that a machine of the remote VNet forwards, whose source is not in the remote address space.",
+    ),
+    allowGatewayTransit: withDefault(flag("allowGatewayTransit"), false, "True: the remote VNet may use this VNet's gateway."),
+    useRemoteGateways: withDefault(
+      flag("useRemoteGateways"),
+      false,
+      "True: this VNet uses the remote one's gateway; the remote side must have allowGatewayTransit.",
+    ),
+  },
+  {
+    what: "a peering",
+    synonyms: { remoteVirtualNetwork: "network", vnet: "network", to: "network" },
+    notModelled: {
+      peerCompleteVnets: "leave it out: whole VNets are peered",
+      localSubnetNames: "leave them out: whole VNets are peered",
+      remoteSubnetNames: "leave them out: whole VNets are peered",
+      doNotVerifyRemoteGateways: "leave it out",
+    },
+  },
+);
+
 const network = object(
   {
     name: required(name("a VNet", "hub"), "Name of the virtual network."),
     addressSpace: required(list(cidr, { what: "addressSpace", least: 1 }), "The prefixes of the virtual network."),
     subnets: withDefault(list(subnet, { what: "subnets" }), [], "Its subnets."),
+    peerings: withDefault(
+      list(peering, { what: "peerings" }),
+      [],
+      "Its side of peerings with other VNets. Packets pass when the other VNet has its side too; they go no further than that VNet.",
+    ),
   },
   {
     what: "a network",
-    synonyms: { addressPrefixes: "addressSpace", prefixes: "addressSpace", prefix: "addressSpace" },
+    synonyms: { addressPrefixes: "addressSpace", prefixes: "addressSpace", prefix: "addressSpace", virtualNetworkPeerings: "peerings" },
     notModelled: {
-      peerings: "leave them out; put what must talk to each other into one network",
-      virtualNetworkPeerings: "leave them out; put what must talk to each other into one network",
       dhcpOptions: "leave it out",
       dnsServers: "leave them out",
       enableDdosProtection: "leave it out",
@@ -488,9 +524,9 @@ const options = {
     udr: "routeTables",
     networkSecurityGroups: "securityGroups",
     nsgs: "securityGroups",
+    peerings: "networks[].peerings, one on each side",
   },
   notModelled: {
-    peerings: "leave them out; put what must talk to each other into one network",
     firewalls: "leave them out; a machine may stand for one as the end of a journey",
     natGateways: "leave them out: outbound traffic takes the load balancer",
     privateEndpoints: "leave them out",

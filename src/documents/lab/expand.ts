@@ -103,6 +103,7 @@ class Expander {
     for (const network of networks) this.#network(network);
     for (const machine of machines) this.#machine(machine);
     const networkNames = new Map(networks.map(({ entry }) => [entry.name.toLowerCase(), entry.name]));
+    for (const network of networks) this.#peerings(network, networkNames);
     const gateways = new Set<string>();
     for (const site of this.#unique("sites", "site", (lab) => lab.sites)) this.#site(site, networkNames, gateways);
     for (const host of this.#unique("internet", "internet host", (lab) => lab.internet)) this.#internetHost(host);
@@ -238,6 +239,42 @@ class Expander {
           },
         },
         { source, path: subnet.path, rename: (property) => (property[0] === "addressPrefix" ? ["prefix"] : property) },
+      );
+    }
+  }
+
+  /** The name of the VNet as it was given. */
+  #networkCalled(reference: string, networks: ReadonlyMap<string, string>, source: Source, path: Path): string | undefined {
+    const network = networks.get(reference.toLowerCase());
+    if (network !== undefined) return network;
+    const names = [...networks.values()];
+    this.#complain(source, path, {
+      code: "UnknownReference",
+      value: reference,
+      message: `there is no network ${formatValue(reference)}${this.#suggestions.didYouMean(reference, names)}`,
+      fix: names.length === 0 ? "describe it under networks" : `networks are ${some(names)}`,
+    });
+    return undefined;
+  }
+
+  #peerings({ entry, source, path }: Located<NetworkEntry>, networks: ReadonlyMap<string, string>): void {
+    const located = entry.peerings.flatMap((peering, index) => {
+      if (peering?.network === undefined) return [];
+      const at = [...path, "peerings", index];
+      const remote = this.#networkCalled(peering.network, networks, source, [...at, "network"]);
+      if (remote === undefined) return [];
+      return [{ entry: { ...peering, remote, name: peering.name ?? `${entry.name}-to-${remote}` }, source, path: at }];
+    });
+    for (const { entry: peering, path: at } of this.#distinct("peering", located)) {
+      const { remote, name, network: _network, ...properties } = peering;
+      this.#add(
+        {
+          id: armId(this.#name, "Microsoft.Network/virtualNetworks/virtualNetworkPeerings", entry.name, name),
+          name,
+          type: "Microsoft.Network/virtualNetworks/virtualNetworkPeerings",
+          properties: { remoteVirtualNetwork: { id: armId(this.#name, "Microsoft.Network/virtualNetworks", remote) }, ...properties },
+        },
+        { source, path: at, rename: (property) => (property[0] === "remoteVirtualNetwork" ? ["network"] : property) },
       );
     }
   }
@@ -445,17 +482,8 @@ class Expander {
     gateways: Set<string>,
   ): void {
     if (entry.network === undefined) return;
-    const network = networks.get(entry.network.toLowerCase());
-    if (network === undefined) {
-      const names = [...networks.values()];
-      this.#complain(source, [...path, "network"], {
-        code: "UnknownReference",
-        value: entry.network,
-        message: `there is no network ${formatValue(entry.network)}${this.#suggestions.didYouMean(entry.network, names)}`,
-        fix: names.length === 0 ? "describe it under networks" : `networks are ${some(names)}`,
-      });
-      return;
-    }
+    const network = this.#networkCalled(entry.network, networks, source, [...path, "network"]);
+    if (network === undefined) return;
     const group = this.#name;
     const location = this.#location;
     const gatewayName = `${network}-gateway`;

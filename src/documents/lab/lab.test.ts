@@ -15,6 +15,14 @@ const overlay = (rest: string) =>
 const cluster = (rest: string) => `lab: t\n${network}clusters: [{ name: c, ${rest} }]\n`;
 const around = (rest: string) => `lab: t\n${network}${rest}\n`;
 
+/** hub and spoke, and another VNet with a part of the hub's space. */
+const peered = (ofHub: string, ofSpoke: string, ofOther = "") => `lab: t
+networks:
+  - { name: hub, addressSpace: [10.240.0.0/16]${ofHub === "" ? "" : `, peerings: ${ofHub}`} }
+  - { name: spoke, addressSpace: [10.241.0.0/16]${ofSpoke === "" ? "" : `, peerings: ${ofSpoke}`} }
+  - { name: other, addressSpace: [10.240.128.0/17]${ofOther} }
+`;
+
 describe("a valid lab", () => {
   const dir = "examples/two-options/";
   const others = Object.fromEntries(readdirSync(dir).map((name) => [name, readFileSync(dir + name, "utf8")]));
@@ -209,19 +217,37 @@ const refusals: readonly (readonly [name: string, text: string, problem: string]
   ["a port too high", around("machines: [{ name: m, subnet: hub/a, listen: [65536/tcp] }]"), "InvalidValue machines[0].listen[0]"],
   ["SCTP", around("machines: [{ name: m, subnet: hub/a, listen: [80/sctp] }]"), "NotModelled machines[0].listen[0]"],
   ["a site nowhere", around("sites: [{ name: s, network: hob, prefixes: [192.168.0.0/16] }]"), "UnknownReference sites[0].network"],
+  ["a peering with nobody", peered("[{ network: spike }]", ""), "UnknownReference networks[0].peerings[0].network"],
+  ["a peering with itself", peered("[{ network: hub }]", ""), "CannotPeerVirtualNetworkWithItself networks[0].peerings[0].network"],
+  ["a peering at the top", around("peerings: []"), "UnknownProperty peerings"],
   [
-    "a site inside the VNet",
-    around("sites: [{ name: s, network: hub, prefixes: [10.240.9.0/24] }]"),
-    "AddressSpaceOverlap sites[0].prefixes[0]",
+    "two peerings of a pair",
+    peered("[{ network: spoke }, { network: spoke, name: again }]", "[{ network: hub }]"),
+    "AnotherPeeringAlreadyReferencesRemoteVnet networks[0].peerings[1].network",
   ],
   [
-    "a site around the VNet",
-    around("sites: [{ name: s, network: hub, prefixes: [10.0.0.0/8] }]"),
-    "AddressSpaceOverlap sites[0].prefixes[0]",
+    "peered spaces that overlap",
+    peered("[{ network: other }]", "", ", peerings: [{ network: hub }]"),
+    "VnetAddressSpacesOverlap networks[0].peerings[0].network",
+  ],
+  [
+    "a remote gateway that is not there",
+    peered("[{ network: spoke, allowGatewayTransit: true }]", "[{ network: hub, useRemoteGateways: true }]"),
+    "RemoteVnetHasNoGateways networks[1].peerings[0].useRemoteGateways",
+  ],
+  [
+    "a gateway that is not lent",
+    `${peered("[{ network: spoke }]", "[{ network: hub, useRemoteGateways: true }]")}sites: [{ name: s, network: hub, prefixes: [192.168.0.0/16] }]`,
+    "RemotePeeringGatewayTransitNotAllowed networks[1].peerings[0].useRemoteGateways",
+  ],
+  [
+    "a remote gateway beside one's own",
+    `${peered("[{ network: spoke, allowGatewayTransit: true }]", "[{ network: hub, useRemoteGateways: true }]")}sites: [{ name: s, network: hub, prefixes: [192.168.0.0/16] }, { name: t, network: spoke, prefixes: [192.168.9.0/24] }]`,
+    "VnetHasGatewayAndUsesRemoteGateways networks[1].peerings[0].useRemoteGateways",
   ],
   [
     "two sites in each other's way",
-    around("sites: [{ name: s, network: hub, prefixes: [192.168.0.0/16] }, { name: t, network: hub, prefixes: [192.168.1.0/24] }]"),
+    around("sites: [{ name: s, network: hub, prefixes: [192.168.0.0/16] }, { name: t, network: hub, prefixes: [192.168.0.0/16] }]"),
     "AddressSpaceOverlap sites[1].prefixes[0]",
   ],
   [
@@ -390,6 +416,17 @@ describe("refused, once, by name", () => {
 
 describe("warned of, and brought up", () => {
   const warnings: readonly (readonly [name: string, text: string, problem: string])[] = [
+    ["one side of a peering", peered("[{ network: spoke }]", ""), "PeeringNotConnected networks[0].peerings[0].network"],
+    [
+      "a site inside the VNet",
+      around("sites: [{ name: s, network: hub, prefixes: [10.240.9.0/24] }]"),
+      "AddressSpaceOverlap sites[0].prefixes[0]",
+    ],
+    [
+      "a site around the VNet",
+      around("sites: [{ name: s, network: hub, prefixes: [10.0.0.0/8] }]"),
+      "AddressSpaceOverlap sites[0].prefixes[0]",
+    ],
     ["a pod CIDR with Azure CNI", azure(", podCidr: 10.244.0.0/16"), "PodCidrIgnored clusters[0].podCidr"],
     [
       "too small a subnet",
