@@ -37,6 +37,8 @@ export const limits = {
   largestSubnet: { value: 8, source: "learn:azure/virtual-network/virtual-networks-faq (2019); AKS caps the VNet at /8" },
   /** Network, gateway, two for DNS, broadcast. */
   reservedAddresses: { value: 5, source: "learn:azure/virtual-network/virtual-networks-faq" },
+  /** With Linux nodes. */
+  networkPolicyManagerNodes: { value: 250, source: "aks:use-network-policies.md" },
   /** Prefix length that must be exceeded. */
   largestServiceCidr: { value: 12, source: planning },
   /** Prefix length of a node's share of the pod CIDR, with kubenet and Azure CNI Overlay. */

@@ -213,12 +213,18 @@ export type Connection = ArmResource<
   { readonly connectionType: "IPsec"; readonly virtualNetworkGateway1: Reference; readonly localNetworkGateway2: Reference }
 >;
 
+/** Who enforces Kubernetes' network policies. `azure` is Azure Network Policy Manager (NPM). */
+export type NetworkPolicyEngine = "none" | "azure" | "calico" | "cilium";
+
 export type NetworkProfile = {
   readonly networkPlugin: "kubenet" | "azure" | "none";
   readonly networkPluginMode?: "overlay";
   /** Of `azure` with node subnet. The lesson's form is `bridge`; AKS's default since 2021-01-04 is `transparent`. */
   readonly networkMode?: "bridge" | "transparent";
-  readonly networkPolicy?: string;
+  /** Absent is `none`. */
+  readonly networkPolicy?: NetworkPolicyEngine;
+  /** Absent is `azure`. */
+  readonly networkDataplane?: "azure" | "cilium";
   /** Of kubenet and Azure CNI Overlay. */
   readonly podCidr?: string;
   readonly serviceCidr: string;

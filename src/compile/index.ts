@@ -18,11 +18,13 @@ import { listenersOf, podListeners } from "./listeners.ts";
 import { inboundLoadBalancing } from "./load-balancer/inbound.ts";
 import { edge, internetLink, publicAddressesOf } from "./load-balancer/outbound.ts";
 import { masqueradeTable } from "./masquerade/masquerade.ts";
+import { ClusterPolicies } from "./network-policy/network-policy.ts";
 import { guardInputs, guardPart, SecurityGroups } from "./network-security-group/network-security-group.ts";
 import { azureCniOverlay } from "./overlay/overlay.ts";
 import { hostOf, type Part } from "./part.ts";
 import { announcedBy, appliancesForPeers, remoteAppliances, sitesInReach } from "./peerings.ts";
 import type { NodeContext, PodNetwork } from "./pod-network.ts";
+import { sameItems } from "./same-items.ts";
 import { healthListeners, nodeTable, type ServiceInputs, type SharedRules, sharedRules } from "./service-proxy/service-proxy.ts";
 import { siteMachine, siteRouter, tunnel } from "./site/site.ts";
 import { type ClusterInfo, hostNetworkPodsOn, type NodeInfo, podsOn, type Topology, topologyOf, type VnetInfo } from "./topology.ts";
@@ -56,13 +58,12 @@ function podNetworkOf(cluster: ClusterInfo): PodNetwork {
 class CompiledNetwork implements Network {
   readonly #recipes: ReadonlyMap<HostName, () => Recipe>;
   readonly #made = new Map<HostName, { readonly inputs: readonly unknown[]; readonly host: Host }>();
-  /** By cluster name. */
-  readonly #serviceRules = new Map<string, ServiceRules>();
+  readonly #shared = new Map<string, SharedParts>();
   #previous: CompiledNetwork | undefined;
   #names: readonly HostName[] | undefined;
 
   constructor(topology: Topology, previous: CompiledNetwork | undefined) {
-    this.#recipes = recipesOf(topology, this.#serviceRules, previous === undefined ? undefined : previous.#serviceRules);
+    this.#recipes = recipesOf(topology, this.#shared, previous === undefined ? undefined : previous.#shared);
     this.#previous = previous;
     // Only one generation is kept: what nobody asked for in between is compiled again.
     if (previous !== undefined) previous.#previous = undefined;
@@ -85,14 +86,10 @@ class CompiledNetwork implements Network {
   }
 }
 
-function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean {
-  return a.length === b.length && a.every((item, index) => item === b[index]);
-}
-
 function recipesOf(
   topology: Topology,
-  rules: Map<string, ServiceRules>,
-  rulesBefore: ReadonlyMap<string, ServiceRules> | undefined,
+  shared: Map<string, SharedParts>,
+  sharedBefore: ReadonlyMap<string, SharedParts> | undefined,
 ): Map<HostName, () => Recipe> {
   const recipes = new Map<HostName, () => Recipe>();
   const securityGroups = new SecurityGroups(topology);
@@ -152,7 +149,7 @@ function recipesOf(
       };
     });
   }
-  for (const cluster of topology.clusters.values()) addCluster(recipes, cluster, securityGroups, rules, rulesBefore);
+  for (const cluster of topology.clusters.values()) addCluster(recipes, cluster, securityGroups, shared, sharedBefore);
   return recipes;
 }
 
@@ -227,13 +224,13 @@ function addCluster(
   recipes: Map<HostName, () => Recipe>,
   cluster: ClusterInfo,
   securityGroups: SecurityGroups,
-  rules: Map<string, ServiceRules>,
-  rulesBefore: ReadonlyMap<string, ServiceRules> | undefined,
+  shared: Map<string, SharedParts>,
+  sharedBefore: ReadonlyMap<string, SharedParts> | undefined,
 ): void {
   const network = podNetworkOf(cluster);
-  const services = () => {
-    const made = rules.get(cluster.name) ?? serviceRulesOf(cluster, network, rulesBefore?.get(cluster.name));
-    rules.set(cluster.name, made);
+  const common = () => {
+    const made = shared.get(cluster.name) ?? sharedPartsOf(cluster, network, sharedBefore?.get(cluster.name));
+    shared.set(cluster.name, made);
     return made;
   };
   for (const [name, node] of cluster.nodes) {
@@ -245,13 +242,20 @@ function addCluster(
     const nodeInputs = [cluster.resource, cluster.vnet.resource, node.nic.resource, node.nic.subnet.resource, node.podCidr];
     recipes.set(node.host, () => {
       const guards = securityGroups.of(cluster.vnet, node.nic);
-      const inputs = [services(), ...cluster.masqueradeMaps, ...guardInputs(guards), ...pods, ...hostNetworkPodsOn(cluster, name)];
+      const inputs = [
+        common().services,
+        common().policies.table(name),
+        ...cluster.masqueradeMaps,
+        ...guardInputs(guards),
+        ...pods,
+        ...hostNetworkPodsOn(cluster, name),
+      ];
       return {
         inputs: [...nodeInputs, ...inputs],
         build: () => {
           const { uplink } = network;
           const guard = guardPart(guards, { name: uplink.name, ...(uplink.shared === true ? { inside: node.nic.secondary } : {}) });
-          return nodeHost(cluster, network, node, context(), services(), guard);
+          return nodeHost(cluster, network, node, context(), common(), guard);
         },
       };
     });
@@ -267,14 +271,9 @@ function addCluster(
   }
 }
 
-function nodeHost(
-  cluster: ClusterInfo,
-  network: PodNetwork,
-  node: NodeInfo,
-  context: NodeContext,
-  services: ServiceRules,
-  guard: Part,
-): Host {
+function nodeHost(cluster: ClusterInfo, network: PodNetwork, node: NodeInfo, context: NodeContext, shared: SharedParts, guard: Part): Host {
+  const { services } = shared;
+  const policyTable = shared.policies.table(node.node.metadata.name);
   const name = node.node.metadata.name;
   const origin: Origin = { resource: node.host, reason: `node ${name}` };
   const hostNetworkPods = hostNetworkPodsOn(cluster, name);
@@ -289,6 +288,7 @@ function nodeHost(
           podAddresses: context.pods.map((pod) => pod.address),
         }),
         masqueradeTable(cluster, name, network.name),
+        ...(policyTable === undefined ? [] : [policyTable]),
       ],
       listeners: [
         ...healthListeners(services.inputs, services.shared, name, node.nic.primary),
@@ -298,6 +298,27 @@ function nodeHost(
       ],
     },
   ]);
+}
+
+/** What the nodes of a cluster have in common. */
+type SharedParts = { readonly services: ServiceRules; readonly policies: ClusterPolicies };
+
+function sharedPartsOf(cluster: ClusterInfo, network: PodNetwork, before: SharedParts | undefined): SharedParts {
+  return { services: serviceRulesOf(cluster, network, before?.services), policies: policiesOf(cluster, before?.policies) };
+}
+
+function policiesOf(cluster: ClusterInfo, before: ClusterPolicies | undefined): ClusterPolicies {
+  return new ClusterPolicies(
+    {
+      cluster: cluster.name,
+      engine: cluster.resource.properties.networkProfile.networkPolicy ?? "none",
+      policies: cluster.networkPolicies,
+      namespaces: new Map(cluster.namespaces.map(({ metadata }) => [metadata.name, metadata.labels ?? {}])),
+      podsByNode: cluster.podsByNode,
+      nodeAddresses: [...cluster.nodes.values()].map(({ nic }) => nic.primary),
+    },
+    before,
+  );
 }
 
 type ServiceRules = { readonly inputs: ServiceInputs; readonly shared: SharedRules };

@@ -30,7 +30,7 @@ import type {
 import { parentOf } from "../arm/rules/view.ts";
 import { hashDigits, interfaceName } from "../ir/names.ts";
 import type { HostName, InterfaceName } from "../ir/network.ts";
-import type { ConfigMap, EndpointSlice, Node, Pod, Service } from "../kube/objects.ts";
+import type { ConfigMap, EndpointSlice, KubeObject, NetworkPolicy, Node, Pod, Service } from "../kube/objects.ts";
 import { type Address, parseAddress } from "../net/address.ts";
 import { addressAt, type Prefix, parseLoosePrefix, parsePrefix } from "../net/prefix.ts";
 import { armBucket, armKey, type Key, kubeBucket, type Resources } from "../resources/resources.ts";
@@ -142,6 +142,8 @@ export type ClusterInfo = {
   readonly services: readonly Service[];
   readonly endpointSlices: readonly EndpointSlice[];
   readonly masqueradeMaps: readonly ConfigMap[];
+  readonly networkPolicies: readonly NetworkPolicy[];
+  readonly namespaces: readonly KubeObject<"Namespace">[];
 };
 
 export type Topology = {
@@ -348,6 +350,8 @@ export function topologyOf(resources: Resources): Topology {
       hostNetworkPodsByNode,
       services: kube<Service>(name, "Service"),
       endpointSlices: kube<EndpointSlice>(name, "EndpointSlice"),
+      networkPolicies: kube<NetworkPolicy>(name, "NetworkPolicy"),
+      namespaces: kube<KubeObject<"Namespace">>(name, "Namespace"),
       masqueradeMaps: kube<ConfigMap>(name, "ConfigMap").filter(
         (map) => map.metadata.namespace === "kube-system" && map.metadata.name.startsWith("azure-ip-masq-agent-config"),
       ),

@@ -234,8 +234,8 @@ class Loader {
 }
 
 function factsOf(cluster: ManagedCluster) {
-  const { serviceCidr, dnsServiceIP } = cluster.properties.networkProfile;
-  return { serviceCidr: parsePrefix(serviceCidr), dnsServiceIP };
+  const { serviceCidr, dnsServiceIP, networkPolicy = "none" } = cluster.properties.networkProfile;
+  return { serviceCidr: parsePrefix(serviceCidr), dnsServiceIP, networkPolicy };
 }
 
 function isManifestName(name: string): boolean {

@@ -208,7 +208,6 @@ const refusals: readonly (readonly [name: string, manifest: string, problem: str
   ["a ConfigMap of numbers", object("ConfigMap", "v1", "data: { a: 5 }"), "FieldValueTypeInvalid data.a"],
   ...(
     [
-      ["NetworkPolicy", "networking.k8s.io/v1"],
       ["Ingress", "networking.k8s.io/v1"],
       ["EndpointSlice", "discovery.k8s.io/v1"],
       ["Endpoints", "v1"],
@@ -222,6 +221,51 @@ const refusals: readonly (readonly [name: string, manifest: string, problem: str
     ] as const
   ).map(([kind, apiVersion]) => [`a ${kind}`, object(kind, apiVersion), "NotModelled kind"] as const),
 ];
+
+/** The API server's own words (k8s, pkg/apis/networking/validation; apimachinery, field errors). */
+describe("network policies that the API server refuses", () => {
+  const policy = (spec: string) =>
+    `apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: { name: p }\nspec: { podSelector: {}, ${spec} }`;
+  const port = (text: string) => policy(`ingress: [{ ports: [${text}] }]`);
+  const from = (text: string) => policy(`ingress: [{ from: [${text}] }]`);
+  const cases: readonly (readonly [manifest: string, message: string])[] = [
+    [port("{ port: 80, endPort: 79 }"), "spec.ingress[0].ports[0].endPort: Invalid value: 79: must be greater than or equal to `port`"],
+    [
+      port("{ port: http, endPort: 81 }"),
+      "spec.ingress[0].ports[0].endPort: Invalid value: 81: may not be specified when `port` is non-numeric",
+    ],
+    [port("{ endPort: 81 }"), "spec.ingress[0].ports[0].endPort: Invalid value: 81: may not be specified when `port` is not specified"],
+    [port("{ port: 0 }"), "spec.ingress[0].ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive"],
+    [port('{ port: "80" }'), 'spec.ingress[0].ports[0].port: Invalid value: "80": must contain at least one letter (a-z)'],
+    [port("{ protocol: ICMP }"), 'spec.ingress[0].ports[0].protocol: Unsupported value: "ICMP": supported values: "TCP", "UDP", "SCTP"'],
+    [from("{}"), "spec.ingress[0].from[0]: Required value: must specify a peer"],
+    [
+      from("{ podSelector: {}, ipBlock: { cidr: 10.0.0.0/8 } }"),
+      "spec.ingress[0].from[0]: Forbidden: may not specify both ipBlock and another peer",
+    ],
+    [
+      policy("egress: [{ to: [{ ipBlock: { cidr: 10.0.0.0/8, except: [10.0.0.0/8] } }] }]"),
+      'spec.egress[0].to[0].ipBlock.except[0]: Invalid value: "10.0.0.0/8": must be a strict subset of `cidr`',
+    ],
+    [
+      from("{ ipBlock: { cidr: ten } }"),
+      'spec.ingress[0].from[0].ipBlock.cidr: Invalid value: "ten": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)',
+    ],
+    [from("{ ipBlock: {} }"), "spec.ingress[0].from[0].ipBlock.cidr: Required value: an address range is missing"],
+    [
+      from("{ podSelector: { matchExpressions: [{ key: a, operator: Is }] } }"),
+      'spec.ingress[0].from[0].podSelector.matchExpressions[0].operator: Invalid value: "Is": not a valid selector operator',
+    ],
+    [policy("policyTypes: [Inbound]"), 'spec.policyTypes[0]: Unsupported value: "Inbound": supported values: "Ingress", "Egress"'],
+    [policy("policyTypes: [Ingress, Egress, Ingress]"), "spec.policyTypes: Invalid value: may not specify more than two policyTypes"],
+  ];
+  for (const [manifest, message] of cases) {
+    test(message, () => {
+      const errors = loadManifest(manifest).problems.filter(({ severity }) => severity === "error");
+      expect(errors.map(({ path, message: text }) => `${path}: ${text}`)).toEqual([expect.stringContaining(message)]);
+    });
+  }
+});
 
 describe("refused, once, by name", () => {
   for (const [name, manifest, problem] of refusals) {
@@ -308,6 +352,11 @@ describe("warned of, and brought up", () => {
       expect(lab.resources.length).toBeGreaterThan(0);
     });
   }
+  test("a network policy that nobody enforces", () => {
+    const lab = loadManifest("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: { name: p }\nspec: { podSelector: {} }");
+    expect(printed(lab)).toContain("kept, no effect on the network: the cluster has no network policy engine");
+    expect(lab.resources.map(({ key }) => key)).toContainEqual(expect.stringContaining("/NetworkPolicy/"));
+  });
   test("says what was probably meant", () => {
     expect(printed(loadManifest(warnings[0]?.[1] ?? ""))).toContain('did you mean "replicas"?');
   });
@@ -334,6 +383,10 @@ describe("objects as the API server completes them", () => {
         internalTrafficPolicy: "Cluster",
       },
     });
+  });
+  test("a Namespace", () => {
+    const manifest = "apiVersion: v1\nkind: Namespace\nmetadata: { name: shop, labels: { team: a } }";
+    expect(only(manifest).metadata.labels).toEqual({ team: "a", "kubernetes.io/metadata.name": "shop" });
   });
   test("a Service of type LoadBalancer with affinity", () => {
     expect(only(service("type: LoadBalancer, sessionAffinity: ClientIP, ports: [{ port: 80, targetPort: http }]"))).toMatchObject({

@@ -1,6 +1,6 @@
 /** Kubernetes manifests to objects: ordinary YAML or JSON, several documents, lists. Each file is read once, however many clusters use it. */
 
-import { Field, type FieldProblem, isObject, words } from "../kube/field.ts";
+import { Field, type FieldProblem, type FieldReason, isObject, words } from "../kube/field.ts";
 import { kindNames, treatmentOf } from "../kube/kinds/index.ts";
 import type { ClusterFacts, JsonObject, Kind } from "../kube/kinds/kind.ts";
 import { textValues } from "../kube/kinds/pod-spec.ts";
@@ -155,6 +155,16 @@ export function located(source: Source, path: Path, finding: Finding, of: "key" 
   return { severity: "error", ...finding, file: source.file, line, column, path: formatPath(path) };
 }
 
+/** How the API server's messages begin (k8s, apimachinery/pkg/util/validation/field/errors.go). */
+const statements: Readonly<Partial<Record<FieldReason, string>>> = {
+  FieldValueRequired: "Required value: ",
+  FieldValueInvalid: "Invalid value: ",
+  FieldValueTypeInvalid: "Invalid value: ",
+  FieldValueDuplicate: "Duplicate value: ",
+  FieldValueForbidden: "Forbidden: ",
+  FieldValueNotSupported: "Unsupported value: ",
+};
+
 /** Reason and message as they are; what would have been meant, if it can be guessed. */
 function findingOf(problem: FieldProblem): Finding {
   const { reason, severity, path: _path, known = [], message, ...rest } = problem;
@@ -162,7 +172,8 @@ function findingOf(problem: FieldProblem): Finding {
     reason === "UnknownField" ? String(problem.path.at(-1) ?? "") : typeof problem.value === "string" ? problem.value : undefined;
   const meant = wrong === undefined ? undefined : closest(wrong, known);
   const text = meant === undefined ? message : `${message}; did you mean ${JSON.stringify(meant)}?`;
-  const stated = reason === "UnknownField" || problem.value === undefined ? text : `${formatValue(problem.value)}: ${text}`;
+  const value = reason === "UnknownField" || problem.value === undefined ? "" : `${formatValue(problem.value)}: `;
+  const stated = `${statements[reason] ?? ""}${value}${text}`;
   return { ...rest, code: reason, ...(severity === "warning" ? { severity } : {}), message: stated };
 }
 
@@ -243,15 +254,16 @@ function controllerOf(object: JsonObject): string | undefined {
 /** Without what only a server writes; with its defaults. */
 function completed(object: JsonObject, kind: Kind): KubeObject {
   const { status: _status, ...desired } = object;
+  const complete = kind.complete?.(desired) ?? desired;
   const given = isObject(object.metadata) ? object.metadata : {};
-  const { name, namespace, labels, annotations } = given;
+  const labels = isObject(complete.metadata) ? complete.metadata.labels : undefined;
+  const { name, namespace, annotations } = given;
   const metadata = {
     name: String(name),
     ...(kind.isNamespaced ? { namespace: String(namespace) } : {}),
     ...(isObject(labels) ? { labels: labelsOf(labels) } : {}),
     ...(isObject(annotations) ? { annotations: labelsOf(annotations) } : {}),
   };
-  const complete = kind.complete?.(desired) ?? desired;
   const result: KubeObject = { ...complete, apiVersion: kind.apiVersion, kind: kind.kind, metadata };
   return result;
 }

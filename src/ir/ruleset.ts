@@ -65,8 +65,13 @@ export type Field =
   | "ct state"
   | "ct direction"
   | "ct status"
+  | "ct original ip saddr"
   | "ct original ip daddr"
   | "ct original proto-dst"
+  | "ct original protocol"
+  /** Where the connection's replies come from: its destination after translation. */
+  | "ct reply ip saddr"
+  | "ct reply proto-src"
   /** Values "local", "unicast", …: what a route lookup says the address is. */
   | "fib daddr type"
   | "fib saddr type";

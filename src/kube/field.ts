@@ -16,7 +16,9 @@ export type FieldReason =
   | "FieldValueTypeInvalid"
   | "FieldValueTooLong"
   | "UnknownField"
-  | "NotModelled";
+  | "NotModelled"
+  /** Valid, and without effect in this cluster. */
+  | "NoNetworkPolicyEngine";
 
 export type FieldProblem = {
   readonly reason: FieldReason;
@@ -130,7 +132,7 @@ export class Field {
     if (value === undefined || value === "") return undefined;
     const found = values.find((candidate) => candidate === value);
     if (found === undefined) {
-      this.report("FieldValueNotSupported", `${JSON.stringify(value)} is not supported; supported values: ${values.join(", ")}`, {
+      this.report("FieldValueNotSupported", `supported values: ${values.map((each) => JSON.stringify(each)).join(", ")}`, {
         known: values,
       });
     }

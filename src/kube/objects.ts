@@ -170,6 +170,36 @@ export type EndpointSlice = KubeObject<"EndpointSlice"> & {
   }[];
 };
 
+export type NetworkPolicyPeer = {
+  readonly podSelector?: LabelSelector;
+  readonly namespaceSelector?: LabelSelector;
+  readonly ipBlock?: { readonly cidr: string; readonly except?: readonly string[] };
+};
+
+export type NetworkPolicyPort = {
+  readonly protocol?: "TCP" | "UDP" | "SCTP";
+  /** A number, or the name that a pod gives to one. */
+  readonly port?: number | string;
+  readonly endPort?: number;
+};
+
+export type NetworkPolicyRule = {
+  readonly ports?: readonly NetworkPolicyPort[];
+  /** Of an ingress rule. */
+  readonly from?: readonly NetworkPolicyPeer[];
+  /** Of an egress rule. */
+  readonly to?: readonly NetworkPolicyPeer[];
+};
+
+export type NetworkPolicy = KubeObject<"NetworkPolicy"> & {
+  readonly spec: {
+    readonly podSelector?: LabelSelector;
+    readonly policyTypes?: readonly ("Ingress" | "Egress")[];
+    readonly ingress?: readonly NetworkPolicyRule[];
+    readonly egress?: readonly NetworkPolicyRule[];
+  };
+};
+
 export type ConfigMap = KubeObject<"ConfigMap"> & { readonly data?: Readonly<Record<string, string>> };
 
 export type Event = KubeObject<"Event"> & {

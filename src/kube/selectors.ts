@@ -24,6 +24,25 @@ export function selects(selector: LabelSelector, labels: Labels | undefined): bo
   });
 }
 
+/** As kubectl prints selectors: `app=web,tier in (a,b),!legacy`. Empty for one that picks everything. */
+export function selectorText({ matchLabels = {}, matchExpressions = [] }: LabelSelector): string {
+  const expressions = matchExpressions.map(({ key, operator, values = [] }) => {
+    switch (operator) {
+      case "In":
+        return `${key} in (${values.join(",")})`;
+      case "NotIn":
+        return `${key} notin (${values.join(",")})`;
+      case "Exists":
+        return key;
+      case "DoesNotExist":
+        return `!${key}`;
+      default:
+        return operator satisfies never;
+    }
+  });
+  return [...Object.entries(matchLabels).map(([key, value]) => `${key}=${value}`), ...expressions].join(",");
+}
+
 /** Does an object with these labels have all of the wanted ones? For plain selectors, such as a Service's. */
 export function matchesLabels(wanted: Labels, labels: Labels | undefined): boolean {
   for (const key in wanted) if (Object.hasOwn(wanted, key) && labelOf(labels, key) !== wanted[key]) return false;
@@ -61,7 +80,7 @@ export function checkSelector(selector: Field): LabelSelector {
       expression.known(["key", "operator", "values"]);
       const key = expression.get("key").matches(qualifiedName);
       expression.get("key").require();
-      const operator = expression.get("operator").choice(operators);
+      const operator = operatorOf(expression.get("operator"));
       expression.get("operator").require();
       const values = expression
         .get("values")
@@ -77,4 +96,12 @@ export function checkSelector(selector: Field): LabelSelector {
       return key === undefined || operator === undefined ? [] : [{ key, operator, values }];
     });
   return { matchLabels, matchExpressions };
+}
+
+function operatorOf(field: Field): (typeof operators)[number] | undefined {
+  const text = field.text();
+  const operator = operators.find((candidate) => candidate === text);
+  if (text !== undefined && operator === undefined)
+    field.report("FieldValueInvalid", "not a valid selector operator", { known: operators });
+  return operator;
 }

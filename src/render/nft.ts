@@ -469,7 +469,8 @@ function ruleText(rule: Rule, table: Table): string {
   };
   for (const match of rule.matches) {
     if (match.kind === "value" && match.field === "meta l4proto" && match.op === "==") protocolKnown = true;
-    if (match.kind === "value" ? match.field === originalPort : match.fields.includes(originalPort)) needProtocol();
+    if (match.kind === "value" ? connectionPorts.has(match.field) : match.fields.some((field) => connectionPorts.has(field)))
+      needProtocol();
     parts.push(matchText(match));
   }
   for (const statement of rule.statements) {
@@ -479,9 +480,9 @@ function ruleText(rule: Rule, table: Table): string {
   return parts.join(" ");
 }
 
-/** `nft` takes ports in a translation, and the original port, only after a match on the protocol. Here: every protocol that has ports or ids. */
+/** `nft` takes ports in a translation, and those of a connection, only after a match on the protocol. Here: every protocol that has ports or ids. */
 const protocolsWithPorts = "meta l4proto { tcp, udp, sctp, dccp, udplite, icmp, icmpv6 }";
-const originalPort = "ct original proto-dst";
+const connectionPorts: ReadonlySet<Field> = new Set(["ct original proto-dst", "ct reply proto-src"]);
 
 function translatesPort(statement: Statement): boolean {
   if (statement.kind === "snat") return statement.ports !== undefined;

@@ -95,6 +95,8 @@ function stepLine(step: Step, hop: Hop, forwarded: boolean, options: TraceTextOp
       return line(style.yellow(changeText(step)));
     case "choose":
       return line(style.cyan(step.what));
+    case "accept":
+      return line(style.green(step.what));
     case "reject":
     case "drop":
     case "refuse":

@@ -30,8 +30,12 @@ const readers: Readonly<Record<Field, Reader>> = {
   "ct state": (packet) => (packet.state === state.none ? state.invalid : packet.state),
   "ct direction": (packet) => (packet.connection === undefined ? undefined : packet.inReplyDirection ? 1 : 0),
   "ct status": (packet) => packet.connection?.status,
+  "ct original ip saddr": (packet) => (packet.family === 4 ? packet.connection?.source : undefined),
   "ct original ip daddr": (packet) => (packet.family === 4 ? packet.connection?.destination : undefined),
   "ct original proto-dst": (packet) => packet.connection?.destinationPort,
+  "ct original protocol": (packet) => packet.connection?.protocol,
+  "ct reply ip saddr": (packet) => (packet.family === 4 ? packet.connection?.replySource : undefined),
+  "ct reply proto-src": (packet) => packet.connection?.replySourcePort,
   "fib daddr type": (packet) => packet.surroundings.addressType(packet.destination),
   "fib saddr type": (packet) => packet.surroundings.addressType(packet.source),
 };
@@ -116,9 +120,12 @@ function comparable(field: Field, value: Datum | string): Comparable {
     case "ip daddr":
     case "ip6 saddr":
     case "ip6 daddr":
+    case "ct original ip saddr":
     case "ct original ip daddr":
+    case "ct reply ip saddr":
       return comparableAddress(value);
     case "meta l4proto":
+    case "ct original protocol":
       return protocolNumber(value);
     case "icmp type":
       return named(icmpTypes, field, value);
@@ -167,6 +174,7 @@ export function appendWords(words: number[], field: Field, value: number | strin
     case "th sport":
     case "th dport":
     case "ct original proto-dst":
+    case "ct reply proto-src":
       words.push(swap16(Number(value)));
       return;
     case "iifname":
@@ -179,7 +187,9 @@ export function appendWords(words: number[], field: Field, value: number | strin
       return;
     case "ip saddr":
     case "ip daddr":
+    case "ct original ip saddr":
     case "ct original ip daddr":
+    case "ct reply ip saddr":
       words.push(swap32(Number(value)));
       return;
     case "ip6 saddr":
@@ -208,8 +218,10 @@ export function bytesOf(field: Field): number {
     case "th sport":
     case "th dport":
     case "ct original proto-dst":
+    case "ct reply proto-src":
       return 2;
     case "meta l4proto":
+    case "ct original protocol":
     case "icmp type":
     case "ct direction":
       return 1;

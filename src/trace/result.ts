@@ -39,6 +39,7 @@ export type Step = {
     | "route"
     | "neighbour"
     | "match"
+    | "accept"
     | "mark"
     | "choose"
     | "destination-nat"

@@ -642,7 +642,7 @@ function decide(
   const text = (what: string) => (because === undefined ? what : `${because}: ${what}`);
   switch (verdict.verdict) {
     case "accept":
-      return { kind: "accept", ...decided, step: { kind, what: text("accepted"), element, origin } };
+      return { kind: "accept", ...decided, step: { kind: "accept", what: text("accepted"), element, origin } };
     case "drop":
       return {
         kind: "drop",

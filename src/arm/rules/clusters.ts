@@ -19,6 +19,7 @@ import { lastSegment, segmentAfter, subnetTag } from "../names.ts";
 import { hasPodCidr, isKubenetProfile, networkOption, optionNames } from "../network-option.ts";
 import type { AgentPool, LocalNetworkGateway, ManagedCluster, NetworkProfile, Subnet, VirtualNetwork } from "../resources.ts";
 import { checkForbidden, readCidr, some, span } from "./cidr.ts";
+import { checkNetworkPolicy } from "./network-policy.ts";
 import { gatewaySubnet } from "./networks.ts";
 import { PrefixSet } from "./prefix-set.ts";
 import type { ArmProblem, PropertyPath, Report } from "./problem.ts";
@@ -34,6 +35,7 @@ export function checkClusters(view: AzureView, report: Report): void {
   for (const cluster of view.clusters) {
     const context: Context = { view, cluster, rules, pools: view.poolsOf(cluster), ranges, report };
     checkPlugin(context);
+    checkNetworkPolicy(cluster, context.pools, report);
     checkNames(context);
     checkNodeResourceGroup(context, groups);
     checkRanges(context);
@@ -126,7 +128,7 @@ function isKubenet(cluster: ManagedCluster): boolean {
 
 /** The network options that there are, and those of them that are modelled. */
 function checkPlugin(context: Context): void {
-  const { networkPlugin, networkPluginMode, networkMode, networkPolicy } = context.cluster.properties.networkProfile;
+  const { networkPlugin, networkPluginMode, networkMode } = context.cluster.properties.networkProfile;
   const notModelled = (property: string, value: string, message: string, source: string, fix: string) =>
     refuse(context, ["networkProfile", property], { code: "NotModelled", value, message: `${message} is not modelled yet`, source, fix });
   if (networkPlugin === "none") {
@@ -140,10 +142,6 @@ function checkPlugin(context: Context): void {
       source: "aks:azure-cni-overlay.md",
       fix: "leave networkPluginMode out, or use networkPlugin: azure",
     });
-  }
-  if (networkPolicy !== undefined && networkPolicy !== "none") {
-    const fix = "leave networkPolicy out, or set it to none";
-    notModelled("networkPolicy", networkPolicy, `network policy by ${networkPolicy}`, "aks:use-network-policies.md", fix);
   }
   const option = networkOption(context.cluster.properties.networkProfile);
   if (networkMode !== undefined && option !== "nodeSubnet") {

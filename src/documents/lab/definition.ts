@@ -358,12 +358,12 @@ const cluster = object(
       `How Azure CNI joins pods to the node. Default: ${networkModeDefault.current.value}, under rules: lesson ${networkModeDefault.lesson.value}.`,
     ),
     networkPolicy: optional(
-      choice(["none", "azure", "calico", "cilium"], { what: "network policy engine", unlisted: ["azure", "calico", "cilium"] }),
-      "Network policies are not modelled yet.",
+      choice(["none", "azure", "calico", "cilium"], { what: "network policy engine", source: "aks:use-network-policies.md" }),
+      "Who enforces NetworkPolicy objects: Azure's Network Policy Manager (azure), Calico or Cilium. Default: none, and then they have no effect; with networkDataplane: cilium it is cilium. kubenet has Calico only.",
     ),
     networkDataplane: optional(
-      choice(["azure"], { what: "network data plane", notModelled: { cilium: "leave it out, or set it to azure" } }),
-      "The data plane of Azure CNI.",
+      choice(["azure", "cilium"], { what: "network data plane", source: "aks:azure-cni-powered-by-cilium.md" }),
+      "The data plane of Azure CNI; cilium enforces network policies, too. Default: azure.",
     ),
     podCidr: optional(
       cidr,

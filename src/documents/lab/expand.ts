@@ -627,10 +627,13 @@ class Expander {
     }
     const profile = entry.loadBalancerProfile;
     const networkMode = entry.networkMode ?? (option === "nodeSubnet" ? networkModeDefault[this.#rules].value : undefined);
+    // AKS docs, azure-cni-powered-by-cilium: the data plane brings its policy engine.
+    const networkPolicy = entry.networkPolicy ?? (entry.networkDataplane === "cilium" ? "cilium" : undefined);
     return {
       ...plugin,
       ...(networkMode === undefined ? {} : { networkMode }),
-      ...(entry.networkPolicy === undefined ? {} : { networkPolicy: entry.networkPolicy }),
+      ...(networkPolicy === undefined ? {} : { networkPolicy }),
+      ...(entry.networkDataplane === undefined ? {} : { networkDataplane: entry.networkDataplane }),
       ...(hasPodCidr(plugin) ? { podCidr: entry.podCidr ?? clusterDefaults.podCidr } : {}),
       serviceCidr: entry.serviceCidr,
       dnsServiceIP: entry.dnsServiceIP ?? dns ?? "10.0.0.10",

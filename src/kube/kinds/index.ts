@@ -8,11 +8,24 @@
 
 import { words } from "../field.ts";
 import type { Kind } from "./kind.ts";
+import { networkPolicy } from "./network-policy.ts";
 import { configMap, namespace, secret, serviceAccount } from "./plain.ts";
 import { service } from "./service.ts";
 import { daemonSet, deployment, pod, replicaSet, statefulSet } from "./workloads.ts";
 
-const kinds: readonly Kind[] = [namespace, deployment, replicaSet, statefulSet, daemonSet, pod, service, configMap, secret, serviceAccount];
+const kinds: readonly Kind[] = [
+  namespace,
+  deployment,
+  replicaSet,
+  statefulSet,
+  daemonSet,
+  pod,
+  service,
+  networkPolicy,
+  configMap,
+  secret,
+  serviceAccount,
+];
 
 const byName = new Map(kinds.map((kind) => [kind.kind, kind]));
 
@@ -31,7 +44,6 @@ const storage = "storage; a lab has no volumes";
 const access = "access to the API server, which is outside the lab";
 const admission = "admission; nothing is changed or refused by it in a lab";
 const toTheEnd = "its pods run to their end: a lab is at rest after them";
-const policy = "leave it out: everything is allowed";
 const slices = "give the Service a selector, or put a machine into the lab";
 
 type Known = { readonly group: string; readonly kind: string } & (
@@ -72,13 +84,11 @@ const known: readonly Known[] = [
   ),
   ...kept("resource.k8s.io", "devices; a lab has none", "DeviceClass ResourceClaim ResourceClaimTemplate ResourceSlice"),
   ...kept("networking.k8s.io", "a name for an ingress controller; it routes nothing by itself", "IngressClass"),
-  refused("networking.k8s.io", "NetworkPolicy", "network policy", policy),
   refused("networking.k8s.io", "Ingress", "Ingress", "use a Service of type LoadBalancer"),
   refused("networking.k8s.io", "ServiceCIDR", "a further service CIDR", "leave it out"),
   refused("networking.k8s.io", "IPAddress", "reserved Service addresses", "leave it out"),
   refused("discovery.k8s.io", "EndpointSlice", "endpoints by hand", slices),
   refused("extensions", "Ingress", "Ingress", "use a Service of type LoadBalancer"),
-  refused("extensions", "NetworkPolicy", "network policy", policy),
   ...kept("extensions", admission, "PodSecurityPolicy"),
 ];
 

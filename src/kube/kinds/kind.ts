@@ -6,7 +6,12 @@ import type { Field } from "../field.ts";
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** What a rule may ask about the cluster. */
-export type ClusterFacts = { readonly serviceCidr: Prefix | undefined; readonly dnsServiceIP: string };
+export type ClusterFacts = {
+  readonly serviceCidr: Prefix | undefined;
+  readonly dnsServiceIP: string;
+  /** The network policy engine: `none` enforces nothing. */
+  readonly networkPolicy: string;
+};
 
 export type Kind = {
   readonly kind: string;

@@ -1,6 +1,6 @@
 /** Kinds of which a lab needs little more than the name. */
 
-import type { Field } from "../field.ts";
+import { type Field, isObject } from "../field.ts";
 import { effectiveMasquerade, masqueradeNamespace, userMasqueradeMap } from "../ip-masq-agent.ts";
 import { configKey, dnsLabel, dnsSubdomain } from "../names.ts";
 import type { ConfigMap } from "../objects.ts";
@@ -13,6 +13,11 @@ export const namespace: Kind = {
   name: dnsLabel,
   fields: ["spec"],
   check: () => undefined,
+  complete: (object) => {
+    const metadata = isObject(object.metadata) ? object.metadata : {};
+    const labels = isObject(metadata.labels) ? metadata.labels : {};
+    return { ...object, metadata: { ...metadata, labels: { ...labels, "kubernetes.io/metadata.name": metadata.name } } };
+  },
 };
 
 export const serviceAccount: Kind = {

@@ -50,6 +50,9 @@ const commonMatches: readonly Match[] = [
   value("ct status", ["dnat"], "!="),
   value("ct original proto-dst", [80]),
   value("ct original proto-dst", [80, 443]),
+  value("ct original protocol", ["tcp"]),
+  value("ct reply proto-src", [80]),
+  { kind: "lookup", fields: ["ct original protocol", "ct reply proto-src"], op: "==", set: "ports-of-protocols" },
   value("fib daddr type", ["local"]),
   value("fib saddr type", ["local", "unicast"], "!="),
   { kind: "lookup", fields: ["iifname"], op: "==", set: "names" },
@@ -64,7 +67,10 @@ const ipv4Matches: readonly Match[] = [
   value("ct original ip daddr", [mustPrefix("10.0.0.0/8"), a4]),
   value("icmp type", ["echo-request"]),
   value("icmp type", [0, 8]),
+  value("ct original ip saddr", [a4]),
+  value("ct reply ip saddr", [mustPrefix("10.0.0.0/8")]),
   { kind: "lookup", fields: ["ip saddr"], op: "==", set: "prefixes4" },
+  { kind: "lookup", fields: ["ct reply ip saddr"], op: "!=", set: "prefixes4" },
   { kind: "lookup", fields: ["iifname", "ip saddr"], op: "!=", set: "own4" },
   { kind: "lookup", fields: ["ip saddr", "th dport"], op: "==", set: "ranges4" },
 ];
@@ -135,6 +141,12 @@ const commonSets: Table["sets"] = [
   { name: "names", key: ["ifname"], elements: [{ key: ["eth0"] }, { key: ["eth1"] }] },
   { name: "ports", key: ["inet_service"], interval: true, elements: [{ key: [80] }, { key: [{ first: 30000, last: 32767 }] }] },
   { name: "numbers", key: ["mark", "inet_service"], elements: [{ key: [1, 80] }] },
+  {
+    name: "ports-of-protocols",
+    key: ["inet_proto", "inet_service"],
+    interval: true,
+    elements: [{ key: ["tcp", { first: 1, last: 1023 }] }],
+  },
   { name: "empty", key: ["ipv4_addr"], interval: true, elements: [] },
 ];
 const ipv4Sets: Table["sets"] = [
