@@ -25,7 +25,11 @@ export type Range = { readonly min: number; readonly max: number; readonly sourc
 /** The first Kubernetes version for which a cluster without a network option gets Azure CNI Overlay. */
 export const overlayDefaultVersion = "1.30";
 
+/** The first one that has static blocks of a pod subnet. AKS docs: concepts-network-azure-cni-pod-subnet. */
+export const staticBlockVersion = "1.28";
+
 const planning = "aks:concepts-network-ip-address-planning.md";
+const podSubnet = "aks:concepts-network-azure-cni-pod-subnet.md";
 const serviceLimits = "azdocs:includes/container-service-limits.md";
 const networkLimits = "azdocs:includes/azure-virtual-network-limits.md";
 const poolApi = "learn:rest/api/aks/agent-pools/create-or-update";
@@ -43,6 +47,10 @@ export const limits = {
   largestServiceCidr: { value: 12, source: planning },
   /** Prefix length of a node's share of the pod CIDR, with kubenet and Azure CNI Overlay. */
   podCidrPerNode: { value: 24, source: "aks:configure-kubenet.md" },
+  /** Addresses that a node takes from a pod subnet at a time, and a block of them. */
+  podSubnetBatch: { value: 16, source: podSubnet },
+  /** Prefix length. */
+  largestStaticBlockSubnet: { value: 12, source: podSubnet },
   podsPerPoolFloor: { value: 30, source: `${planning}; per pool since chg:2019-10-28` },
   poolsPerCluster: { value: 100, source: serviceLimits },
   nodesPerPool: { value: 1000, source: `${serviceLimits}; ${poolApi}` },
@@ -76,11 +84,13 @@ export const maxPodsRange: Readonly<Record<RuleSet, Readonly<Record<NetworkOptio
   current: {
     kubenet: { min: 10, max: 250, source: planning },
     nodeSubnet: { min: 10, max: 250, source: planning },
+    podSubnet: { min: 10, max: 250, source: planning },
     overlay: { min: 10, max: 250, source: planning },
   },
   lesson: {
     kubenet: { min: 10, max: 110, source: maxPodsOf2019 },
     nodeSubnet: { min: 10, max: 250, source: maxPodsOf2019 },
+    podSubnet: { min: 10, max: 250, source: planning },
     overlay: { min: 10, max: 250, source: planning },
   },
 };
@@ -89,6 +99,7 @@ export const maxPodsRange: Readonly<Record<RuleSet, Readonly<Record<NetworkOptio
 export const maxPodsDefault: Readonly<Record<NetworkOption, Limit>> = {
   kubenet: { value: 110, source: planning },
   nodeSubnet: { value: 30, source: planning },
+  podSubnet: { value: 110, source: `${planning}; aks:configure-azure-cni-dynamic-ip-allocation.md says 250` },
   overlay: { value: 250, source: planning },
 };
 

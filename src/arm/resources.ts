@@ -251,12 +251,19 @@ export type ManagedCluster = ArmResource<
   }
 >;
 
+/** One address at a time, taken in batches, or blocks of 16 for as long as the node lives. */
+export type PodIPAllocationMode = "DynamicIndividual" | "StaticBlock";
+
 export type AgentPool = ArmResource<
   "Microsoft.ContainerService/managedClusters/agentPools",
   {
     readonly count: number;
     readonly maxPods: number;
     readonly vnetSubnetID: ArmId;
+    /** Azure CNI with pod subnet: where the pool's pods have their addresses. */
+    readonly podSubnetID?: ArmId;
+    /** With `podSubnetID` only. */
+    readonly podIPAllocationMode?: PodIPAllocationMode;
     readonly osType: "Linux" | "Windows";
     readonly mode: "System" | "User";
     readonly nodeLabels?: Readonly<Record<string, string>>;

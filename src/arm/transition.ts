@@ -124,13 +124,23 @@ function poolChanges(now: AzureView, wanted: AzureView, cluster: ManagedCluster)
     if (before === undefined) continue;
     const compare = (name: keyof AgentPool["properties"], rule: Rule, shown = (value: unknown) => value) => {
       const [from, to] = [before.properties[name], pool.properties[name]];
-      const isSame = name === "vnetSubnetID" ? sameId(String(from), String(to)) : from === to;
+      const isSame = name === "vnetSubnetID" || name === "podSubnetID" ? sameId(String(from), String(to)) : from === to;
       if (!isSame) problems.push(changed(pool.id, [name], shown(from), shown(to), rule));
     };
     compare("maxPods", { message: "max pods per node are fixed when a pool is made", source: planning, fix: newPool });
     compare("vnetSubnetID", { message: "a pool stays in its subnet", source: "aks:node-pool-unique-subnet.md", fix: newPool }, (value) =>
       subnetLabel(String(value)),
     );
+    compare(
+      "podSubnetID",
+      { message: "a pool's pods stay in their subnet", source: "aks:concepts-network-azure-cni-pod-subnet.md", fix: newPool },
+      (value) => (value === undefined ? value : subnetLabel(String(value))),
+    );
+    compare("podIPAllocationMode", {
+      message: "the allocation mode is fixed when a pool is made",
+      source: "aks:concepts-network-azure-cni-pod-subnet.md",
+      fix: newPool,
+    });
     compare("osType", { message: "a pool keeps its operating system", source: "sdk", fix: newPool });
   }
   return problems;

@@ -5,10 +5,10 @@
  * This is the composing file: the front ends (one folder each) do not know one another; here they meet in the hosts that they add to.
  */
 
-import { isOverlayProfile } from "../arm/network-option.ts";
 import { listenTag } from "../arm/resources.ts";
 import type { Host, HostName, Network, Origin } from "../ir/network.ts";
 import { mainTable } from "../ir/network.ts";
+import type { Table } from "../ir/ruleset.ts";
 import { hostPrefix } from "../net/prefix.ts";
 import type { Resources } from "../resources/resources.ts";
 import { azureCniBridge, azureCniTransparent } from "./azure-cni/azure-cni.ts";
@@ -24,6 +24,7 @@ import { azureCniOverlay } from "./overlay/overlay.ts";
 import { hostOf, type Part } from "./part.ts";
 import { announcedBy, appliancesForPeers, remoteAppliances, sitesInReach } from "./peerings.ts";
 import type { NodeContext, PodNetwork } from "./pod-network.ts";
+import { azureCniPodSubnet, cnsTable } from "./pod-subnet/pod-subnet.ts";
 import { sameItems } from "./same-items.ts";
 import { healthListeners, nodeTable, type ServiceInputs, type SharedRules, sharedRules } from "./service-proxy/service-proxy.ts";
 import { siteMachine, siteRouter, tunnel } from "./site/site.ts";
@@ -42,17 +43,21 @@ export function compile(resources: Resources, previous?: Network): Network {
 
 /** The network options. A new one is a folder and a line here. */
 function podNetworkOf(cluster: ClusterInfo): PodNetwork {
-  const profile = cluster.resource.properties.networkProfile;
-  const { networkPlugin, networkMode } = profile;
-  switch (networkPlugin) {
+  switch (cluster.option) {
     case "kubenet":
       return kubenet;
-    case "azure":
-      if (isOverlayProfile(profile)) return azureCniOverlay;
-      return networkMode === "bridge" ? azureCniBridge : azureCniTransparent;
-    case "none":
-      throw new Error("network plugin none is refused when documents are read");
+    case "nodeSubnet":
+      return cluster.resource.properties.networkProfile.networkMode === "bridge" ? azureCniBridge : azureCniTransparent;
+    case "podSubnet":
+      return azureCniPodSubnet;
+    case "overlay":
+      return azureCniOverlay;
   }
+}
+
+/** What a node does with the source address of what its pods send out of the cluster. */
+function sourceNatOf(cluster: ClusterInfo, node: NodeInfo, network: PodNetwork): Table {
+  return cluster.option === "podSubnet" ? cnsTable(node) : masqueradeTable(cluster, node.node.metadata.name, network.name);
 }
 
 class CompiledNetwork implements Network {
@@ -179,7 +184,7 @@ function fabricInputs(topology: Topology, vnet: VnetInfo): readonly unknown[] {
     vnet.index,
     vnet.gateway,
     ...vnet.subnets.flatMap((subnet) => [subnet.resource, subnet.routeTable]),
-    ...vnet.nics.map((nic) => nic.resource),
+    ...vnet.nics.flatMap((nic) => (nic.pods === undefined ? [nic.resource] : [nic.resource, nic.pods.resource])),
     ...vnet.sites.flatMap((site) => [site.resource, ...site.prefixes]),
     ...vnet.overlays.flatMap((overlay) => [overlay.cluster, ...overlay.nodes.map((node) => node.podCidr)]),
     ...vnet.loadBalancers.flatMap((balancer) => [
@@ -239,9 +244,18 @@ function addCluster(
       const own = machineInterface(cluster.vnet, node.nic);
       return { cluster, node, pods, nic: own };
     };
-    const nodeInputs = [cluster.resource, cluster.vnet.resource, node.nic.resource, node.nic.subnet.resource, node.podCidr];
+    const { nic } = node;
+    const nodeInputs = [
+      cluster.resource,
+      cluster.option,
+      cluster.vnet.resource,
+      nic.resource,
+      nic.subnet.resource,
+      nic.pods?.subnet.resource,
+      node.podCidr,
+    ];
     recipes.set(node.host, () => {
-      const guards = securityGroups.of(cluster.vnet, node.nic);
+      const guards = securityGroups.of(cluster.vnet, nic);
       const inputs = [
         common().services,
         common().policies.table(name),
@@ -254,7 +268,7 @@ function addCluster(
         inputs: [...nodeInputs, ...inputs],
         build: () => {
           const { uplink } = network;
-          const guard = guardPart(guards, { name: uplink.name, ...(uplink.shared === true ? { inside: node.nic.secondary } : {}) });
+          const guard = guardPart(guards, { name: uplink.name, ...(uplink.shared === true ? { inside: nic.secondary } : {}) });
           return nodeHost(cluster, network, node, context(), common(), guard);
         },
       };
@@ -287,7 +301,7 @@ function nodeHost(cluster: ClusterInfo, network: PodNetwork, node: NodeInfo, con
           address: node.nic.primary,
           podAddresses: context.pods.map((pod) => pod.address),
         }),
-        masqueradeTable(cluster, name, network.name),
+        sourceNatOf(cluster, node, network),
         ...(policyTable === undefined ? [] : [policyTable]),
       ],
       listeners: [

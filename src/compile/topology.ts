@@ -4,7 +4,7 @@
  */
 
 import { segmentAfter } from "../arm/names.ts";
-import { isOverlayProfile } from "../arm/network-option.ts";
+import { isOverlayProfile, type NetworkOption, networkOption } from "../arm/network-option.ts";
 import type {
   AgentPool,
   Connection,
@@ -30,9 +30,9 @@ import type {
 import { parentOf } from "../arm/rules/view.ts";
 import { hashDigits, interfaceName } from "../ir/names.ts";
 import type { HostName, InterfaceName } from "../ir/network.ts";
-import type { ConfigMap, EndpointSlice, KubeObject, NetworkPolicy, Node, Pod, Service } from "../kube/objects.ts";
-import { type Address, parseAddress } from "../net/address.ts";
-import { addressAt, type Prefix, parseLoosePrefix, parsePrefix } from "../net/prefix.ts";
+import type { ConfigMap, EndpointSlice, KubeObject, NetworkPolicy, Node, NodeNetworkConfig, Pod, Service } from "../kube/objects.ts";
+import { type Address, formatIpv4, ipv4Number, mustAddress, parseAddress } from "../net/address.ts";
+import { addressAt, addressOf, type Prefix, parseLoosePrefix, parsePrefix, sizeOf } from "../net/prefix.ts";
 import { armBucket, armKey, type Key, kubeBucket, type Resources } from "../resources/resources.ts";
 import { hostNames } from "./wiring.ts";
 
@@ -48,6 +48,8 @@ export type SubnetInfo = {
   readonly index: number;
 };
 
+export type PodSubnetInfo = { readonly resource: NodeNetworkConfig; readonly subnet: SubnetInfo; readonly prefixes: readonly Prefix[] };
+
 /** A network interface and where it is plugged in. */
 export type NicInfo = {
   readonly resource: NetworkInterface;
@@ -57,6 +59,8 @@ export type NicInfo = {
   readonly secondary: readonly Address[];
   readonly forwarding: boolean;
   readonly securityGroup: NetworkSecurityGroup | undefined;
+  /** Of a node whose pods have addresses of a pod subnet: which, as addresses or blocks. The fabric knows them. */
+  readonly pods: PodSubnetInfo | undefined;
   /** The fabric's end of the link. */
   readonly fabricInterface: InterfaceName;
   readonly host: HostName;
@@ -131,6 +135,7 @@ export type PodInfo = {
 export type ClusterInfo = {
   readonly resource: ManagedCluster;
   readonly name: string;
+  readonly option: NetworkOption;
   readonly vnet: VnetInfo;
   readonly serviceCidr: Prefix | undefined;
   readonly podCidr: Prefix | undefined;
@@ -209,6 +214,18 @@ export function topologyOf(resources: Resources): Topology {
     subnets.set(key, info);
   }
 
+  const podSubnetOf = new Map<HostName, PodSubnetInfo>();
+  for (const cluster of azure<ManagedCluster>("Microsoft.ContainerService/managedClusters")) {
+    for (const config of kube<NodeNetworkConfig>(cluster.name, "NodeNetworkConfig")) {
+      const [container] = config.status.networkContainers;
+      const subnet = container === undefined ? undefined : subnets.get(armKey(container.subnetID));
+      if (container === undefined || subnet === undefined) continue;
+      const texts = [...(container.primaryIP === undefined ? [] : [container.primaryIP]), ...container.ipAssignments.map(({ ip }) => ip)];
+      const prefixes = texts.flatMap((text) => parsePrefix(text.includes("/") ? text : `${text}/32`) ?? []);
+      podSubnetOf.set(hostNames.node(cluster.name, config.metadata.name), { resource: config, subnet, prefixes });
+    }
+  }
+
   const nicsByVnet = new Map<Key, NicInfo[]>();
   const nicsOfMachines = azure<NetworkInterface>("Microsoft.Network/networkInterfaces");
   const nicsOfNodes = azure<NetworkInterface>("Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces");
@@ -228,6 +245,7 @@ export function topologyOf(resources: Resources): Topology {
       secondary: configurations.filter((c) => !c.properties.primary).flatMap((c) => parseAddress(c.properties.privateIPAddress) ?? []),
       forwarding: resource.properties.enableIPForwarding,
       securityGroup: groupOf(resource.properties.networkSecurityGroup),
+      pods: podSubnetOf.get(owner.host),
       fabricInterface: interfaceName(owner.owner, key),
       host: owner.host,
       machine: owner.owner,
@@ -265,9 +283,11 @@ export function topologyOf(resources: Resources): Topology {
   };
 
   const vnetOfCluster = new Map<string, Key>();
+  const poolsByCluster = new Map<string, AgentPool[]>();
   const pools = azure<AgentPool>("Microsoft.ContainerService/managedClusters/agentPools");
   for (const pool of pools) {
     const cluster = segmentAfter(pool.id, "managedClusters");
+    listIn(poolsByCluster, cluster).push(pool);
     if (!vnetOfCluster.has(cluster)) vnetOfCluster.set(cluster, parentOf(armKey(pool.properties.vnetSubnetID)));
   }
   const clusterResources = azure<ManagedCluster>("Microsoft.ContainerService/managedClusters");
@@ -342,6 +362,7 @@ export function topologyOf(resources: Resources): Topology {
     clusters.set(name, {
       resource,
       name,
+      option: networkOption(profile, poolsByCluster.get(name) ?? []),
       vnet,
       serviceCidr: parsePrefix(profile.serviceCidr),
       podCidr: profile.podCidr === undefined ? undefined : parsePrefix(profile.podCidr),
@@ -383,6 +404,14 @@ export function nicsByAddress(vnet: VnetInfo): ReadonlyMap<Address, NicInfo> {
     nicIndexes.set(vnet, index);
   }
   return index;
+}
+
+/** One by one: every address of a pod subnet that a node holds. */
+export function podSubnetAddresses({ pods }: NicInfo): readonly Address[] {
+  return (pods?.prefixes ?? []).flatMap((prefix) => {
+    const first = ipv4Number(addressOf(prefix)) ?? 0;
+    return Array.from({ length: sizeOf(prefix) }, (_, offset) => mustAddress(formatIpv4(first + offset)));
+  });
 }
 
 /** Pods of a node with an interface of their own; the empty list is always the same object. */

@@ -1,7 +1,7 @@
 /** What a cluster has from its first moment: namespaces, the Service of its API server, and AKS's configuration of ip-masq-agent. */
 
 import { lastSegment } from "../arm/names.ts";
-import { hasPodCidr } from "../arm/network-option.ts";
+import { hasPodCidr, networkOption } from "../arm/network-option.ts";
 import type { ManagedCluster } from "../arm/resources.ts";
 import { uuidOf } from "../kube/identity.ts";
 import {
@@ -45,6 +45,17 @@ export const clusterDefaults = perCluster("cluster-defaults", (resources, cluste
     writes.putKube(cluster, withUid(cluster, service));
   }
 
+  const users = getKube(resources, cluster, "ConfigMap", masqueradeNamespace, userMasqueradeMap);
+  // Pods of pod subnets keep their addresses everywhere: no agent runs there (AKS docs, concepts-network-legacy-cni.md).
+  if (networkOption(cluster.properties.networkProfile, poolsOf(resources, cluster)) === "podSubnet") {
+    const ignored: Warning = {
+      reason: ignoredConfiguration,
+      message: `ConfigMap ${masqueradeNamespace}/${userMasqueradeMap} is ignored: with pod subnets no ip-masq-agent runs`,
+      involvedObject: { kind: "ConfigMap", namespace: masqueradeNamespace, name: userMasqueradeMap },
+    };
+    syncWarnings(resources, writes, cluster, [ignoredConfiguration], users === undefined ? [] : [ignored]);
+    return writes.list;
+  }
   writes.putKube(
     cluster,
     withUid(cluster, {
@@ -58,7 +69,6 @@ export const clusterDefaults = perCluster("cluster-defaults", (resources, cluste
       data: { [masqueradeKey]: formatMasqueradeConfig(nonMasqueradeCidrs(resources, cluster)) },
     }),
   );
-  const users = getKube(resources, cluster, "ConfigMap", masqueradeNamespace, userMasqueradeMap);
   const warnings = effectiveMasquerade(users === undefined ? [] : [users]).problems.map(
     ({ map, message }): Warning => ({
       reason: ignoredConfiguration,

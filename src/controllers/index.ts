@@ -14,6 +14,7 @@ import { endpointSlices } from "./endpoint-slices.ts";
 import { garbage } from "./garbage.ts";
 import { kubelet } from "./kubelet.ts";
 import { loadBalancers } from "./load-balancers.ts";
+import { nodeNetworks } from "./node-networks.ts";
 import { nodePools } from "./node-pools.ts";
 import { nodes } from "./nodes.ts";
 import { peerings } from "./peerings.ts";
@@ -45,6 +46,7 @@ export const controllers: readonly Controller[] = [
   statefulSets,
   daemonSets,
   scheduler,
+  nodeNetworks,
   podAddresses,
   endpointSlices,
   loadBalancers,

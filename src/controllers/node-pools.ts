@@ -6,7 +6,7 @@
  */
 
 import { armId, clusterDigits, clusterTag, lastSegment, nodeName, scaleSetName } from "../arm/names.ts";
-import { hasPodCidr } from "../arm/network-option.ts";
+import { reservesPodAddresses } from "../arm/network-option.ts";
 import type { AgentPool, ManagedCluster, NetworkInterface, ScaleSetMachine } from "../arm/resources.ts";
 import { armKey, type Key, type Resources } from "../resources/resources.ts";
 import { syncWarnings, type Warning } from "./events.ts";
@@ -103,7 +103,7 @@ function ensureMachine(context: Context, scaleSet: string, instance: number, exi
   const id = `${scaleSet}/virtualMachines/${instance}`;
   const computerName = nodeName(setName, instance);
   const { maxPods, vnetSubnetID } = pool.properties;
-  const needed = hasPodCidr(cluster.properties.networkProfile) ? 1 : 1 + maxPods;
+  const needed = reservesPodAddresses(cluster.properties.networkProfile, pool) ? 1 + maxPods : 1;
   const addresses = context.free().take(vnetSubnetID, needed);
   const machine = {
     id,

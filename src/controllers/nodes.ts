@@ -14,6 +14,7 @@ import { armKey, type Resources } from "../resources/resources.ts";
 import { syncWarnings, type Warning } from "./events.ts";
 import { ipamState, ipamStateId, lastGiven } from "./ipam-state.ts";
 import { perCluster } from "./memo.ts";
+import { nodeNetworkNamespace } from "./node-networks.ts";
 import { instanceOf } from "./node-pools.ts";
 import { podStateId } from "./pod-addresses.ts";
 import { getArm, getKube, isKubenet, isOverlay, keyOf, listArm, listKube, poolsOf, Writes } from "./view.ts";
@@ -30,8 +31,8 @@ export const noRouteCreated: Condition = {
   message: "RouteController failed to create a route",
 };
 const ready: Condition = { type: "Ready", status: "True", reason: "KubeletReady", message: "kubelet is posting ready status" };
-/** With Azure CNI Overlay, until the fabric has programmed the node's prefix (AKS docs: concepts-network-azure-cni-overlay.md). */
-const withoutPrefix: Condition = {
+/** Until the node has its prefix of the overlay, or its first addresses of a pod subnet (AKS docs: concepts-network-azure-cni-overlay.md). */
+const withoutAddresses: Condition = {
   type: "Ready",
   status: "False",
   reason: "KubeletNotReady",
@@ -119,6 +120,11 @@ function nodeOf(
     ...(pool.properties.nodeTaints ?? []).flatMap((text) => parseTaint(text) ?? []),
     ...(isKubenet(cluster) ? [networkUnavailableTaint] : []),
   ];
+  const hasAddresses = () => {
+    if (isOverlay(cluster)) return podCIDR !== undefined;
+    const config = getKube(resources, cluster, "NodeNetworkConfig", nodeNetworkNamespace, name);
+    return config !== undefined && config.status.assignedIPCount > 0;
+  };
   const taints = before === undefined ? initialTaints() : (before.spec.taints ?? []);
   const node: Node = {
     apiVersion: "v1",
@@ -136,12 +142,17 @@ function nodeOf(
         { type: "Hostname", address: name },
       ],
       capacity: { pods: String(pool.properties.maxPods) },
-      conditions: isOverlay(cluster)
-        ? [podCIDR === undefined ? withoutPrefix : ready]
+      conditions: isFromCns(cluster, pool)
+        ? [hasAddresses() ? ready : withoutAddresses]
         : (before?.status.conditions ?? (isKubenet(cluster) ? [ready, noRouteCreated] : [ready])),
     },
   };
   return { ...node, metadata: { ...node.metadata, uid: uuidOf(keyOf(cluster, node)) } };
+}
+
+/** Do pods get their addresses from azure-cns, which waits for Azure to give it some? */
+function isFromCns(cluster: ManagedCluster, pool: AgentPool): boolean {
+  return isOverlay(cluster) || pool.properties.podSubnetID !== undefined;
 }
 
 /** `key=value:Effect` or `key:Effect`, as `az aks nodepool add --node-taints` takes them. */

@@ -3,20 +3,23 @@
  *
  * kubenet: host-local on each node's /24, round robin from the last one given, without network, gateway (.1) and broadcast: 253 of them
  * (CNI plugins, plugins/ipam/host-local). Azure CNI, node subnet: the lowest free secondary address of the node's interface (azure-vnet-ipam).
+ * Pod subnet: the lowest free one of those that the node has taken of it (node-networks.ts).
  * Azure CNI Overlay: any of the 256 addresses of the node's /24, network and broadcast among them, since no Ethernet segment has the prefix
  * (Azure/azure-container-networking: cns/kubecontroller/nodenetworkconfig skips none); which one is chance there, and the lowest free here.
  * A pod with host networking has the node's address. When none is left the pod stays pending and an event says so, as kubelet does.
  */
 
 import type { ManagedCluster } from "../arm/resources.ts";
-import type { Node, Pod } from "../kube/objects.ts";
+import type { Node, NodeNetworkConfig, Pod } from "../kube/objects.ts";
 import { formatIpv4, ipv4Number } from "../net/address.ts";
 import { addressOf, parsePrefix, sizeOf } from "../net/prefix.ts";
 import type { Resources } from "../resources/resources.ts";
 import { syncWarnings, type Warning } from "./events.ts";
 import { ipamState, ipamStateId, lastGiven } from "./ipam-state.ts";
 import { perCluster } from "./memo.ts";
+import { nodeNetworkNamespace, podAddressesOf } from "./node-networks.ts";
 import { podIndex, podsOnNode } from "./pod-index.ts";
+import { SubnetAddresses } from "./subnet-addresses.ts";
 import { getArm, getKube, isKubenet, isOverlay, listKube, Writes } from "./view.ts";
 
 const machineType = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines";
@@ -67,6 +70,8 @@ type Pool = {
 function poolOf(resources: Resources, cluster: ManagedCluster, node: Node, pods: readonly Pod[]): Pool {
   if (isKubenet(cluster)) return hostLocal(resources, cluster, node, pods);
   if (isOverlay(cluster)) return ofPrefix(node, pods);
+  const config = getKube(resources, cluster, "NodeNetworkConfig", nodeNetworkNamespace, node.metadata.name);
+  if (config !== undefined) return ofPodSubnet(resources, config, pods);
   return secondaryAddresses(resources, node, pods);
 }
 
@@ -124,6 +129,15 @@ function ofPrefix(node: Node, pods: readonly Pod[]): Pool {
   }
   const addresses = Array.from({ length: sizeOf(prefix) }, (_, offset) => formatIpv4(network + offset));
   return lowestFree(addresses, pods, () => `all ${addresses.length} addresses of ${prefix} on node ${node.metadata.name} are in use`);
+}
+
+function ofPodSubnet(resources: Resources, config: NodeNetworkConfig, pods: readonly Pod[]): Pool {
+  const { requestedIPCount } = config.spec;
+  const addresses = podAddressesOf(config);
+  return lowestFree(addresses, pods, () => {
+    const subnets = config.status.networkContainers.map(({ subnetID }) => new SubnetAddresses(resources).describe(subnetID));
+    return `all ${addresses.length} addresses that node ${config.metadata.name} has of ${requestedIPCount} that it asks for are in use; ${subnets.join(", ")}`;
+  });
 }
 
 function lowestFree(addresses: readonly string[], pods: readonly Pod[], describe: () => string): Pool {

@@ -7,9 +7,9 @@
 
 import type { Subnet } from "../arm/resources.ts";
 import { formatIpv4, ipv4Number } from "../net/address.ts";
-import { addressOf, parsePrefix, sizeOf } from "../net/prefix.ts";
+import { addressOf, mustPrefix, type Prefix, parsePrefix, sizeOf } from "../net/prefix.ts";
 import { armKey, type Key, type Resources } from "../resources/resources.ts";
-import { listArm } from "./view.ts";
+import { listArm, listKube } from "./view.ts";
 
 export const reservedAddresses = 5;
 const firstAssignable = 4;
@@ -51,6 +51,16 @@ export class SubnetAddresses {
         }
       }
     }
+    for (const cluster of listArm(resources, "Microsoft.ContainerService/managedClusters")) {
+      for (const config of listKube(resources, cluster, "NodeNetworkConfig")) {
+        for (const { subnetID, primaryIP, ipAssignments } of config.status.networkContainers) {
+          const space = this.#spaces.get(armKey(subnetID));
+          if (space === undefined) continue;
+          if (primaryIP !== undefined) useBlock(space, primaryIP);
+          for (const { ip } of ipAssignments) useBlock(space, ip);
+        }
+      }
+    }
     for (const balancer of listArm(resources, "Microsoft.Network/loadBalancers")) {
       for (const { properties } of balancer.properties.frontendIPConfigurations) {
         const space = properties.subnet === undefined ? undefined : this.#spaces.get(armKey(properties.subnet.id));
@@ -76,6 +86,28 @@ export class SubnetAddresses {
       space.lowest++;
     }
     return taken;
+  }
+
+  /** The lowest free addresses, `count` of them or as many as there are. */
+  takeUpTo(id: string, count: number): readonly string[] {
+    const space = this.#spaces.get(armKey(id));
+    return space === undefined ? [] : (this.take(id, Math.min(count, freeIn(space))) ?? []);
+  }
+
+  /** The lowest `count` blocks of `size` addresses, a power of two, that are wholly free, as prefixes; or `undefined`, and then none is taken. */
+  takeBlocks(id: string, count: number, size: number): readonly Prefix[] | undefined {
+    const space = this.#spaces.get(armKey(id));
+    if (space === undefined) return undefined;
+    const isFree = (offset: number) => offset >= firstAssignable && offset < space.size - 1 && !space.used.has(offset);
+    const starts: number[] = [];
+    for (let start = 0; start + size <= space.size && starts.length < count; start += size) {
+      if (Array.from({ length: size }, (_, offset) => start + offset).every(isFree)) starts.push(start);
+    }
+    if (starts.length < count) return undefined;
+    return starts.map((start) => {
+      for (let offset = start; offset < start + size; offset++) space.used.add(offset);
+      return mustPrefix(`${formatIpv4(space.network + start)}/${32 - Math.log2(size)}`);
+    });
   }
 
   /** Takes this address; false when it is taken, reserved, or not in the subnet. */
@@ -122,6 +154,14 @@ function offsetIn(space: Space, address: string): number {
 function use(space: Space, address: string): void {
   const offset = offsetIn(space, address);
   if (offset >= firstAssignable && offset < space.size - 1) space.used.add(offset);
+}
+
+/** An address or a prefix. */
+function useBlock(space: Space, text: string): void {
+  const prefix = parsePrefix(text);
+  const first = prefix === undefined ? undefined : ipv4Number(addressOf(prefix));
+  if (prefix === undefined || first === undefined) use(space, text);
+  else for (let offset = 0; offset < sizeOf(prefix); offset++) space.used.add(first - space.network + offset);
 }
 
 function freeIn(space: Space): number {

@@ -29,6 +29,7 @@ import type {
   Event,
   KubeObject,
   Node,
+  NodeNetworkConfig,
   Pod,
   ReplicaSet,
   Service,
@@ -67,6 +68,7 @@ type KubeKinds = {
   EndpointSlice: EndpointSlice;
   ConfigMap: ConfigMap;
   Event: Event;
+  NodeNetworkConfig: NodeNetworkConfig;
   Namespace: KubeObject<"Namespace">;
 };
 

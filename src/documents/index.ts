@@ -6,9 +6,9 @@
  */
 
 import type { ManagedCluster } from "../arm/resources.ts";
-import { isOlder } from "../arm/rules/clusters.ts";
 import { checkAzure } from "../arm/rules/index.ts";
 import type { PropertyPath } from "../arm/rules/problem.ts";
+import { isOlder } from "../arm/rules/versions.ts";
 import { parsePrefix } from "../net/prefix.ts";
 import { armKey, type Key, kubeKey, type Resource } from "../resources/resources.ts";
 import { ClusterObjects } from "./cluster-objects.ts";

@@ -126,6 +126,27 @@ export type Node = KubeObject<"Node"> & {
   };
 };
 
+/** What Azure's address management keeps for a node whose pods have addresses of a pod subnet (Azure/azure-container-networking: crd/). */
+export type NodeNetworkConfig = KubeObject<"NodeNetworkConfig"> & {
+  readonly spec: { readonly requestedIPCount: number };
+  readonly status: {
+    readonly assignedIPCount: number;
+    readonly networkContainers: readonly {
+      readonly id: string;
+      readonly assignmentMode: "dynamic" | "static";
+      readonly type: "vnet" | "vnetblock";
+      /** Of blocks: the first of them. */
+      readonly primaryIP?: string;
+      readonly subnetName: string;
+      readonly subnetID: string;
+      readonly subnetAddressSpace: string;
+      readonly nodeIP: string;
+      /** Addresses, or blocks. */
+      readonly ipAssignments: readonly { readonly name: string; readonly ip: string }[];
+    }[];
+  };
+};
+
 export type ServicePort = {
   readonly name?: string;
   readonly protocol?: "TCP" | "UDP" | "SCTP";

@@ -1,6 +1,7 @@
 /** Labs by chance, for tests: small, valid, and different in everything that decides where a packet goes. */
 
 import { Chance } from "../../src/lab/check.ts";
+import { randomOptions } from "./random-options.ts";
 import { randomSecurityGroups } from "./random-security-groups.ts";
 
 export type LabText = { readonly lab: string; readonly manifests: Readonly<Record<string, string>> };
@@ -8,8 +9,6 @@ export type LabText = { readonly lab: string; readonly manifests: Readonly<Recor
 /** The same lab for the same seed. */
 export function randomLab(seed: number): LabText {
   const chance = new Chance(seed);
-  // Of its own, so that what it adds leaves the rest of a seed's lab as it was.
-  const overlayChance = new Chance(seed ^ 0x6f7665);
   const balancing = new Chance(seed ^ 0x5bd1e995);
   const pick = <T>(items: readonly T[]): T => items[chance.below(items.length)] as T;
   const vnets = 1 + chance.below(2);
@@ -43,19 +42,12 @@ export function randomLab(seed: number): LabText {
       );
       manifests[`${name}.yaml`] = `${manifest(chance, nodes)}${balancedServices(balancing, `${base}.${index}.240`)}`;
     }
-    // Two with the same pod CIDR, sometimes in the same subnet: the fabric tells them apart by who sends.
-    const overlays = overlayChance.below(3);
-    for (let index = 0; index < overlays; index++) {
-      const name = `o${vnet}${index}`;
-      const subnet = `o${overlayChance.below(index + 1)}`;
-      if (!subnetNames.includes(`v${vnet}/${subnet}`)) subnetNames.push(`v${vnet}/${subnet}`);
-      const nodes = 1 + overlayChance.below(2);
-      if (subnet === `o${index}`) subnets.push(`{ name: ${subnet}, prefix: ${base}.201.${32 * index}/28 }`);
-      clusters.push(
-        `  - { name: ${name}, networkPlugin: azure, networkPluginMode: overlay, subnet: v${vnet}/${subnet}, podCidr: 10.2${overlayChance.below(2)}0.0.0/20, serviceCidr: 172.21.${10 * vnet + index}.0/24, dnsServiceIP: 172.21.${10 * vnet + index}.10, pools: [{ name: p, count: ${nodes} }], manifests: [${name}.yaml] }`,
-      );
-      manifests[`${name}.yaml`] = manifest(overlayChance, nodes);
-    }
+    // The newer network options, with a chance of their own, so that they leave the rest of a seed's lab as it was.
+    const options = randomOptions(seed, vnet, base, manifest);
+    subnets.push(...options.subnets);
+    clusters.push(...options.clusters);
+    routeTables.push(...options.routeTables);
+    Object.assign(manifests, options.manifests);
     networks.push(`  - { name: v${vnet}, addressSpace: [${base}.0.0/16], subnets: [${subnets.join(", ")}]PEERINGS${vnet} }`);
     subnetNames.push(`v${vnet}/data`);
     prefixes.push(`${base}.200.0/28`, `${base}.200.4`, `${base}.0.0/16`);

@@ -15,6 +15,12 @@ const examples: Readonly<Record<string, readonly (readonly [golden: string, star
     ["azure-cni-node", "node/shop-azure/"],
     ["azure-cni-pod", "pod/shop-azure/"],
   ],
+  "pod-subnet": [
+    ["fabric", "vnet/hub"],
+    ["edge", "edge/hub"],
+    ["node", "node/shop/aks-fixed"],
+    ["pod", "pod/shop/"],
+  ],
   overlay: [
     ["fabric", "vnet/hub"],
     ["node", "node/red/"],

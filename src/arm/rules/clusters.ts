@@ -16,13 +16,15 @@ import {
   ranges,
 } from "../limits.ts";
 import { lastSegment, segmentAfter, subnetTag } from "../names.ts";
-import { hasPodCidr, isKubenetProfile, networkOption, optionNames } from "../network-option.ts";
+import { isKubenetProfile, networkOption, optionNames, reservesPodAddresses } from "../network-option.ts";
 import type { AgentPool, LocalNetworkGateway, ManagedCluster, NetworkProfile, Subnet, VirtualNetwork } from "../resources.ts";
 import { checkForbidden, readCidr, some, span } from "./cidr.ts";
 import { checkNetworkPolicy } from "./network-policy.ts";
 import { gatewaySubnet } from "./networks.ts";
+import { checkPodSubnets } from "./pod-subnets.ts";
 import { PrefixSet } from "./prefix-set.ts";
 import type { ArmProblem, PropertyPath, Report } from "./problem.ts";
+import { isOlder } from "./versions.ts";
 import { type AzureView, parentOf, sameId, subnetLabel } from "./view.ts";
 
 const planning = "aks:concepts-network-ip-address-planning.md";
@@ -45,6 +47,7 @@ export function checkClusters(view: AzureView, report: Report): void {
   checkSharedSubnets(view, report);
   checkKubenetTables(view, report);
   checkRoom(view, report);
+  checkPodSubnets(view, report);
 }
 
 type Context = {
@@ -143,7 +146,7 @@ function checkPlugin(context: Context): void {
       fix: "leave networkPluginMode out, or use networkPlugin: azure",
     });
   }
-  const option = networkOption(context.cluster.properties.networkProfile);
+  const option = networkOption(context.cluster.properties.networkProfile, context.pools);
   if (networkMode !== undefined && option !== "nodeSubnet") {
     refuse(context, ["networkProfile", "networkMode"], {
       code: "InvalidParameter",
@@ -162,13 +165,6 @@ export function defaultNetworkOption(
 ): Pick<NetworkProfile, "networkPlugin" | "networkPluginMode"> {
   const isOld = kubernetesVersion === undefined ? rules === "lesson" : isOlder(kubernetesVersion, overlayDefaultVersion);
   return isOld ? { networkPlugin: "kubenet" } : { networkPlugin: "azure", networkPluginMode: "overlay" };
-}
-
-/** Is a version `1.29.4` before `1.30`? Compared by major and minor number. */
-export function isOlder(version: string, than: string): boolean {
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  const [otherMajor = 0, otherMinor = 0] = than.split(".").map(Number);
-  return major < otherMajor || (major === otherMajor && minor < otherMinor);
 }
 
 function checkNames(context: Context): void {
@@ -381,7 +377,7 @@ function checkPools(context: Context): void {
   const { view, cluster, pools, rules } = context;
   const { poolsPerCluster, nodesPerPool } = limits;
   const kubenet = isKubenet(cluster);
-  const option = networkOption(cluster.properties.networkProfile);
+  const option = networkOption(cluster.properties.networkProfile, pools);
   const nodes = pools.reduce((sum, pool) => sum + pool.properties.count, 0);
   if (pools.length > poolsPerCluster.value) {
     refuse(context, ["agentPoolProfiles"], {
@@ -660,7 +656,7 @@ function checkSubnetRoom(subnet: Subnet, { pools, machines }: Tenants, report: R
     pool ??= candidate;
     const name = `pool ${cluster.name}/${candidate.name}`;
     parts.push(
-      hasPodCidr(cluster.properties.networkProfile)
+      !reservesPodAddresses(cluster.properties.networkProfile, candidate)
         ? { text: `${count} nodes of ${name}`, needed: count }
         : { text: `${count} nodes x (1 + ${maxPods} pods) = ${count * (1 + maxPods)} of ${name}`, needed: count * (1 + maxPods) },
     );

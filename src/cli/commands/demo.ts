@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
-import { networkOption, optionNames } from "../../arm/network-option.ts";
+import { optionNames } from "../../arm/network-option.ts";
 import type { LabView } from "../../lab/view.ts";
 import { renderComparison } from "../../render/table.ts";
 import { command } from "../command.ts";
@@ -113,9 +113,9 @@ function headText({ style }: Context, view: LabView, upMs: number | undefined): 
 
 /** `kubenet` and `Azure CNI`, as people call them. */
 function optionName(view: LabView, cluster: string): string {
-  const profile = view.topology.clusters.get(cluster)?.resource.properties.networkProfile;
-  if (profile === undefined) return cluster;
-  const option = networkOption(profile);
+  const info = view.topology.clusters.get(cluster);
+  if (info === undefined) return cluster;
+  const { option } = info;
   return option === "nodeSubnet" ? "Azure CNI" : optionNames[option];
 }
 

@@ -10,7 +10,7 @@ import { type Address, mustAddress } from "../../net/address.ts";
 import { addressAt, hostPrefix, mustPrefix, type Prefix } from "../../net/prefix.ts";
 import { armKey } from "../../resources/resources.ts";
 import type { Part } from "../part.ts";
-import type { Topology, VnetInfo } from "../topology.ts";
+import { podSubnetAddresses, type Topology, type VnetInfo } from "../topology.ts";
 import { hostNames, internetHost, links, routerAddress } from "../wiring.ts";
 import { childKey, frontendAddress, frontendAddresses, nicKeyOf } from "./frontends.ts";
 
@@ -23,6 +23,11 @@ const outgoingTable = 1;
 export type OutboundShare = {
   readonly backend: Address;
   readonly backendName: string;
+  /**
+   * Addresses of a pod subnet that the backend holds: they leave as the backend itself does. AKS does not document how they leave by a load
+   * balancer; its outbound rules serve primary addresses only, and yet such clusters reach the Internet.
+   */
+  readonly pods: readonly Address[];
   readonly publicAddress: Address;
   readonly ports: { readonly first: number; readonly last: number };
   readonly origin: Origin;
@@ -53,6 +58,7 @@ export function outboundShares(topology: Topology, vnet: VnetInfo): readonly Out
           {
             backend: nic.primary,
             backendName: nic.machine,
+            pods: podSubnetAddresses(nic),
             publicAddress,
             ports: { first: range.first, last: range.last },
             origin: {
@@ -221,8 +227,10 @@ function outboundTable(topology: Topology, vnet: VnetInfo, origin: Origin): Tabl
         name: "backends",
         key: ["ipv4_addr"],
         value: "verdict",
-        elements: shares.map(
-          (share): MapElement => ({ key: [share.backend], value: { verdict: "goto", chain: chainOf(share) }, origin: share.origin }),
+        elements: shares.flatMap((share) =>
+          [share.backend, ...share.pods].map(
+            (address): MapElement => ({ key: [address], value: { verdict: "goto", chain: chainOf(share) }, origin: share.origin }),
+          ),
         ),
       },
     ],

@@ -14,10 +14,11 @@ import type { Address } from "../../net/address.ts";
 import { hostPrefix, lengthOf, mustPrefix } from "../../net/prefix.ts";
 import type { Part } from "../part.ts";
 import { isOpen, type RemoteAppliance, remoteAppliances } from "../peerings.ts";
-import { type NicInfo, nicsByAddress, type SubnetInfo, type VnetInfo } from "../topology.ts";
+import { type NicInfo, nicsByAddress, podSubnetAddresses, type SubnetInfo, type VnetInfo } from "../topology.ts";
 import { azureHostAddress, eth0, hostNames, links, nicTable, peerAddress, routerAddress, rulePriority } from "../wiring.ts";
 import { type EffectiveRoute, effectiveRoutes } from "./effective-routes.ts";
 import { overlayGuard, overlayPolicyRules, overlayRoutes } from "./overlay.ts";
+import { podSubnetMarks, podSubnetRoutes } from "./pod-subnets.ts";
 
 /** A subnet that sends packets: by its mark and its table they take its effective routes. */
 type Sender = { readonly index: number; readonly subnet: SubnetInfo | undefined; readonly origin: Origin };
@@ -100,9 +101,9 @@ export function fabric(vnet: VnetInfo): Part {
   };
 }
 
-/** The subnets with network interfaces, and that of the gateway: what it takes in obeys its subnet's routes. */
+/** The subnets with network interfaces or pods, and that of the gateway: what it takes in obeys its subnet's routes. */
 function sendersOf(vnet: VnetInfo): readonly Sender[] {
-  const used = new Set(vnet.nics.map((nic) => nic.subnet.key));
+  const used = new Set(vnet.nics.flatMap(({ subnet, pods }) => (pods === undefined ? [subnet.key] : [subnet.key, pods.subnet.key])));
   const subnets = vnet.subnets.filter((subnet) => used.has(subnet.key) && subnet !== vnet.gatewaySubnet);
   return [
     ...subnets.map((subnet) => ({
@@ -172,6 +173,7 @@ function nicRoutes(nic: NicInfo): Route[] {
         origin: { resource: nic.resource.id, reason: `${address} is a secondary address of ${nic.machine}` },
       }),
     ),
+    ...podSubnetRoutes(nic),
   ];
 }
 
@@ -244,6 +246,7 @@ function guard(vnet: VnetInfo, origin: Origin): Table {
     origin: { ...origin, reason: "a flow of a load balancer keeps the frontend's address" },
   };
   const overlay = overlayGuard(vnet, origin);
+  const podSubnets = podSubnetMarks(vnet, origin);
   return {
     family: "ip",
     name: "fabric",
@@ -257,6 +260,7 @@ function guard(vnet: VnetInfo, origin: Origin): Table {
             statements: [{ kind: "set-mark", target: "meta", value: { kind: "map", fields: ["iifname"], map: "subnets" } }],
             origin: { ...origin, reason: "effective routes are those of the sender's subnet" },
           },
+          ...podSubnets.rules,
           { ...balanced, matches: [{ kind: "value", field: "ct direction", op: "==", values: ["reply"] }, ...balanced.matches] },
           ...overlay.sending,
           spoofed("iifname", "ip saddr", "a network interface without IP forwarding sends only from its own addresses"),
@@ -278,12 +282,15 @@ function guard(vnet: VnetInfo, origin: Origin): Table {
       {
         name: "own-addresses",
         key: ["ifname", "ipv4_addr"],
-        elements: guarded.flatMap((nic) => [nic.primary, ...nic.secondary].map((address) => ({ key: [nic.fabricInterface, address] }))),
+        elements: guarded.flatMap((nic) =>
+          [nic.primary, ...nic.secondary, ...podSubnetAddresses(nic)].map((address) => ({ key: [nic.fabricInterface, address] })),
+        ),
       },
       ...overlay.sets,
     ],
     maps: [
       ...overlay.maps,
+      ...podSubnets.maps,
       {
         name: "subnets",
         key: ["ifname"],

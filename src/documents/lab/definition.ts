@@ -237,6 +237,11 @@ const routeTable = object(
   { what: "a route table" },
 );
 
+const podIPAllocationMode = choice(["DynamicIndividual", "StaticBlock"], {
+  what: "allocation mode",
+  source: "aks:concepts-network-azure-cni-pod-subnet.md",
+});
+
 const pool = object(
   {
     name: optional(
@@ -246,9 +251,11 @@ const pool = object(
     count: withDefault(integer({ what: "count", ...schemaRange(ranges.poolCount) }), clusterDefaults.nodeCount, "Number of nodes."),
     maxPods: optional(
       integer({ what: "maxPods", min: maxPodsRange.current.nodeSubnet.min, max: maxPodsRange.current.nodeSubnet.max }),
-      `Pods that a node runs at most. Default: ${maxPodsDefault.kubenet.value} with kubenet, ${maxPodsDefault.overlay.value} with Azure CNI Overlay, ${maxPodsDefault.nodeSubnet.value} with node subnet, where a node reserves as many addresses. At most ${maxPodsRange.lesson.kubenet.max} with kubenet under rules: lesson. Not changeable later.`,
+      `Pods that a node runs at most. Default: ${maxPodsDefault.kubenet.value} with kubenet, ${maxPodsDefault.overlay.value} with Azure CNI Overlay, ${maxPodsDefault.podSubnet.value} with pod subnet, ${maxPodsDefault.nodeSubnet.value} with node subnet, where a node reserves as many addresses. At most ${maxPodsRange.lesson.kubenet.max} with kubenet under rules: lesson. Not changeable later.`,
     ),
     subnet: optional(subnetReference, "The pool's own subnet, in the cluster's VNet. Default: the cluster's."),
+    podSubnet: optional(subnetReference, "Azure CNI: the subnet of the pool's pods, in the cluster's VNet. Default: the cluster's."),
+    podIPAllocationMode: optional(podIPAllocationMode, "How nodes take addresses of the pod subnet. Default: the cluster's."),
     mode: optional(
       choice(["System", "User"], { what: "mode of a pool", notModelled: { Gateway: "use User" }, source: "aks:use-system-pools.md" }),
       "System pools come first; a cluster needs one. Default: System for the first pool, User for the others.",
@@ -272,6 +279,7 @@ const pool = object(
     what: "a pool",
     synonyms: {
       vnetSubnetID: "subnet",
+      podSubnetID: "podSubnet",
       nodeCount: "count",
       replicas: "count",
       os: "osType",
@@ -280,8 +288,6 @@ const pool = object(
       labels: "nodeLabels",
     },
     notModelled: {
-      podSubnetID: "leave it out: pods get addresses of the node subnet",
-      podIPAllocationMode: "leave it out: pods get addresses of the node subnet",
       enableAutoScaling: "leave it out, and change count",
       minCount: "leave it out, and change count",
       maxCount: "leave it out, and change count",
@@ -405,6 +411,14 @@ const cluster = object(
       subnetReference,
       `The nodes' subnet, as VNET/SUBNET. Without it AKS makes a VNet for the cluster: ${managedNetwork.current.addressPrefix} with the subnet ${managedNetwork.current.subnetPrefix}.`,
     ),
+    podSubnet: optional(
+      subnetReference,
+      "Azure CNI: the pods' own subnet, as VNET/SUBNET, with nothing else in it. Without it pods have addresses of the nodes' subnet.",
+    ),
+    podIPAllocationMode: optional(
+      podIPAllocationMode,
+      `How nodes take addresses of the pod subnet: DynamicIndividual (the default) in batches of ${limits.podSubnetBatch.value}, StaticBlock as blocks of ${limits.podSubnetBatch.value} when they are made. One mode per subnet.`,
+    ),
     kubernetesVersion: optional(
       text({
         what: "Kubernetes version",
@@ -446,6 +460,7 @@ const cluster = object(
       agentPoolProfiles: "pools",
       nodePools: "pools",
       vnetSubnetID: "subnet",
+      podSubnetID: "podSubnet",
       podCIDR: "podCidr",
       serviceCIDR: "serviceCidr",
       dnsServiceIp: "dnsServiceIP",

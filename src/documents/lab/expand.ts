@@ -19,6 +19,7 @@ import {
   listenTag,
   type ManagedCluster,
   type NetworkProfile,
+  type PodIPAllocationMode,
   type Reference,
   type SecurityRule,
 } from "../../arm/resources.ts";
@@ -612,21 +613,22 @@ class Expander {
   #networkProfile(entry: ClusterEntry, source: Source, path: Path): NetworkProfile {
     const { networkPlugin, networkPluginMode } = this.#networkOption(entry, source, path);
     const plugin = { networkPlugin, ...(networkPluginMode === undefined ? {} : { networkPluginMode }) };
-    const option = networkOption(plugin);
+    const hasPodSubnet = entry.podSubnet !== undefined || entry.pools.some((pool) => pool?.podSubnet !== undefined);
+    const isNodeSubnet = networkPlugin === "azure" && networkPluginMode === undefined && !hasPodSubnet;
     const service = parseLoosePrefix(entry.serviceCidr);
     const dns = service === undefined ? undefined : (addressAt(service, clusterDefaults.dnsServiceIndex) ?? addressAt(service, 2));
-    if (entry.podCidr !== undefined && option === "nodeSubnet") {
+    if (entry.podCidr !== undefined && networkPlugin === "azure" && networkPluginMode === undefined) {
       this.#complain(source, [...path, "podCidr"], {
         code: "PodCidrIgnored",
         severity: "warning",
         value: entry.podCidr,
-        message: "podCidr has no effect with Azure CNI and node subnet: pods get addresses of the nodes' subnet",
+        message: "podCidr has no effect with Azure CNI and node or pod subnet: pods get addresses of the subnet",
         source: "azure-cli PR 26237 (a warning before 2023-04, an error of the command line since)",
         fix: "leave podCidr out, or use networkPluginMode: overlay or networkPlugin: kubenet",
       });
     }
     const profile = entry.loadBalancerProfile;
-    const networkMode = entry.networkMode ?? (option === "nodeSubnet" ? networkModeDefault[this.#rules].value : undefined);
+    const networkMode = entry.networkMode ?? (isNodeSubnet ? networkModeDefault[this.#rules].value : undefined);
     // AKS docs, azure-cni-powered-by-cilium: the data plane brings its policy engine.
     const networkPolicy = entry.networkPolicy ?? (entry.networkDataplane === "cilium" ? "cilium" : undefined);
     return {
@@ -696,7 +698,14 @@ class Expander {
   }
 
   #pools(entry: ClusterEntry, cluster: ManagedCluster, clusterSubnet: ArmId | undefined, source: Source, path: Path): void {
-    const maxPods = maxPodsDefault[networkOption(cluster.properties.networkProfile)].value;
+    const { networkProfile } = cluster.properties;
+    const sharedPodSubnet = entry.podSubnet === undefined ? undefined : this.#subnet(entry.podSubnet, source, [...path, "podSubnet"]);
+    const podsOf = (podSubnetID: ArmId | undefined, podIPAllocationMode: PodIPAllocationMode | undefined) => ({
+      ...(podSubnetID === undefined ? {} : { podSubnetID }),
+      ...(podIPAllocationMode === undefined ? {} : { podIPAllocationMode }),
+    });
+    const maxPodsFor = (podSubnetID: ArmId | undefined) =>
+      maxPodsDefault[networkOption(networkProfile, [{ properties: { podSubnetID } }])].value;
     const located = entry.pools.flatMap((pool, index) => (pool === undefined ? [] : [{ pool, index }]));
     const named = located.map(({ pool, index }) => ({
       entry: { ...pool, name: pool.name ?? (index === 0 ? clusterDefaults.poolName : `nodepool${index + 1}`) },
@@ -706,10 +715,12 @@ class Expander {
     for (const { entry: pool, path: at } of this.#distinct("pool", named)) {
       const own = pool.subnet === undefined ? undefined : this.#subnet(pool.subnet, source, [...at, "subnet"]);
       const [taints] = present(pool.nodeTaints);
+      const podSubnet = pool.podSubnet === undefined ? sharedPodSubnet : this.#subnet(pool.podSubnet, source, [...at, "podSubnet"]);
       const properties: AgentPool["properties"] = {
         count: pool.count,
-        maxPods: pool.maxPods ?? maxPods,
+        maxPods: pool.maxPods ?? maxPodsFor(podSubnet),
         vnetSubnetID: own ?? clusterSubnet ?? unknownSubnet,
+        ...podsOf(podSubnet, pool.podIPAllocationMode ?? entry.podIPAllocationMode),
         osType: pool.osType,
         mode: pool.mode ?? (at.at(-1) === 0 ? "System" : "User"),
         ...(pool.nodeLabels === undefined ? {} : { nodeLabels: pool.nodeLabels }),
@@ -718,15 +729,13 @@ class Expander {
       this.#pool(cluster, pool.name, properties, {
         source,
         path: at,
-        // The subnet may be the cluster's: one step up twice.
-        rename: ([first, ...rest]) =>
-          first === "vnetSubnetID"
-            ? pool.subnet === undefined
-              ? [up, up, "subnet"]
-              : ["subnet"]
-            : first === undefined
-              ? []
-              : [first, ...rest],
+        // What the pool leaves out may be the cluster's: one step up twice.
+        rename: ([first, ...rest]) => {
+          if (first === undefined) return [];
+          const name = first === "vnetSubnetID" ? "subnet" : first === "podSubnetID" ? "podSubnet" : first;
+          const isShared = (name === "subnet" || name === "podSubnet" || name === "podIPAllocationMode") && pool[name] === undefined;
+          return isShared ? [up, up, name] : [name, ...rest];
+        },
       });
     }
     if (entry.pools.length > 0) return;
@@ -735,12 +744,21 @@ class Expander {
       clusterDefaults.poolName,
       {
         count: clusterDefaults.nodeCount,
-        maxPods,
+        maxPods: maxPodsFor(sharedPodSubnet),
         vnetSubnetID: clusterSubnet ?? unknownSubnet,
+        ...podsOf(sharedPodSubnet, entry.podIPAllocationMode),
         osType: "Linux",
         mode: "System",
       },
-      { source, path, rename: ([first]) => (first === "vnetSubnetID" ? ["subnet"] : ["pools"]) },
+      {
+        source,
+        path,
+        rename: ([first]) => {
+          if (first === "vnetSubnetID") return ["subnet"];
+          if (first === "podSubnetID") return ["podSubnet"];
+          return first === "podIPAllocationMode" ? [first] : ["pools"];
+        },
+      },
     );
   }
 

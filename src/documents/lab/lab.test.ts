@@ -85,6 +85,11 @@ describe("defaults", () => {
     expect(pool).toMatchObject({ properties: { maxPods: 30 } });
     expect(profileOf(`rules: lesson\n${text}`).profile).toMatchObject({ networkProfile: { networkMode: "bridge" } });
   });
+  test("pod subnet: 110 pods, no network mode", () => {
+    const { profile, pool } = profileOf(cluster("subnet: hub/a, networkPlugin: azure, podSubnet: hub/b, pools: [{ count: 1 }]"));
+    expect(profile).not.toHaveProperty("networkProfile.networkMode");
+    expect(pool).toMatchObject({ properties: { maxPods: 110, podSubnetID: expect.stringMatching(/subnets\/b$/) } });
+  });
   test("no plugin: Azure CNI Overlay today and from 1.30 on, with 250 pods", () => {
     for (const version of ["", ", kubernetesVersion: 1.30", ", kubernetesVersion: 1.34.1"]) {
       const { profile, pool } = profileOf(cluster(`subnet: hub/a${version}`));
@@ -291,6 +296,34 @@ const refusals: readonly (readonly [name: string, text: string, problem: string]
     "NotModelled routeTables[0].routes[0].addressPrefix",
   ],
   ["a cluster's name", "lab: t\nclusters: [{ name: -c, networkPlugin: kubenet }]", "InvalidResourceName clusters[0].name"],
+  ["a pod subnet with kubenet", kubenet(", podSubnet: hub/b"), "InvalidParameter clusters[0].podSubnet"],
+  ["a pod subnet with overlay", overlay(", podSubnet: hub/b"), "InvalidParameter clusters[0].podSubnet"],
+  ["the nodes' subnet as pod subnet", azure(", podSubnet: hub/a"), "InvalidParameter clusters[0].podSubnet"],
+  ["an unknown pod subnet", azure(", podSubnet: hub/z"), "UnknownReference clusters[0].podSubnet"],
+  [
+    "a pod subnet for one pool of two",
+    azure("").replace("[{ maxPods: 10 }]", "[{ maxPods: 10 }, { name: two, maxPods: 10, podSubnet: hub/b }]"),
+    "NotModelled clusters[0].podSubnet",
+  ],
+  [
+    "two allocation modes in one pod subnet",
+    azure(", podSubnet: hub/b").replace(
+      "[{ maxPods: 10 }]",
+      "[{ maxPods: 10 }, { name: two, maxPods: 10, podIPAllocationMode: StaticBlock }]",
+    ),
+    "InvalidParameter clusters[0].pools[1].podIPAllocationMode",
+  ],
+  [
+    "an allocation mode without pod subnet",
+    azure(", podIPAllocationMode: StaticBlock"),
+    "InvalidParameter clusters[0].podIPAllocationMode",
+  ],
+  [
+    "static blocks before 1.28",
+    azure(", podSubnet: hub/b, podIPAllocationMode: StaticBlock, kubernetesVersion: 1.27"),
+    "InvalidParameter clusters[0].podIPAllocationMode",
+  ],
+  ["bridge mode with a pod subnet", azure(", podSubnet: hub/b, networkMode: bridge"), "InvalidParameter clusters[0].networkMode"],
   ["overlay with kubenet", kubenet(", networkPluginMode: overlay"), "InvalidParameter clusters[0].networkPluginMode"],
   ["networkMode with overlay", overlay(", networkMode: bridge"), "InvalidParameter clusters[0].networkMode"],
   [

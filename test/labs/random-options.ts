@@ -1,0 +1,72 @@
+/** Clusters by chance with Azure CNI Overlay and with pod subnets, for one VNet of a lab. */
+
+import { Chance } from "../../src/lab/check.ts";
+
+type RandomOptions = {
+  readonly subnets: readonly string[];
+  readonly clusters: readonly string[];
+  readonly routeTables: readonly string[];
+  readonly manifests: Readonly<Record<string, string>>;
+};
+
+/** `base`: the first two numbers of the VNet's addresses. `manifest`: what runs on so many nodes. */
+export function randomOptions(
+  seed: number,
+  vnet: number,
+  base: string,
+  manifest: (chance: Chance, nodes: number) => string,
+): RandomOptions {
+  const overlays = overlayClusters(new Chance((seed * 2 + vnet) ^ 0x6f7665), vnet, base, manifest);
+  const podSubnets = podSubnetCluster(new Chance((seed * 2 + vnet) ^ 0x706f64), vnet, base, manifest);
+  return {
+    subnets: [...overlays.subnets, ...podSubnets.subnets],
+    clusters: [...overlays.clusters, ...podSubnets.clusters],
+    routeTables: [...overlays.routeTables, ...podSubnets.routeTables],
+    manifests: { ...overlays.manifests, ...podSubnets.manifests },
+  };
+}
+
+/** Two with the same pod CIDR, sometimes in the same subnet: the fabric tells them apart by who sends. */
+function overlayClusters(chance: Chance, vnet: number, base: string, manifest: (chance: Chance, nodes: number) => string): RandomOptions {
+  const subnets: string[] = [];
+  const clusters: string[] = [];
+  const manifests: Record<string, string> = {};
+  const count = chance.below(3);
+  for (let index = 0; index < count; index++) {
+    const name = `o${vnet}${index}`;
+    const subnet = `o${chance.below(index + 1)}`;
+    const nodes = 1 + chance.below(2);
+    if (subnet === `o${index}`) subnets.push(`{ name: ${subnet}, prefix: ${base}.201.${32 * index}/28 }`);
+    clusters.push(
+      `  - { name: ${name}, networkPlugin: azure, networkPluginMode: overlay, subnet: v${vnet}/${subnet}, podCidr: 10.2${chance.below(2)}0.0.0/20, serviceCidr: 172.21.${10 * vnet + index}.0/24, dnsServiceIP: 172.21.${10 * vnet + index}.10, pools: [{ name: p, count: ${nodes} }], manifests: [${name}.yaml] }`,
+    );
+    manifests[`${name}.yaml`] = manifest(chance, nodes);
+  }
+  return { subnets, clusters, routeTables: [], manifests };
+}
+
+/** Pools with a pod subnet each, or one for both; addresses in batches or in blocks; sometimes with routes of the pods' own. */
+function podSubnetCluster(chance: Chance, vnet: number, base: string, manifest: (chance: Chance, nodes: number) => string): RandomOptions {
+  if (chance.below(2) === 0) return { subnets: [], clusters: [], routeTables: [], manifests: {} };
+  const pick = <T>(items: readonly T[]): T => items[chance.below(items.length)] as T;
+  const name = `p${vnet}`;
+  const isShared = chance.below(2) === 0;
+  const modes = [0, 1].map(() => pick(["DynamicIndividual", "StaticBlock"]));
+  const pools = modes.map(
+    (mode, index) =>
+      `{ name: p${index}, count: ${1 + chance.below(2)}, maxPods: 30, podSubnet: v${vnet}/pods${isShared ? 0 : index}, podIPAllocationMode: ${isShared ? modes[0] : mode} }`,
+  );
+  const podSubnets = (isShared ? [0] : [0, 1]).map((index) => `{ name: pods${index}, prefix: ${base}.203.${128 * index}/25 }`);
+  const dropped = pick(["203.0.113.0/24", "192.168.0.0/16", `${base}.200.0/28`]);
+  return {
+    subnets: [`{ name: pn, prefix: ${base}.202.0/28 }`, ...podSubnets],
+    clusters: [
+      `  - { name: ${name}, networkPlugin: azure, subnet: v${vnet}/pn, serviceCidr: 172.22.${vnet}.0/24, dnsServiceIP: 172.22.${vnet}.10, pools: [${pools.join(", ")}], manifests: [${name}.yaml] }`,
+    ],
+    routeTables:
+      chance.below(2) === 0
+        ? []
+        : [`  - { name: pods${vnet}, subnets: [v${vnet}/pods0], routes: [{ name: r, addressPrefix: ${dropped}, nextHopType: None }] }`],
+    manifests: { [`${name}.yaml`]: manifest(chance, 3) },
+  };
+}
