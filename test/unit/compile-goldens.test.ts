@@ -21,6 +21,7 @@ const examples: Readonly<Record<string, readonly (readonly [golden: string, star
     ["node", "node/shop/aks-fixed"],
     ["pod", "pod/shop/"],
   ],
+  "network-policy": [["node", "node/shop/"]],
   overlay: [
     ["fabric", "vnet/hub"],
     ["node", "node/red/"],
