@@ -58,9 +58,9 @@ export function clusterDigits(dnsPrefix: string): string {
   return digits;
 }
 
-/** `aks-<pool>-<8 digits>-vmss`. */
-export function scaleSetName(pool: string, digits: string): string {
-  return `aks-${pool}-${digits}-vmss`;
+/** `aks-<pool>-<8 digits>-vmss`; `aks<pool>` of a Windows pool, as its machines' names have at most 15 characters (AKS docs, node-access.md). */
+export function scaleSetName(pool: string, digits: string, osType: "Linux" | "Windows"): string {
+  return osType === "Windows" ? `aks${pool}` : `aks-${pool}-${digits}-vmss`;
 }
 
 /** A scale set's machine is called after it, with its number as 6 digits of base 36: `aks-np1-12345678-vmss00000a`. */
@@ -68,7 +68,7 @@ export function nodeName(scaleSet: string, instance: number): string {
   return scaleSet + instance.toString(36).padStart(6, "0");
 }
 
-/** Is it the name of a node of the cluster with these digits (and so a route with this name the cluster's own)? */
+/** Is it the name of a Linux node of the cluster with these digits (and so a route with this name the cluster's own)? */
 export function isNodeName(name: string, digits: string): boolean {
   const match = /^aks-[a-z0-9]+-(\d{8})-vmss[0-9a-z]{6}$/.exec(name);
   return match?.[1] === digits;

@@ -265,6 +265,8 @@ export type AgentPool = ArmResource<
     /** With `podSubnetID` only. */
     readonly podIPAllocationMode?: PodIPAllocationMode;
     readonly osType: "Linux" | "Windows";
+    /** With disableOutboundNat pods of a Windows node leave under their own addresses. */
+    readonly windowsProfile?: { readonly disableOutboundNat: boolean };
     readonly mode: "System" | "User";
     readonly nodeLabels?: Readonly<Record<string, string>>;
     /** `key=value:NoSchedule`. */

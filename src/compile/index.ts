@@ -56,8 +56,11 @@ function podNetworkOf(cluster: ClusterInfo): PodNetwork {
 }
 
 /** What a node does with the source address of what its pods send out of the cluster. */
-function sourceNatOf(cluster: ClusterInfo, node: NodeInfo, network: PodNetwork): Table {
-  return cluster.option === "podSubnet" ? cnsTable(node) : masqueradeTable(cluster, node.node.metadata.name, network.name);
+function sourceNatOf(cluster: ClusterInfo, node: NodeInfo, network: PodNetwork): readonly Table[] {
+  if (cluster.option === "podSubnet") return [cnsTable(node)];
+  // AKS docs: nat-gateway.md (disable OutboundNAT for Windows).
+  if (node.os === "windows-without-outbound-nat") return [];
+  return [masqueradeTable(cluster, node.node.metadata.name, network.name)];
 }
 
 class CompiledNetwork implements Network {
@@ -253,6 +256,7 @@ function addCluster(
       nic.subnet.resource,
       nic.pods?.subnet.resource,
       node.podCidr,
+      node.os,
     ];
     recipes.set(node.host, () => {
       const guards = securityGroups.of(cluster.vnet, nic);
@@ -289,7 +293,8 @@ function nodeHost(cluster: ClusterInfo, network: PodNetwork, node: NodeInfo, con
   const { services } = shared;
   const policyTable = shared.policies.table(node.node.metadata.name);
   const name = node.node.metadata.name;
-  const origin: Origin = { resource: node.host, reason: `node ${name}` };
+  const isWindows = node.os !== "linux";
+  const origin: Origin = { resource: node.host, reason: isWindows ? `node ${name} (Windows, emulated on Linux)` : `node ${name}` };
   const hostNetworkPods = hostNetworkPodsOn(cluster, name);
   return hostOf(node.host, true, origin, [
     network.node(context),
@@ -300,8 +305,9 @@ function nodeHost(cluster: ClusterInfo, network: PodNetwork, node: NodeInfo, con
           name,
           address: node.nic.primary,
           podAddresses: context.pods.map((pod) => pod.address),
+          keepsClientAddress: !isWindows,
         }),
-        sourceNatOf(cluster, node, network),
+        ...sourceNatOf(cluster, node, network),
         ...(policyTable === undefined ? [] : [policyTable]),
       ],
       listeners: [

@@ -123,7 +123,11 @@ export type NodeInfo = {
   readonly nic: NicInfo;
   readonly podCidr: Prefix | undefined;
   readonly host: HostName;
+  readonly os: NodeOs;
 };
+
+/** What a packet sees of a node's operating system; `windows-without-outbound-nat`: its pool has windowsProfile.disableOutboundNat. */
+export type NodeOs = "linux" | "windows" | "windows-without-outbound-nat";
 
 export type PodInfo = {
   readonly pod: Pod;
@@ -332,6 +336,7 @@ export function topologyOf(resources: Resources): Topology {
   const peerings = azure<VirtualNetworkPeering>("Microsoft.Network/virtualNetworks/virtualNetworkPeerings");
   for (const [key, info] of connectedPeerings(peerings, vnetByKey)) listIn(peeringsByVnet, key).push(info);
 
+  const poolsByName = new Map(pools.map((pool) => [`${segmentAfter(pool.id, "managedClusters")}/${pool.name}`, pool]));
   const clusters = new Map<string, ClusterInfo>();
   for (const resource of clusterResources) {
     const vnet = vnetByKey.get(vnetOfCluster.get(resource.name) ?? "");
@@ -348,6 +353,7 @@ export function topologyOf(resources: Resources): Topology {
         nic,
         host,
         podCidr: podCidrOf(node),
+        os: osOf(node, poolsByName.get(`${name}/${node.metadata.labels?.["agentpool"] ?? ""}`)),
       });
     }
     const podsByNode = new Map<string, PodInfo[]>();
@@ -412,6 +418,11 @@ export function podSubnetAddresses({ pods }: NicInfo): readonly Address[] {
     const first = ipv4Number(addressOf(prefix)) ?? 0;
     return Array.from({ length: sizeOf(prefix) }, (_, offset) => mustAddress(formatIpv4(first + offset)));
   });
+}
+
+function osOf(node: Node, pool: AgentPool | undefined): NodeOs {
+  if (node.metadata.labels?.["kubernetes.io/os"] !== "windows") return "linux";
+  return pool?.properties.windowsProfile?.disableOutboundNat === true ? "windows-without-outbound-nat" : "windows";
 }
 
 /** Pods of a node with an interface of their own; the empty list is always the same object. */

@@ -6,11 +6,9 @@
 import {
   armId,
   backendPool,
-  clusterDigits,
   clusterTag,
   frontendName,
   internalLoadBalancer,
-  isNodeName,
   lastSegment,
   loadBalancerBaseName,
   loadBalancerRuleName,
@@ -178,11 +176,10 @@ function finished(
 
 /** Primary IP configurations of the nodes. A pool's order decides which ports a backend gets outbound: by pool, then by instance. */
 function backendsOf(resources: Resources, cluster: ManagedCluster): readonly Reference[] {
-  const digits = clusterDigits(cluster.properties.dnsPrefix);
   const backends: { name: string; id: string }[] = [];
   for (const node of listKube(resources, cluster, "Node")) {
     const { name, labels } = node.metadata;
-    if (!isNodeName(name, digits) || labels?.[excludeLabel] !== undefined) continue;
+    if (labels?.[excludeLabel] !== undefined) continue;
     const machine = getArm(
       resources,
       "Microsoft.Compute/virtualMachineScaleSets/virtualMachines",

@@ -170,7 +170,7 @@ function instancesId(cluster: ManagedCluster, pool: string): string {
 }
 
 function scaleSetId(cluster: ManagedCluster, pool: AgentPool): string {
-  const name = scaleSetName(pool.name, clusterDigits(cluster.properties.dnsPrefix));
+  const name = scaleSetName(pool.name, clusterDigits(cluster.properties.dnsPrefix), pool.properties.osType);
   return armId(cluster.properties.nodeResourceGroup, "Microsoft.Compute/virtualMachineScaleSets", name);
 }
 

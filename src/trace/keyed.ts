@@ -20,8 +20,8 @@ export class KeyIndex<T> {
   readonly #types: readonly DatumType[];
   readonly #exact: ExactIndex<T>;
   readonly #wide: { readonly key: readonly Component[]; readonly value: T }[] = [];
-  /** Sorted by first; only for keys of one component. */
-  #sorted: { readonly first: number | bigint; readonly last: number | bigint; readonly value: T }[] | undefined;
+  /** Sorted, and apart from one another; only for keys of one component. */
+  #sorted: readonly (Range & { readonly value: T })[] | undefined;
   /** Hosts that share the elements share these, too. */
   readonly #finders = new Map<string, Find<T>>();
 
@@ -68,9 +68,9 @@ export class KeyIndex<T> {
   }
 
   #search(read: number | string | undefined): T | undefined {
-    this.#sorted ??= this.#wide
-      .flatMap(({ key: [only], value }) => (typeof only === "object" ? [{ first: only.first, last: only.last, value }] : []))
-      .sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0));
+    this.#sorted ??= apart(
+      this.#wide.flatMap(({ key: [only], value }) => (typeof only === "object" ? [{ first: only.first, last: only.last, value }] : [])),
+    );
     const value = ordered(read, this.#types[0]);
     if (typeof value !== "number" && typeof value !== "bigint") return undefined;
     let low = 0;
@@ -85,6 +85,24 @@ export class KeyIndex<T> {
     }
     return undefined;
   }
+}
+
+/** Ranges of a set may overlap (10.0.0.0/8 and 10.240.0.0/16), as the kernel merges them: what the one that starts first leaves is the next one's. */
+function apart<R extends Range>(ranges: readonly R[]): readonly R[] {
+  const sorted = [...ranges].sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : a.last > b.last ? -1 : 1));
+  const disjoint: R[] = [];
+  let covered: number | bigint | undefined;
+  for (const range of sorted) {
+    if (covered !== undefined && range.last <= covered) continue;
+    const first = covered === undefined || range.first > covered ? range.first : next(covered);
+    disjoint.push({ ...range, first });
+    covered = range.last;
+  }
+  return disjoint;
+}
+
+function next(value: number | bigint): number | bigint {
+  return typeof value === "bigint" ? value + 1n : value + 1;
 }
 
 interface ExactIndex<T> {

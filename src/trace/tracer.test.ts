@@ -473,6 +473,16 @@ describe("rules", () => {
     };
     expect(lookup(prefixes, ["ip daddr"])).toBe("dropped");
     expect(lookup(prefixes, ["ip saddr"])).toBe("delivered");
+    const nested = (...prefix: readonly string[]) => ({
+      sets: [{ name: "s", key: ["ipv4_addr"] as const, interval: true, elements: prefix.map((text) => ({ key: [text as never] })) }],
+    });
+    for (const inner of ["10.0.0.0/16", "10.2.0.0/24", "10.200.0.0/16"]) {
+      expect(lookup(nested("192.168.0.0/16", "10.0.0.0/8", inner), ["ip daddr"])).toBe("dropped");
+      expect(lookup(nested("192.168.0.0/16", inner, "10.0.0.0/8", "172.16.0.0/12"), ["ip daddr"])).toBe("dropped");
+      expect(lookup(nested("192.168.0.0/16", inner, "11.0.0.0/8", "11.2.0.0/16"), ["ip daddr"])).toBe(
+        inner === "10.2.0.0/24" ? "dropped" : "delivered",
+      );
+    }
     const several = {
       sets: [
         {

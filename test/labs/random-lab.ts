@@ -1,7 +1,7 @@
 /** Labs by chance, for tests: small, valid, and different in everything that decides where a packet goes. */
 
 import { Chance } from "../../src/lab/check.ts";
-import { randomOptions } from "./random-options.ts";
+import { randomOptions, windowsPool } from "./random-options.ts";
 import { randomSecurityGroups } from "./random-security-groups.ts";
 
 export type LabText = { readonly lab: string; readonly manifests: Readonly<Record<string, string>> };
@@ -9,6 +9,7 @@ export type LabText = { readonly lab: string; readonly manifests: Readonly<Recor
 /** The same lab for the same seed. */
 export function randomLab(seed: number): LabText {
   const chance = new Chance(seed);
+  const windows = new Chance(seed ^ 0x77696e);
   const balancing = new Chance(seed ^ 0x5bd1e995);
   const pick = <T>(items: readonly T[]): T => items[chance.below(items.length)] as T;
   const vnets = 1 + chance.below(2);
@@ -38,7 +39,7 @@ export function randomLab(seed: number): LabText {
       subnetNames.push(`v${vnet}/n${index}`);
       prefixes.push(`${base}.${index}.0/24`, `${base}.${index}.4`, `${base}.${index}.0/28`, `10.${100 + 10 * vnet + index}.0.0/16`);
       clusters.push(
-        `  - { name: ${name}, networkPlugin: ${plugin}, ${mode}subnet: v${vnet}/n${index}, serviceCidr: 172.20.${10 * vnet + index}.0/24, dnsServiceIP: 172.20.${10 * vnet + index}.10, pools: [{ name: p, count: ${nodes}, maxPods: ${maxPods} }], ${profile(balancing)}manifests: [${name}.yaml] }`,
+        `  - { name: ${name}, networkPlugin: ${plugin}, ${mode}subnet: v${vnet}/n${index}, serviceCidr: 172.20.${10 * vnet + index}.0/24, dnsServiceIP: 172.20.${10 * vnet + index}.10, pools: [{ name: p, count: ${nodes}, maxPods: ${maxPods} }${plugin === "azure" ? windowsPool(windows) : ""}], ${profile(balancing)}manifests: [${name}.yaml] }`,
       );
       manifests[`${name}.yaml`] = `${manifest(chance, nodes)}${balancedServices(balancing, `${base}.${index}.240`)}`;
     }

@@ -16,7 +16,13 @@ export function randomOptions(
   base: string,
   manifest: (chance: Chance, nodes: number) => string,
 ): RandomOptions {
-  const overlays = overlayClusters(new Chance((seed * 2 + vnet) ^ 0x6f7665), vnet, base, manifest);
+  const overlays = overlayClusters(
+    new Chance((seed * 2 + vnet) ^ 0x6f7665),
+    new Chance((seed * 2 + vnet) ^ 0x77696e),
+    vnet,
+    base,
+    manifest,
+  );
   const podSubnets = podSubnetCluster(new Chance((seed * 2 + vnet) ^ 0x706f64), vnet, base, manifest);
   return {
     subnets: [...overlays.subnets, ...podSubnets.subnets],
@@ -26,8 +32,19 @@ export function randomOptions(
   };
 }
 
+/** A second pool, of Windows nodes, in one of four clusters. */
+export function windowsPool(chance: Chance): string {
+  return chance.below(4) === 0 ? ", { name: win, osType: Windows, count: 1, maxPods: 30 }" : "";
+}
+
 /** Two with the same pod CIDR, sometimes in the same subnet: the fabric tells them apart by who sends. */
-function overlayClusters(chance: Chance, vnet: number, base: string, manifest: (chance: Chance, nodes: number) => string): RandomOptions {
+function overlayClusters(
+  chance: Chance,
+  windows: Chance,
+  vnet: number,
+  base: string,
+  manifest: (chance: Chance, nodes: number) => string,
+): RandomOptions {
   const subnets: string[] = [];
   const clusters: string[] = [];
   const manifests: Record<string, string> = {};
@@ -38,7 +55,7 @@ function overlayClusters(chance: Chance, vnet: number, base: string, manifest: (
     const nodes = 1 + chance.below(2);
     if (subnet === `o${index}`) subnets.push(`{ name: ${subnet}, prefix: ${base}.201.${32 * index}/28 }`);
     clusters.push(
-      `  - { name: ${name}, networkPlugin: azure, networkPluginMode: overlay, subnet: v${vnet}/${subnet}, podCidr: 10.2${chance.below(2)}0.0.0/20, serviceCidr: 172.21.${10 * vnet + index}.0/24, dnsServiceIP: 172.21.${10 * vnet + index}.10, pools: [{ name: p, count: ${nodes} }], manifests: [${name}.yaml] }`,
+      `  - { name: ${name}, networkPlugin: azure, networkPluginMode: overlay, subnet: v${vnet}/${subnet}, podCidr: 10.2${chance.below(2)}0.0.0/20, serviceCidr: 172.21.${10 * vnet + index}.0/24, dnsServiceIP: 172.21.${10 * vnet + index}.10, pools: [{ name: p, count: ${nodes} }${windowsPool(windows)}], manifests: [${name}.yaml] }`,
     );
     manifests[`${name}.yaml`] = manifest(chance, nodes);
   }

@@ -470,7 +470,14 @@ function checkPools(context: Context): void {
 }
 
 function checkWindows(context: Context, pool: AgentPool): void {
-  if (pool.properties.osType !== "Windows") return;
+  if (pool.properties.osType !== "Windows") {
+    if (pool.properties.windowsProfile !== undefined) {
+      const message = `pool ${pool.name} is Linux; a Windows profile is for Windows pools`;
+      const fix = "leave it out, or use osType: Windows";
+      refusePool(context, pool, ["windowsProfile"], { code: "InvalidParameter", message, source: "aks:nat-gateway.md", fix });
+    }
+    return;
+  }
   const problem = { value: "Windows" } as const;
   if (isKubenet(context.cluster)) {
     refusePool(context, pool, ["osType"], {
@@ -491,13 +498,26 @@ function checkWindows(context: Context, pool: AgentPool): void {
     const message = "the first pool of a cluster must be Linux";
     refusePool(context, pool, ["osType"], { ...problem, code: "InvalidParameter", message, source: "aks:windows-faq.yml" });
   }
-  refusePool(context, pool, ["osType"], {
-    ...problem,
-    code: "NotModelled",
-    message: "Windows nodes are not modelled yet",
-    source: "AKS has them with Azure CNI (aks:windows-faq.yml); this lab does not",
-    fix: "use osType: Linux",
-  });
+  if (pool.properties.windowsProfile?.disableOutboundNat !== true) return;
+  const version = context.cluster.properties.kubernetesVersion;
+  const nat: PropertyPath = ["windowsProfile", "disableOutboundNat"];
+  if (context.cluster.properties.networkProfile.outboundType === "loadBalancer") {
+    refusePool(context, pool, nat, {
+      code: "InvalidParameter",
+      value: true,
+      message: "disableOutboundNat needs another way out than the cluster's load balancer, which serves no pod addresses",
+      source: "aks:nat-gateway.md",
+      fix: "leave it out, or use an outboundType with a NAT gateway or user-defined routing",
+    });
+  }
+  if (version !== undefined && isOlder(version, "1.26")) {
+    refusePool(context, pool, nat, {
+      code: "InvalidParameter",
+      value: true,
+      message: `disableOutboundNat needs Kubernetes 1.26; the cluster has ${version}`,
+      source: "aks:nat-gateway.md",
+    });
+  }
 }
 
 function checkOutbound(context: Context): void {

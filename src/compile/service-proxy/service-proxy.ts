@@ -189,7 +189,13 @@ function rulesOf(inputs: ServiceInputs, service: Service): SharedRules {
 export function nodeTable(
   inputs: ServiceInputs,
   shared: SharedRules,
-  node: { readonly name: string; readonly address: Address; readonly podAddresses: readonly Address[] },
+  node: {
+    readonly name: string;
+    readonly address: Address;
+    readonly podAddresses: readonly Address[];
+    /** Windows nodes do not keep it, whatever the traffic policy says (AKS docs: windows-faq). */
+    readonly keepsClientAddress: boolean;
+  },
 ): Table {
   const origin: Origin = { resource: `${inputs.cluster}:node/${node.name}`, reason: `service rules of ${node.name}`, source };
   const localChains = new Map<string, Chain>();
@@ -231,13 +237,15 @@ export function nodeTable(
       add(
         port.affinitySeconds === undefined ? pickChain(own.length, fields, map) : affinityChain(port, `local-${affinityName(port)}`, own),
       );
+    const fromOutside = (next: Verdict): Verdict => (node.keepsClientAddress ? next : add(hidingChain(next)));
     for (const key of keys) {
-      localServices.push({ key, value: pickOwn(toAddress, "local-endpoints"), origin: port.origin });
+      const next = pickOwn(toAddress, "local-endpoints");
+      localServices.push({ key, value: external.includes(key) ? fromOutside(next) : next, origin: port.origin });
       localEndpoints.push(...slots({ ...port, endpoints: own }, key));
     }
     if (externallyLocal && nodePort !== undefined) {
       const key = [port.protocol, nodePort];
-      localNodePorts.push({ key, value: pickOwn(toNodePort, "local-node-port-endpoints"), origin: port.origin });
+      localNodePorts.push({ key, value: fromOutside(pickOwn(toNodePort, "local-node-port-endpoints")), origin: port.origin });
       localNodePortEndpoints.push(...slots({ ...port, endpoints: own }, key));
     }
   }
@@ -499,6 +507,19 @@ function localInternalChain(inputs: ServiceInputs): Chain {
         origin: { resource: "kube-proxy", reason: "internal traffic policy Local: endpoints of this node only", source },
       },
     ],
+  };
+}
+
+/** To an endpoint of a node that cannot keep the client's address. */
+function hidingChain(next: Verdict): Chain {
+  const origin: Origin = {
+    resource: "kube-proxy",
+    reason: "a Windows node does not keep the client's address, even with external traffic policy Local",
+    source: "AKS docs: windows-faq",
+  };
+  return {
+    name: `hidden-${chainName(next)}`,
+    rules: [{ matches: [], statements: [masqueradeLater, { kind: "verdict", ...next }], origin }],
   };
 }
 

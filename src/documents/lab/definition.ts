@@ -260,7 +260,24 @@ const pool = object(
       choice(["System", "User"], { what: "mode of a pool", notModelled: { Gateway: "use User" }, source: "aks:use-system-pools.md" }),
       "System pools come first; a cluster needs one. Default: System for the first pool, User for the others.",
     ),
-    osType: withDefault(choice(["Linux", "Windows"], { what: "osType", unlisted: ["Windows"] }), "Linux", "Operating system of the nodes."),
+    osType: withDefault(
+      choice(["Linux", "Windows"], { what: "osType" }),
+      "Linux",
+      "Operating system of the nodes. Windows needs Azure CNI; such nodes are emulated on Linux.",
+    ),
+    windowsProfile: optional(
+      object(
+        {
+          disableOutboundNat: withDefault(
+            flag("disableOutboundNat"),
+            false,
+            "True: the pods leave under their own addresses. Needs another outboundType than loadBalancer.",
+          ),
+        },
+        { what: "a Windows profile" },
+      ),
+      "Of a Windows pool only.",
+    ),
     nodeLabels: optional(textMap("nodeLabels"), "Labels that the pool's nodes have."),
     nodeTaints: optional(
       list(

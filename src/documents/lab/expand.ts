@@ -723,6 +723,7 @@ class Expander {
         ...podsOf(podSubnet, pool.podIPAllocationMode ?? entry.podIPAllocationMode),
         osType: pool.osType,
         mode: pool.mode ?? (at.at(-1) === 0 ? "System" : "User"),
+        ...(pool.windowsProfile === undefined ? {} : { windowsProfile: pool.windowsProfile }),
         ...(pool.nodeLabels === undefined ? {} : { nodeLabels: pool.nodeLabels }),
         ...(taints.length === 0 ? {} : { nodeTaints: taints }),
       };

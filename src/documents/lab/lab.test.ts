@@ -383,9 +383,27 @@ const refusals: readonly (readonly [name: string, text: string, problem: string]
     "AzureCNIOnlyForWindows clusters[0].pools[1].osType",
   ],
   [
-    "Windows on Azure CNI",
-    azure("").replace("[{ maxPods: 10 }]", "[{ maxPods: 10 }, { name: win, osType: Windows, maxPods: 10 }]"),
-    "NotModelled clusters[0].pools[1].osType",
+    "a long name of a Windows pool",
+    azure("").replace("[{ maxPods: 10 }]", "[{ maxPods: 30 }, { name: windows, osType: Windows, maxPods: 30 }]"),
+    "InvalidParameter clusters[0].pools[1].name",
+  ],
+  [
+    "Windows first",
+    azure("").replace("[{ maxPods: 10 }]", "[{ name: win, osType: Windows, maxPods: 30 }]"),
+    "InvalidParameter clusters[0].pools[0].osType",
+  ],
+  [
+    "no outbound NAT beside a load balancer",
+    azure("").replace(
+      "[{ maxPods: 10 }]",
+      "[{ maxPods: 30 }, { name: win, osType: Windows, maxPods: 30, windowsProfile: { disableOutboundNat: true } }]",
+    ),
+    "InvalidParameter clusters[0].pools[1].windowsProfile.disableOutboundNat",
+  ],
+  [
+    "a Windows profile of a Linux pool",
+    azure("").replace("[{ maxPods: 10 }]", "[{ maxPods: 30, windowsProfile: {} }]"),
+    "InvalidParameter clusters[0].pools[0].windowsProfile",
   ],
   ["autoscaling", kubenet(", pools: [{ enableAutoScaling: true }]"), "NotModelled clusters[0].pools[0].enableAutoScaling"],
   ["a quoted number", kubenet(', pools: [{ count: "3" }]'), "WrongType clusters[0].pools[0].count"],
