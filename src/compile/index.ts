@@ -12,6 +12,7 @@ import type { Table } from "../ir/ruleset.ts";
 import { hostPrefix } from "../net/prefix.ts";
 import type { Resources } from "../resources/resources.ts";
 import { azureCniBridge, azureCniTransparent } from "./azure-cni/azure-cni.ts";
+import { HostGroups, type Recipe, type RecipeGroup } from "./hosts.ts";
 import { type EdgeLink, internetMachine, internetRouter } from "./internet/internet.ts";
 import { kubenet } from "./kubenet/kubenet.ts";
 import { listenersOf, podListeners } from "./listeners.ts";
@@ -28,17 +29,24 @@ import { azureCniPodSubnet, cnsTable } from "./pod-subnet/pod-subnet.ts";
 import { sameItems } from "./same-items.ts";
 import { healthListeners, nodeTable, type ServiceInputs, type SharedRules, sharedRules } from "./service-proxy/service-proxy.ts";
 import { siteMachine, siteRouter, tunnel } from "./site/site.ts";
-import { type ClusterInfo, hostNetworkPodsOn, type NodeInfo, podsOn, type Topology, topologyOf, type VnetInfo } from "./topology.ts";
+import {
+  type ClusterInfo,
+  hostNetworkPodsOn,
+  type NodeInfo,
+  type PodInfo,
+  podsOn,
+  type Topology,
+  topologyOf,
+  type VnetInfo,
+} from "./topology.ts";
 import { fabric, machineInterface } from "./vnet/fabric.ts";
 import { peering } from "./vnet/peering.ts";
 import { eth0, hostNames, internetHost, links, routerAddress } from "./wiring.ts";
 
-/** How one host is made: from these inputs, by this function. */
-type Recipe = { readonly inputs: readonly unknown[]; readonly build: () => Host };
-
 /** `previous`: the network that the last version of the resources gave; its hosts are kept where nothing changed. */
-export function compile(resources: Resources, previous?: Network): Network {
-  return new CompiledNetwork(topologyOf(resources), previous instanceof CompiledNetwork ? previous : undefined);
+export function compile(resources: Resources, previous?: Network): CompiledNetwork {
+  const before = previous instanceof CompiledNetwork ? previous : undefined;
+  return new CompiledNetwork(topologyOf(resources, before?.topology), before);
 }
 
 /** The network options. A new one is a folder and a line here. */
@@ -63,34 +71,37 @@ function sourceNatOf(cluster: ClusterInfo, node: NodeInfo, network: PodNetwork):
   return [masqueradeTable(cluster, node.node.metadata.name, network.name)];
 }
 
-class CompiledNetwork implements Network {
-  readonly #recipes: ReadonlyMap<HostName, () => Recipe>;
-  readonly #made = new Map<HostName, { readonly inputs: readonly unknown[]; readonly host: Host }>();
+/** What the recipes of a network are gathered in: one by one, or in groups that stay as they are as a whole. */
+type RecipeBook = { readonly single: Map<HostName, () => Recipe>; readonly groups: Map<string, RecipeGroup> };
+
+/** A network that knows what is different from the one before. */
+export class CompiledNetwork implements Network {
+  readonly topology: Topology;
+  readonly #hosts: HostGroups;
   readonly #shared = new Map<string, SharedParts>();
   #previous: CompiledNetwork | undefined;
   #names: readonly HostName[] | undefined;
 
   constructor(topology: Topology, previous: CompiledNetwork | undefined) {
-    this.#recipes = recipesOf(topology, this.#shared, previous === undefined ? undefined : previous.#shared);
+    this.topology = topology;
+    const { single, groups } = recipesOf(topology, this.#shared, previous === undefined ? undefined : previous.#shared);
+    this.#hosts = new HostGroups(single, groups, previous === undefined ? undefined : previous.#hosts);
     this.#previous = previous;
-    // Only one generation is kept: what nobody asked for in between is compiled again.
     if (previous !== undefined) previous.#previous = undefined;
   }
 
   names(): readonly HostName[] {
-    this.#names ??= [...this.#recipes.keys()].sort();
+    this.#names ??= [...this.#hosts.names()].sort();
     return this.#names;
   }
 
   host(name: HostName): Host | undefined {
-    const made = this.#made.get(name);
-    if (made !== undefined) return made.host;
-    const recipe = this.#recipes.get(name)?.();
-    if (recipe === undefined) return undefined;
-    const before = this.#previous === undefined ? undefined : this.#previous.#made.get(name);
-    const host = before !== undefined && sameItems(before.inputs, recipe.inputs) ? before.host : recipe.build();
-    this.#made.set(name, { inputs: recipe.inputs, host });
-    return host;
+    return this.#hosts.host(name);
+  }
+
+  /** The only hosts that may differ from those of `before`: new, changed or gone. `undefined` when this network was not made from that one. */
+  changedSince(before: Network): ReadonlySet<HostName> | undefined {
+    return before === this.#previous ? this.#hosts.changed() : undefined;
   }
 }
 
@@ -98,8 +109,9 @@ function recipesOf(
   topology: Topology,
   shared: Map<string, SharedParts>,
   sharedBefore: ReadonlyMap<string, SharedParts> | undefined,
-): Map<HostName, () => Recipe> {
+): RecipeBook {
   const recipes = new Map<HostName, () => Recipe>();
+  const groups = new Map<string, RecipeGroup>();
   const securityGroups = new SecurityGroups(topology);
   for (const vnet of topology.vnets) {
     const inputs = () => fabricInputs(topology, vnet);
@@ -157,8 +169,8 @@ function recipesOf(
       };
     });
   }
-  for (const cluster of topology.clusters.values()) addCluster(recipes, cluster, securityGroups, shared, sharedBefore);
-  return recipes;
+  for (const cluster of topology.clusters.values()) addCluster({ single: recipes, groups }, cluster, securityGroups, shared, sharedBefore);
+  return { single: recipes, groups };
 }
 
 function fabricHost(topology: Topology, vnet: VnetInfo): Host {
@@ -229,7 +241,7 @@ function internetRecipe(topology: Topology): Recipe {
 }
 
 function addCluster(
-  recipes: Map<HostName, () => Recipe>,
+  { single, groups }: RecipeBook,
   cluster: ClusterInfo,
   securityGroups: SecurityGroups,
   shared: Map<string, SharedParts>,
@@ -258,15 +270,15 @@ function addCluster(
       node.podCidr,
       node.os,
     ];
-    recipes.set(node.host, () => {
+    single.set(node.host, () => {
       const guards = securityGroups.of(cluster.vnet, nic);
       const inputs = [
         common().services,
         common().policies.table(name),
         ...cluster.masqueradeMaps,
         ...guardInputs(guards),
-        ...pods,
-        ...hostNetworkPodsOn(cluster, name),
+        pods,
+        hostNetworkPodsOn(cluster, name),
       ];
       return {
         inputs: [...nodeInputs, ...inputs],
@@ -277,15 +289,17 @@ function addCluster(
         },
       };
     });
-    for (const pod of pods) {
-      recipes.set(pod.host, () => ({
-        inputs: [...nodeInputs, pod],
-        build: () => {
-          const origin: Origin = { resource: pod.host, reason: `pod ${pod.pod.metadata.namespace}/${pod.pod.metadata.name}` };
-          return hostOf(pod.host, false, origin, [network.pod(context(), pod), { listeners: podListeners(pod.pod, pod.host, origin) }]);
-        },
-      }));
-    }
+    const podRecipe = (pod: PodInfo): Recipe => ({
+      inputs: [...nodeInputs, pod],
+      build: () => {
+        const origin: Origin = { resource: pod.host, reason: `pod ${pod.pod.metadata.namespace}/${pod.pod.metadata.name}` };
+        return hostOf(pod.host, false, origin, [network.pod(context(), pod), { listeners: podListeners(pod.pod, pod.host, origin) }]);
+      },
+    });
+    groups.set(node.host, {
+      inputs: [...nodeInputs, pods],
+      recipes: () => new Map(pods.map((pod) => [pod.host, () => podRecipe(pod)])),
+    });
   }
 }
 

@@ -28,13 +28,16 @@ import type {
   VirtualNetworkPeering,
 } from "../arm/resources.ts";
 import { parentOf } from "../arm/rules/view.ts";
-import { hashDigits, interfaceName } from "../ir/names.ts";
+import { interfaceName } from "../ir/names.ts";
 import type { HostName, InterfaceName } from "../ir/network.ts";
 import type { ConfigMap, EndpointSlice, KubeObject, NetworkPolicy, Node, NodeNetworkConfig, Pod, Service } from "../kube/objects.ts";
 import { type Address, formatIpv4, ipv4Number, mustAddress, parseAddress } from "../net/address.ts";
 import { addressAt, addressOf, type Prefix, parseLoosePrefix, parsePrefix, sizeOf } from "../net/prefix.ts";
 import { armBucket, armKey, type Key, kubeBucket, type Resources } from "../resources/resources.ts";
+import { type PodInfo, type PodPlaces, podPlaces } from "./pods.ts";
 import { hostNames } from "./wiring.ts";
+
+export type { PodInfo } from "./pods.ts";
 
 export type SubnetInfo = {
   readonly resource: Subnet;
@@ -129,13 +132,6 @@ export type NodeInfo = {
 /** What a packet sees of a node's operating system; `windows-without-outbound-nat`: its pool has windowsProfile.disableOutboundNat. */
 export type NodeOs = "linux" | "windows" | "windows-without-outbound-nat";
 
-export type PodInfo = {
-  readonly pod: Pod;
-  readonly address: Address;
-  readonly host: HostName /** 11 hexadecimal digits, for the name of the node's end of its link. */;
-  readonly hash: string;
-};
-
 export type ClusterInfo = {
   readonly resource: ManagedCluster;
   readonly name: string;
@@ -145,6 +141,7 @@ export type ClusterInfo = {
   readonly podCidr: Prefix | undefined;
   /** By node name. */
   readonly nodes: ReadonlyMap<string, NodeInfo>;
+  readonly places: PodPlaces;
   /** Pods with an address and an interface of their own, by node name. */
   readonly podsByNode: ReadonlyMap<string, readonly PodInfo[]>;
   readonly hostNetworkPodsByNode: ReadonlyMap<string, readonly Pod[]>;
@@ -169,7 +166,8 @@ export type Topology = {
 
 const noPods: readonly never[] = [];
 
-export function topologyOf(resources: Resources): Topology {
+/** `previous`: the topology of an earlier version of the resources; what did not change of pods is taken from it. */
+export function topologyOf(resources: Resources, previous?: Topology): Topology {
   // The one place where the type of a bucket's contents is asserted: keys and values are written together.
   const azure = <T>(type: Parameters<typeof armBucket>[0]) => resources.list(armBucket(type)) as unknown as readonly T[];
   const kube = <T>(cluster: string, kind: string) => resources.list(kubeBucket(cluster, kind)) as unknown as readonly T[];
@@ -356,15 +354,7 @@ export function topologyOf(resources: Resources): Topology {
         os: osOf(node, poolsByName.get(`${name}/${node.metadata.labels?.["agentpool"] ?? ""}`)),
       });
     }
-    const podsByNode = new Map<string, PodInfo[]>();
-    const hostNetworkPodsByNode = new Map<string, Pod[]>();
-    for (const pod of kube<Pod>(name, "Pod")) {
-      const nodeName = pod.spec.nodeName;
-      if (nodeName === undefined || !nodes.has(nodeName)) continue;
-      const address = pod.status?.podIP === undefined ? undefined : parseAddress(pod.status.podIP);
-      if (pod.spec.hostNetwork === true) listIn(hostNetworkPodsByNode, nodeName).push(pod);
-      else if (address !== undefined) listIn(podsByNode, nodeName).push(podInfo(name, pod, address));
-    }
+    const places = podPlaces(name, kube<Pod>(name, "Pod"), [...nodes.keys()], previous?.clusters.get(name)?.places);
     clusters.set(name, {
       resource,
       name,
@@ -373,8 +363,9 @@ export function topologyOf(resources: Resources): Topology {
       serviceCidr: parsePrefix(profile.serviceCidr),
       podCidr: profile.podCidr === undefined ? undefined : parsePrefix(profile.podCidr),
       nodes,
-      podsByNode,
-      hostNetworkPodsByNode,
+      places,
+      podsByNode: places.own,
+      hostNetworkPodsByNode: places.shared,
       services: kube<Service>(name, "Service"),
       endpointSlices: kube<EndpointSlice>(name, "EndpointSlice"),
       networkPolicies: kube<NetworkPolicy>(name, "NetworkPolicy"),
@@ -432,25 +423,6 @@ export function podsOn(cluster: ClusterInfo, node: string): readonly PodInfo[] {
 
 export function hostNetworkPodsOn(cluster: ClusterInfo, node: string): readonly Pod[] {
   return cluster.hostNetworkPodsByNode.get(node) ?? noPods;
-}
-
-const podInfos = new WeakMap<Pod, Map<string, PodInfo>>();
-
-/** One per pod object and cluster, so that an unchanged pod is an unchanged input. */
-function podInfo(cluster: string, pod: Pod, address: Address): PodInfo {
-  let byCluster = podInfos.get(pod);
-  if (byCluster === undefined) {
-    byCluster = new Map();
-    podInfos.set(pod, byCluster);
-  }
-  let info = byCluster.get(cluster);
-  if (info === undefined) {
-    const namespace = pod.metadata.namespace ?? "default";
-    const host = hostNames.pod(cluster, namespace, pod.metadata.name);
-    info = { pod, address, host, hash: hashDigits(host, 11) };
-    byCluster.set(cluster, info);
-  }
-  return info;
 }
 
 function podCidrOf(node: Node): Prefix | undefined {

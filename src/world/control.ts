@@ -50,12 +50,7 @@ export async function serveControl(daemon: Daemon, lab: string, info: DaemonInfo
     const line = (value: ApplyLine) => out.write(`${JSON.stringify(value)}\n`);
     if (problems.length > 0) await line({ problems });
     if (problems.some((problem) => problem.severity === "error")) return;
-    let lastSent = 0;
-    const stop = daemon.onProgress((progress) => {
-      if (progress.phase !== "done" && performance.now() - lastSent < 50) return;
-      lastSent = performance.now();
-      void line({ progress });
-    });
+    const stop = daemon.onProgress((progress) => void line({ progress }));
     await daemon.settled();
     stop();
     await line({ progress: daemon.progress("done") });

@@ -8,8 +8,9 @@
 
 import { segmentAfter } from "../arm/names.ts";
 import type { AgentPool, ManagedCluster } from "../arm/resources.ts";
-import { compile } from "../compile/index.ts";
+import { type CompiledNetwork, compile } from "../compile/index.ts";
 import { controllers, settle } from "../controllers/index.ts";
+import { podIndex } from "../controllers/pod-index.ts";
 import { checkChange, checkTransition, type Problem } from "../documents/index.ts";
 import type { HostName, Listener, Network } from "../ir/network.ts";
 import { type ApplyError, Kernel, type ObservedHost } from "../kernel/index.ts";
@@ -34,6 +35,8 @@ export type Progress = {
 
 /** How long the daemon works before it lets others speak, in milliseconds. */
 const sliceMs = 10;
+/** How often people who watch hear of it. */
+const reportMs = 50;
 const readinessTimeoutMs = 500;
 const readinessAtOnce = 256;
 /** While somebody waits for the lab to come to rest: how soon what failed is tried again, and for how long. */
@@ -55,8 +58,12 @@ export class Daemon {
   readonly #listenProblems = new Map<HostName, readonly string[]>();
   /** Pods that were asked in the last round and did not answer. */
   #silentPods = 0;
-  #reported: { readonly phase: Progress["phase"] | undefined; readonly at: number } = { phase: undefined, at: 0 };
-  #network: Network | undefined;
+  /** Pods that answered in the last round: the next one writes it down. */
+  #answering: readonly Unready[] = [];
+  #reportedAt = 0;
+  #network: CompiledNetwork | undefined;
+  /** The network that is in place as a whole, with all that listens. */
+  #inPlace: Network | undefined;
   #errors: readonly ApplyError[] = [];
   #dirty = false;
   #running = false;
@@ -141,7 +148,7 @@ export class Daemon {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Calls `watcher` with every step forward, until the returned function is called. */
+  /** Calls `watcher` every now and then while the lab is not at rest, until the returned function is called. */
   onProgress(watcher: (progress: Progress) => void): () => void {
     this.#watchers.add(watcher);
     return () => void this.#watchers.delete(watcher);
@@ -182,7 +189,6 @@ export class Daemon {
         await new Promise((resolve) => setTimeout(resolve, 20));
         if (!this.#dirty && this.#overdue()) break;
       }
-      this.#report("done");
       this.#failure = undefined;
     } catch (error) {
       this.#failure = error;
@@ -209,11 +215,19 @@ export class Daemon {
   /** Once from resources to the kernel, and what answers back into the store. */
   async #round(): Promise<void> {
     this.#report("controllers");
-    this.#store.transact((write) => void settle(this.resources, controllers, write));
+    const answering = this.#answering;
+    this.#answering = [];
+    this.#store.transact((write) => {
+      write(this.#readyWrites(answering));
+      settle(this.resources, controllers, write);
+    });
     const network = compile(this.resources, this.#network);
+    const changed = this.#inPlace === undefined ? undefined : network.changedSince(this.#inPlace);
     this.#network = network;
-    await this.#applyNetwork(network);
-    this.#serve(network);
+    this.#inPlace = undefined;
+    await this.#applyNetwork(network, changed);
+    this.#serve(network, changed);
+    if (this.#errors.length === 0 && this.#listenProblems.size === 0) this.#inPlace = network;
     this.#report("answering");
     await this.#askPods();
     this.#probes.follow(this.resources);
@@ -224,9 +238,10 @@ export class Daemon {
     }
   }
 
-  async #applyNetwork(network: Network): Promise<void> {
-    const steps = this.#kernel.applySteps(network);
-    this.#hosts = { done: 0, total: network.names().length };
+  /** `changed`: the only hosts that may differ from what is in place; absent, any may. */
+  async #applyNetwork(network: Network, changed: ReadonlySet<HostName> | undefined): Promise<void> {
+    const steps = this.#kernel.applySteps(network, changed);
+    this.#hosts = { done: 0, total: changed?.size ?? network.names().length };
     let sliceStart = performance.now();
     for (;;) {
       const step = steps.next();
@@ -265,45 +280,42 @@ export class Daemon {
   }
 
   /** Opens and closes what listens, where that changed. */
-  #serve(network: Network): void {
-    const names = network.names();
+  #serve(network: Network, changed: ReadonlySet<HostName> | undefined): void {
+    const names = changed ?? new Set([...network.names(), ...this.#listeners.keys(), ...this.#listenProblems.keys()]);
     for (const name of names) {
-      const listeners = network.host(name)?.listeners ?? [];
-      if (this.#listeners.get(name) === listeners) continue;
-      if (listeners.length > 0 || this.#listeners.has(name)) {
-        const problems = this.#standIns.set(name, listeners).map(({ listener, error }) => {
-          return `${name} cannot listen on ${listener.port}/${listener.protocol}: ${error.message}`;
-        });
-        if (problems.length > 0) {
-          for (const problem of problems) say(`drydock: ${problem}`);
-          this.#listenProblems.set(name, problems);
-          // Not done: the next round tries again.
-          this.#listeners.delete(name);
-          continue;
-        }
+      const listeners = network.host(name)?.listeners;
+      if (listeners === undefined) {
+        this.#standIns.remove(name);
+        this.#listeners.delete(name);
         this.#listenProblems.delete(name);
-      }
+      } else if (this.#listeners.get(name) !== listeners) this.#listen(name, listeners);
+    }
+  }
+
+  #listen(name: HostName, listeners: readonly Listener[]): void {
+    const problems = this.#standIns.set(name, listeners).map(({ listener, error }) => {
+      return `${name} cannot listen on ${listener.port}/${listener.protocol}: ${error.message}`;
+    });
+    if (problems.length === 0) {
+      this.#listenProblems.delete(name);
       this.#listeners.set(name, listeners);
+      return;
     }
-    if (this.#listeners.size === names.length && this.#listenProblems.size === 0) return;
-    const present = new Set(names);
-    for (const name of this.#listeners.keys()) {
-      if (present.has(name)) continue;
-      this.#standIns.remove(name);
-      this.#listeners.delete(name);
-    }
-    for (const name of this.#listenProblems.keys()) if (!present.has(name)) this.#listenProblems.delete(name);
+    for (const problem of problems) say(`drydock: ${problem}`);
+    this.#listenProblems.set(name, problems);
+    // Not done: the next round tries again.
+    this.#listeners.delete(name);
   }
 
   /** Asks the stand-ins of pods that are not ready, and writes down who answers. Those that do not are asked again later. */
   async #askPods(): Promise<void> {
     const byNode = new Map<HostName, Unready[]>();
-    for (const cluster of clusterNames(this.resources)) {
-      for (const pod of podsOf(this.resources, cluster)) {
+    for (const cluster of clustersOf(this.resources)) {
+      for (const pod of podIndex(cluster, podsOf(this.resources, cluster.name)).unready) {
         const address = pod.status?.podIP === undefined ? undefined : parseAddress(pod.status.podIP);
-        if (address === undefined || pod.spec.nodeName === undefined || isReady(pod)) continue;
-        const node = `node/${cluster}/${pod.spec.nodeName}`;
-        const one: Unready = { key: podKey(cluster, pod), pod, address, port: tcpPortOf(pod) };
+        if (address === undefined || pod.spec.nodeName === undefined) continue;
+        const node = `node/${cluster.name}/${pod.spec.nodeName}`;
+        const one: Unready = { key: podKey(cluster.name, pod), pod, address, port: tcpPortOf(pod) };
         const others = byNode.get(node);
         if (others === undefined) byNode.set(node, [one]);
         else others.push(one);
@@ -332,24 +344,20 @@ export class Daemon {
       answering.push(...group.flatMap(({ one }, index) => (answers[index] === true ? [one] : [])));
       silent += answers.filter((answer) => !answer).length;
     }
-    this.#writeReady(answering);
-    this.#report("answering");
+    this.#answering = answering;
+    if (answering.length > 0) this.#dirty = true;
     this.#silentPods = silent;
   }
 
   /** A pod that changed or went while it was asked is not written: it is asked again as what it is now. */
-  #writeReady(pods: readonly Unready[]): void {
-    const still = pods.filter(({ key, pod }) => this.resources.get(key) === pod);
-    if (still.length === 0) return;
-    this.#store.commit(still.map(({ key, pod }) => ({ key, value: asReady(pod) })));
-    this.#dirty = true;
+  #readyWrites(pods: readonly Unready[]): readonly Write[] {
+    return pods.filter(({ key, pod }) => this.resources.get(key) === pod).map(({ key, pod }) => ({ key, value: asReady(pod) }));
   }
 
   #report(phase: Progress["phase"]): void {
     if (this.#watchers.size === 0) return;
-    // Counting walks over all pods.
-    if (phase === this.#reported.phase && performance.now() - this.#reported.at < 50) return;
-    this.#reported = { phase, at: performance.now() };
+    if (performance.now() - this.#reportedAt < reportMs) return;
+    this.#reportedAt = performance.now();
     const progress = this.progress(phase);
     for (const watcher of [...this.#watchers]) watcher(progress);
   }
@@ -357,13 +365,14 @@ export class Daemon {
   progress(phase: Progress["phase"] = this.#running ? "network" : "done"): Progress {
     const pods = { total: 0, addressed: 0, ready: 0 };
     let nodes = 0;
-    for (const cluster of clusterNames(this.resources)) {
-      nodes += this.resources.list(kubeBucket(cluster, "Node")).length;
-      for (const pod of podsOf(this.resources, cluster)) {
-        pods.total++;
-        if (pod.status?.podIP !== undefined) pods.addressed++;
-        if (isReady(pod)) pods.ready++;
-      }
+    for (const cluster of clustersOf(this.resources)) {
+      nodes += this.resources.list(kubeBucket(cluster.name, "Node")).length;
+      const all = podsOf(this.resources, cluster.name);
+      const { unbound, unaddressed, unready } = podIndex(cluster, all);
+      pods.total += all.length;
+      // One that has ended has been both.
+      pods.addressed += all.length - unbound.length - unaddressed.length;
+      pods.ready += all.length - unbound.length - unaddressed.length - unready.length;
     }
     return { phase, hosts: { ...this.#hosts }, nodes, pods };
   }
