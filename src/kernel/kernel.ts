@@ -23,7 +23,7 @@ import { type NftProblem, runNft } from "./nftables.ts";
 import { type ObservedHost, observeHost } from "./observe.ts";
 import { type ApplyReport, applyError } from "./report.ts";
 import { Run, Visits } from "./run.ts";
-import { hostSettings, prepareSettings, type Settings, writeSetting } from "./settings.ts";
+import { hostSettings, prepareSettings, releaseSettings, type Settings, writeSetting } from "./settings.ts";
 import { forgetOnLink, newLink, peerOf, type State, samePeer } from "./state.ts";
 import { interfaceOf } from "./stations.ts";
 
@@ -97,6 +97,7 @@ export class Kernel {
   close(): void {
     for (const name of this.#states.keys()) removeNamespace(name);
     this.#states.clear();
+    releaseSettings();
   }
 
   /** Hosts to visit and hosts that are gone. */

@@ -16,17 +16,24 @@ const folder = "/run/netns";
  * different names of at most 200 bytes.
  */
 export function namespaceName(host: string): string {
+  let name = host.replaceAll("/", "~");
+  // Asked for at each visit of each host, and next to none needs more.
+  if (!/^[A-Za-z0-9_.@:+,~-]*$/.test(name) || host.includes("~")) name = escaped(host);
+  // No file may be called so, and `ls` hides what starts with a dot.
+  if (name.startsWith(".") || name === "") name = `%2E${name.slice(1)}`;
+  if (name.length <= 200) return name;
+  // `%h` is in no other name: an escape has two hexadecimal digits.
+  return `${name.slice(0, 176)}%h${createHash("sha256").update(host).digest("hex").slice(0, 22)}`;
+}
+
+function escaped(host: string): string {
   let name = "";
   for (const character of host) {
     if (character === "/") name += "~";
     else if (/^[A-Za-z0-9_.@:+,-]$/.test(character)) name += character;
     else for (const byte of Buffer.from(character)) name += `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
   }
-  // No file may be called so, and `ls` hides what starts with a dot.
-  if (name.startsWith(".") || name === "") name = `%2E${name.slice(1)}`;
-  if (name.length <= 200) return name;
-  // `%h` is in no other name: an escape has two hexadecimal digits.
-  return `${name.slice(0, 176)}%h${createHash("sha256").update(host).digest("hex").slice(0, 22)}`;
+  return name;
 }
 
 /** Where a host's namespace is mounted. */

@@ -5,7 +5,7 @@ import type { Host, HostName, Network } from "../ir/network.ts";
 import { openNamespace, within } from "./namespaces.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "./netlink.ts";
 import type { ApplyError, ApplyReport } from "./report.ts";
-import { readSettings, releaseSettings, type Settings } from "./settings.ts";
+import { readSettings, type Settings } from "./settings.ts";
 
 /** What is gathered during one apply. */
 export class Run {
@@ -89,7 +89,6 @@ export class Run {
     for (const fd of this.#namespaces.values()) closeSync(fd);
     this.#namespaces.clear();
     for (const host of [...this.#sockets.keys()]) this.closeSocket(host);
-    releaseSettings();
   }
 }
 
