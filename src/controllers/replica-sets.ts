@@ -5,8 +5,8 @@
 
 import type { ManagedCluster } from "../arm/resources.ts";
 import { generatedName, generatedPrefix } from "../kube/identity.ts";
-import type { Pod, ReplicaSet } from "../kube/objects.ts";
-import { indexed, perCluster } from "./memo.ts";
+import type { ObjectMeta, Pod, ReplicaSet } from "../kube/objects.ts";
+import { perCluster } from "./memo.ts";
 import { podIndex, podsOfOwner } from "./pod-index.ts";
 import { podMaker } from "./pod-template.ts";
 import { listKube, Writes } from "./view.ts";
@@ -42,11 +42,19 @@ function reconcile(writes: Writes, cluster: ManagedCluster, replicaSet: ReplicaS
   for (const name of names) if (!existing.has(name)) writes.putKube(cluster, make(name, { generateName }));
 }
 
+/** Names of pods that were worked out, oldest first, by what stays when the number of replicas changes. */
+const sequences = new WeakMap<ObjectMeta, { readonly names: Set<string>; next: number }>();
+
 /** The names of its pods, oldest first. */
-const podNames = indexed((replicaSet: ReplicaSet): ReadonlySet<string> => {
-  const { name, namespace } = replicaSet.metadata;
-  const replicas = replicaSet.spec.replicas ?? 1;
-  const names = new Set<string>();
-  for (let number = 0; names.size < replicas; number++) names.add(generatedName(name, `${namespace}/${name}/${number}`));
-  return names;
-});
+function podNames({ metadata, spec }: ReplicaSet): ReadonlySet<string> {
+  const replicas = spec.replicas ?? 1;
+  let sequence = sequences.get(metadata);
+  if (sequence === undefined) {
+    sequence = { names: new Set(), next: 0 };
+    sequences.set(metadata, sequence);
+  }
+  const { name, namespace } = metadata;
+  const { names } = sequence;
+  while (names.size < replicas) names.add(generatedName(name, `${namespace}/${name}/${sequence.next++}`));
+  return names.size === replicas ? names : new Set([...names].slice(0, replicas));
+}

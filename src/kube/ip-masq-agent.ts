@@ -34,7 +34,7 @@ export function effectiveMasquerade(maps: readonly ConfigMap[]): Masquerade {
   const configs: Config[] = [];
   const problems: { map: ConfigMap; message: string }[] = [];
   for (const map of [...maps].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))) {
-    const config = parseConfig(map);
+    const config = configOf(map);
     if (typeof config === "string") problems.push({ map, message: config });
     else configs.push(config);
   }
@@ -51,7 +51,19 @@ export function formatMasqueradeConfig(cidrs: readonly Prefix[]): string {
   return `nonMasqueradeCIDRs:\n${cidrs.map((cidr) => `- ${cidr}\n`).join("")}masqLinkLocal: true\nresyncInterval: 60s\n`;
 }
 
+/** Every node reads the same maps: each is parsed once. */
+const parsed = new WeakMap<ConfigMap, Config | string>();
+
 /** The configuration, or what is wrong with it. */
+function configOf(map: ConfigMap): Config | string {
+  let config = parsed.get(map);
+  if (config === undefined) {
+    config = parseConfig(map);
+    parsed.set(map, config);
+  }
+  return config;
+}
+
 function parseConfig(map: ConfigMap): Config | string {
   const text = map.data?.[masqueradeKey];
   if (text === undefined) return `has no key "${masqueradeKey}"`;
