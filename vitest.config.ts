@@ -8,11 +8,20 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "unit", include: ["src/**/*.test.ts", "test/unit/**/*.test.ts"], exclude: ["src/**/*.kernel.test.ts"] } },
+      {
+        test: {
+          name: "unit",
+          include: ["src/**/*.test.ts", "test/unit/**/*.test.ts"],
+          exclude: ["src/**/*.kernel.test.ts"],
+          setupFiles: ["test/setup.ts"],
+          testTimeout: 60_000,
+        },
+      },
       {
         test: {
           name: "kernel",
           include: ["src/**/*.kernel.test.ts", "test/kernel/**/*.test.ts"],
+          setupFiles: ["test/setup.ts"],
           pool: "forks",
           fileParallelism: false,
           testTimeout: 60_000,
