@@ -60,7 +60,7 @@ export function startFlow(enter: Enter, request: FlowRequest): Flow {
   } catch (error) {
     const problem = codeOf(error);
     // The socket's own address or port: the host does not have it, or something else does.
-    const isOwn = problem === "EADDRNOTAVAIL" || problem === "EADDRINUSE" || problem === "ENOENT" || problem === "EINVAL";
+    const isOwn = problem === "EADDRNOTAVAIL" || problem === "EADDRINUSE" || problem === "ENOENT";
     if (isOwn) return failed("unsupported", ownProblems[problem] ?? problem);
     return failed(outcomeOf(problem), problem);
   }
@@ -288,6 +288,8 @@ function outcomeOf(code: string): Outcome {
     case "ENOPROTOOPT":
     case "EACCES":
     case "EMSGSIZE":
+    // A black hole, for the host that has it (net/ipv4/fib_semantics.c: `fib_props`).
+    case "EINVAL":
       return "unreachable";
     default:
       return "unsupported";

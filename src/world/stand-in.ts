@@ -328,6 +328,8 @@ function datagramAnswer(listener: Listener, message: Buffer, sender: RemoteInfo,
   const { answer } = listener;
   if (answer.kind !== "identity") return undefined;
   const text = message.toString("utf8", 0, 2048).trim();
+  // Where translation leads one stand-in's answer to another one, two of them would never be done.
+  if (text.startsWith("{") && text.includes(note)) return undefined;
   if (/^hostname$/i.test(text)) return hostnameOf(answer.as);
   if (/^clientip$/i.test(text)) return endpoint(sender.address, sender.port);
   const echo = /^echo\s(.*)$/is.exec(text);
