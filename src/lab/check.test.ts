@@ -34,7 +34,7 @@ test("the model keeps its invariants for every pair", () => {
     const paths = view.tracer.trace(question.host, question.packet, { steps: false });
     expect(brokenInvariants(question, paths), `${question.from} > ${question.to}`).toEqual([]);
     for (const path of paths) {
-      const one = expectationOf(view.network, path);
+      const one = expectationOf(view.network, path, 1000);
       const observed: Observation = {
         outcome: one.outcomes[0] ?? "answered",
         ...(one.receiver === undefined ? {} : { receiver: one.receiver }),

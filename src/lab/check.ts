@@ -5,7 +5,7 @@
 
 import type { HostName, Network } from "../ir/network.ts";
 import type { Address } from "../net/address.ts";
-import { dispositions, type Path, type TracePacket } from "../trace/index.ts";
+import { dispositions, type News, type Path, type TracePacket } from "../trace/index.ts";
 import { serviceTargets } from "./endpoints.ts";
 import type { LabView } from "./view.ts";
 
@@ -147,6 +147,13 @@ export function brokenInvariants(question: Question, paths: readonly Path[]): st
       else if (path.return.outcome !== "delivered") broken.push(`it is delivered, but the reply ends as ${path.return.outcome}`);
       else if (path.return.hops.at(-1)?.host !== question.host)
         broken.push(`the reply ends at ${path.return.hops.at(-1)?.host}, not at its sender`);
+    } else if (
+      path.news?.way !== undefined &&
+      path.news.heard !== (path.news.way.hops.at(-1)?.host === question.host && path.news.way.outcome === "delivered")
+    ) {
+      broken.push(
+        `${path.news.message} is ${path.news.heard ? "" : "not "}heard, but ends at ${path.news.way.hops.at(-1)?.host} as ${path.news.way.outcome}`,
+      );
     } else if (path.decidedBy === undefined && path.return?.decidedBy === undefined) {
       broken.push(`it ends as ${path.outcome}, and nothing is said to have decided that`);
     }
@@ -169,7 +176,7 @@ export type Observation = {
 export type Expectation = {
   readonly weight: number;
   readonly path: Path;
-  /** Any of them: whether a lost packet is reported to its sender is up to routers and their limits. */
+  /** One, but for news that Linux holds back or sends late: see {@link expectationOf}. */
   readonly outcomes: readonly Observation["outcome"][];
   readonly receiver?: string;
   readonly source?: Address;
@@ -177,41 +184,41 @@ export type Expectation = {
   readonly sourcePorts?: { readonly first: number; readonly last: number };
 };
 
-export function expectationOf(network: Network, path: Path): Expectation {
+/**
+ * What a probe that waits for `timeoutMs` should see of a path.
+ *
+ * Two kinds of news leave it open whether the probe hears in time: routing errors, of which a host sends a sender five at once and then one a second
+ * (`limited`), and that nobody has the next hop's address, which is told three seconds after the *first* packet that asked, whoever sent that.
+ */
+export function expectationOf(network: Network, path: Path, timeoutMs = 1000): Expectation {
   const base = { weight: path.weight, path };
-  switch (path.outcome) {
-    case "delivered": {
-      const { received } = path;
-      if (received === undefined) return { ...base, outcomes: ["answered"] };
-      const receiver = answererOf(network, received);
-      return {
-        ...base,
-        outcomes: ["answered"],
-        ...(receiver === undefined ? {} : { receiver, source: received.source }),
-        ...(receiver === undefined || received.sourcePorts !== undefined || received.sourcePort === undefined
-          ? {}
-          : { sourcePort: received.sourcePort }),
-        ...(receiver === undefined || received.sourcePorts === undefined ? {} : { sourcePorts: received.sourcePorts }),
-      };
-    }
-    case "refused":
-      return { ...base, outcomes: ["refused"] };
-    case "rejected":
-      // The trace does not follow the news of a rejection. From the next host it arrives; from farther away it may be lost like any packet.
-      return { ...base, outcomes: path.hops.length <= 2 ? ["refused", "unreachable"] : ["refused", "unreachable", "timeout"] };
-    case "dropped":
-    case "no-route":
-    case "black-hole":
-    case "spoofed":
-    case "no-neighbour":
-    case "loop":
-    case "exhausted":
-    case "asymmetric":
-      return { ...base, outcomes: ["timeout", "unreachable"] };
-    default:
-      throw new Error(`unknown outcome ${String(path.outcome satisfies never)}`);
+  const { news, received } = path;
+  if (path.outcome !== "delivered") {
+    if (news === undefined || !news.heard) return { ...base, outcomes: ["timeout"] };
+    const told = newsOutcomes[news.message];
+    const isLate = news.afterSeconds !== undefined && timeoutMs < (news.afterSeconds + 1) * 1000;
+    return { ...base, outcomes: news.limited === true || isLate ? [told, "timeout"] : [told] };
   }
+  const receiver = received === undefined ? undefined : answererOf(network, received);
+  if (received === undefined || receiver === undefined) return { ...base, outcomes: ["answered"] };
+  const { source, sourcePort, sourcePorts } = received;
+  const ports = sourcePorts === undefined ? (sourcePort === undefined ? {} : { sourcePort }) : { sourcePorts };
+  return { ...base, outcomes: ["answered"], receiver, source, ...ports };
 }
+
+/** ip(7), tcp(7): what a program is told. */
+const newsOutcomes: Readonly<Record<News["message"], Observation["outcome"]>> = {
+  "tcp reset": "refused",
+  "icmp port-unreachable": "refused",
+  "icmp admin-prohibited": "unreachable",
+  "icmp net-unreachable": "unreachable",
+  "icmp host-unreachable": "unreachable",
+  "icmp time-exceeded": "unreachable",
+  ENETUNREACH: "unreachable",
+  EHOSTUNREACH: "unreachable",
+  EINVAL: "unreachable",
+  EACCES: "unreachable",
+};
 
 /** What the listener that a packet reached calls itself; `undefined` for one that only answers fixed pages, and for ICMP. */
 function answererOf(network: Network, received: NonNullable<Path["received"]>): string | undefined {

@@ -66,6 +66,7 @@ describe("a path as text", () => {
           nobody on eth0 answers for 10.2.0.9     interface eth0
 
       no-neighbour on node/one, nobody on eth0 answers for 10.2.0.9
+        the sender is told: icmp host-unreachable (after 3 seconds) by way of node/one, pod/web
       "
     `);
     expect(renderPaths(trace("tcp > 10.2.0.2:80"))).toMatchInlineSnapshot(`
@@ -79,6 +80,7 @@ describe("a path as text", () => {
           nothing listens on 80/tcp         host vm/db
 
       refused on vm/db, nothing listens on 80/tcp
+        the sender is told: tcp reset by way of vm/db, node/one, pod/web
       "
     `);
   });
@@ -97,6 +99,7 @@ describe("a path as text", () => {
           nothing listens on 81/tcp         host vm/db
 
       refused on vm/db, nothing listens on 81/tcp
+        the sender is told: tcp reset by way of vm/db, node/one, pod/web
       other ways
           33 %  dropped on node/one, chance picks 2 of 3: dropped: random-vmap
           33 %  dropped on node/one, chance picks 3 of 3: dropped: random-vmap

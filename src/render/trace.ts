@@ -12,7 +12,7 @@
  *       reply: pod/shop/default/api-2, node/shop/aks-1, …, translated back on node/shop/aks-0
  */
 
-import type { Hop, Path, Step, Tuple } from "../trace/result.ts";
+import type { Hop, News, Path, Step, Tuple } from "../trace/result.ts";
 import { padTo, plain, type Style, widthOf } from "./style.ts";
 
 export type TraceTextOptions = {
@@ -53,6 +53,7 @@ export function renderPath(path: Path, options: TraceTextOptions = {}): string {
   if (sent !== undefined) lines.push(style.bold(tupleText(sent)) + style.dim(ownersText(sent, options)), "");
   lines.push(...hopLines(path.hops, options), "", outcomeText(path, options));
   if (path.return !== undefined) lines.push(...returnLines(path.return, options));
+  if (path.news !== undefined) lines.push(...newsLines(path.news, options));
   return `${lines.join("\n")}\n`;
 }
 
@@ -162,6 +163,21 @@ function returnLines(back: Omit<Path, "weight">, options: TraceTextOptions): str
   const undone = [...new Set(back.hops.flatMap((hop) => (hop.steps.some((step) => step.kind === "reverse-nat") ? [hop.host] : [])))];
   const translated = undone.length === 0 ? "" : `, translated back on ${undone.join(" and ")}`;
   return [style.dim(`  reply: ${back.hops.map((hop) => hop.host).join(", ")}${translated}`)];
+}
+
+/** Whether the sender learns that its packet was lost. */
+function newsLines({ message, heard, way, afterSeconds, limited }: News, options: TraceTextOptions): string[] {
+  const style = options.style ?? plain;
+  const more = [
+    ...(afterSeconds === undefined ? [] : [`after ${afterSeconds} seconds`]),
+    ...(limited === true ? ["five times, then once a second"] : []),
+  ];
+  const text = more.length === 0 ? message : `${message} (${more.join(", ")})`;
+  if (way === undefined) return [style.dim(`  the sender is told by its own system: ${text}`)];
+  if (heard && options.verbose !== true)
+    return [style.dim(`  the sender is told: ${text} by way of ${way.hops.map((hop) => hop.host).join(", ")}`)];
+  const outcome = heard ? [] : ["", `the sender is not told: ${text} ${outcomeText(way, options)}`];
+  return ["", style.dim(text), ...hopLines(way.hops, options), ...outcome];
 }
 
 function percent(weight: number): string {

@@ -9,6 +9,7 @@
 import { protocolNumbers } from "../net/ports.ts";
 import type { Tuple } from "../net/tuple.ts";
 import { type Ip, ipOf } from "./ip.ts";
+import type { Quoted } from "./packet.ts";
 import type { PortRange } from "./result.ts";
 import type { Decision } from "./rules.ts";
 
@@ -113,6 +114,16 @@ export class ConnectionTable {
     return this.#connections.length;
   }
 
+  remove(connection: Connection): void {
+    const at = this.#connections.indexOf(connection);
+    if (at < 0) return;
+    this.#connections.splice(at, 1);
+    if (this.#byTuple === undefined) return;
+    this.#byTuple = new Map();
+    this.#bySource = new Map();
+    for (const each of this.#connections) this.#index(each);
+  }
+
   #index(connection: Connection): void {
     const { protocol } = connection;
     this.#byTuple?.set(
@@ -137,6 +148,22 @@ export function isOriginal(connection: Connection, source: Ip, sourcePort: numbe
     connection.sourcePort === sourcePort &&
     connection.destinationPort === destinationPort
   );
+}
+
+/**
+ * The connection that an ICMP error to `to` is about: one whose packets could answer the packet that it quotes, if they went to `to` as well.
+ * `inReply`: as its replies do (nf_conntrack_inet_error).
+ */
+export function connectionOfError(
+  table: ConnectionTable,
+  quoted: Quoted,
+  to: Ip,
+): { connection: Connection; inReply: boolean } | undefined {
+  const { protocol, source, sourcePort, destination, destinationPort } = quoted;
+  const connection = table.find(protocol, destination, destinationPort, source, sourcePort);
+  if (connection === undefined) return undefined;
+  const inReply = !isOriginal(connection, destination, destinationPort, source, sourcePort);
+  return (inReply ? connection.replyDestination : connection.destination) === to ? { connection, inReply } : undefined;
 }
 
 /** Destination NAT. Without `port` the port stays. */

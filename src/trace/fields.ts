@@ -19,7 +19,7 @@ const readers: Readonly<Record<Field, Reader>> = {
   "ip6 daddr": (packet) => (packet.family === 6 ? packet.destination : undefined),
   "meta l4proto": (packet) => packet.number,
   // The first two bytes behind the IP header, whatever they are: for ICMP type and code.
-  "th sport": (packet) => (packet.icmpType === undefined ? packet.sourcePort : packet.icmpType * 256),
+  "th sport": (packet) => (packet.icmpType === undefined ? packet.sourcePort : packet.icmpType * 256 + packet.icmpCode),
   // For ICMP its checksum, which nobody can foresee.
   "th dport": (packet) => (packet.icmpType === undefined ? packet.destinationPort : -1),
   "icmp type": (packet) => (packet.number === 1 ? packet.icmpType : undefined),

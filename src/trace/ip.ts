@@ -1,6 +1,6 @@
 /** Addresses as the tracer computes with them: an IPv4 address is its number, an IPv6 address its canonical text. */
 
-import { type Address, addressValue, formatIpv4, ipv4Number } from "../net/address.ts";
+import { type Address, addressValue, type Family, formatIpv4, ipv4Number, mustAddress } from "../net/address.ts";
 import { addressOf, lengthOf, type Prefix, prefixFamily, prefixOf } from "../net/prefix.ts";
 
 export type Ip = number | Address;
@@ -22,6 +22,13 @@ export function textOf(ip: Ip): Address {
   }
   return text;
 }
+
+/** The address of a sender that is not chosen yet. */
+export function unspecified(family: Family): Ip {
+  return family === 4 ? 0 : unspecified6;
+}
+
+const unspecified6 = mustAddress("::");
 
 /** An inclusive range of addresses of one family, as numbers (IPv4) or big integers (IPv6). */
 export type IpRange =

@@ -22,6 +22,8 @@ export type Crossing = {
 export type Resolution = {
   /** Who takes the packet; `undefined`: nobody. */
   readonly to: PreparedInterface | undefined;
+  /** By ARP or neighbour discovery, so that Linux notices when nobody answers. A permanent entry is believed. */
+  readonly asked: boolean;
   readonly crossings: readonly Crossing[];
   readonly element: string;
   readonly origin: Origin | undefined;
@@ -114,7 +116,7 @@ export class Links {
       const to = end === undefined ? undefined : this.#interface(end);
       const what =
         to === undefined ? `${hop} is at ${permanent.mac}, which nobody on ${out.name} has` : `${hop} is ${permanent.mac}, ${title(to)}`;
-      return resolution(out, to, end, what, permanent.origin);
+      return { ...resolution(out, to, end, what, permanent.origin), asked: false };
     }
     const owners: { end: End; to: PreparedInterface }[] = [];
     const proxies: { end: End; to: PreparedInterface }[] = [];
@@ -219,6 +221,7 @@ function resolution(
   const element = `interface ${out.name}`;
   return {
     to,
+    asked: true,
     crossings: end?.crossings ?? [],
     element,
     origin: origin ?? out.origin,

@@ -2,8 +2,8 @@
 
 import { type Protocol, protocolNumbers } from "../net/ports.ts";
 import { type Connection, state } from "./connections.ts";
-import { type Ip, ipOf, textOf } from "./ip.ts";
-import type { PortRange, Step, Tuple } from "./result.ts";
+import { type Ip, ipOf, textOf, unspecified } from "./ip.ts";
+import type { Message, PortRange, Step, Tuple } from "./result.ts";
 
 /** Decides what nothing but chance decides. */
 export type Chance = {
@@ -28,6 +28,25 @@ export type Surroundings = {
   addressType(ip: Ip): "local" | "broadcast" | "multicast" | "unicast";
 };
 
+/** The packet that an ICMP error is about, as the error quotes it. Translated together with the error. */
+export type Quoted = {
+  /** IANA number. */
+  readonly protocol: number;
+  source: Ip;
+  sourcePort: number;
+  destination: Ip;
+  destinationPort: number;
+};
+
+/** Types and codes: RFC 792 and RFC 1812; RFC 4443. */
+const icmpErrors: Readonly<Record<Exclude<Message, "tcp reset">, Readonly<Record<4 | 6, readonly [type: number, code: number]>>>> = {
+  "icmp net-unreachable": { 4: [3, 0], 6: [1, 0] },
+  "icmp host-unreachable": { 4: [3, 1], 6: [1, 3] },
+  "icmp port-unreachable": { 4: [3, 3], 6: [1, 4] },
+  "icmp admin-prohibited": { 4: [3, 13], 6: [1, 1] },
+  "icmp time-exceeded": { 4: [11, 0], 6: [3, 0] },
+};
+
 export class Packet {
   readonly protocol: Protocol;
   /** IANA number; ICMP over IPv6 is 58. */
@@ -41,6 +60,11 @@ export class Packet {
   sourcePorts: PortRange | undefined = undefined;
   /** The reply of a connection, not its first packet. */
   isReply = false;
+  /** A TCP reset. */
+  isReset = false;
+  /** An ICMP error, and what it quotes. */
+  quoted: Quoted | undefined = undefined;
+  #icmpError: readonly [type: number, code: number] | undefined = undefined;
   ttl = 64;
   mark = 0;
   inInterface = "";
@@ -108,6 +132,32 @@ export class Packet {
     this.leaveHost();
   }
 
+  /**
+   * The message that the host where this packet is sends against it, as a packet that is not sent yet. It belongs to the connection of this one
+   * (nf_conntrack_attach). A reset comes from whom the packet went to, whoever sends it; an ICMP error comes from `source`, which may be open.
+   */
+  against(message: Message, source: Ip = unspecified(this.family)): Packet {
+    const isReset = message === "tcp reset";
+    const { source: sender, sourcePort, destination, destinationPort } = this;
+    const tuple = isReset
+      ? makeTuple(this.protocol, destination, destinationPort, sender, sourcePort)
+      : makeTuple("icmp", source, 0, sender, 0);
+    const made = new Packet(tuple, this.chance);
+    made.isReply = true;
+    made.isReset = isReset;
+    made.now = this.now;
+    if (!isReset) {
+      made.#icmpError = icmpErrors[message][this.family];
+      made.quoted = { protocol: this.number, source: sender, sourcePort, destination, destinationPort };
+    }
+    if (this.connection !== undefined) {
+      made.connection = this.connection;
+      made.inReplyDirection = !this.inReplyDirection;
+      made.state = state.related;
+    }
+    return made;
+  }
+
   /** A link to another host carries neither mark nor connection. */
   leaveHost(): void {
     this.mark = 0;
@@ -116,8 +166,13 @@ export class Packet {
     this.state = state.none;
   }
 
-  /** ICMP type: echo request or echo reply; `undefined` for other protocols. */
+  get icmpCode(): number {
+    return this.#icmpError === undefined ? 0 : this.#icmpError[1];
+  }
+
+  /** ICMP type: an error's, echo request or echo reply; `undefined` for other protocols. */
   get icmpType(): number | undefined {
+    if (this.#icmpError !== undefined) return this.#icmpError[0];
     if (this.number === 1) return this.isReply ? 0 : 8;
     return this.number === 58 ? (this.isReply ? 129 : 128) : undefined;
   }

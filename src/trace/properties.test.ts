@@ -18,7 +18,14 @@ function checkPath(path: Path, from: string): void {
   expect(path.received !== undefined).toBe(["delivered", "refused", "asymmetric"].includes(path.outcome));
   expect(path.return !== undefined).toBe(["delivered", "asymmetric"].includes(path.outcome));
   expect(path.return?.outcome === "delivered").toBe(path.outcome === "delivered");
-  for (const hops of [path.hops, path.return?.hops ?? []]) {
+  const { news } = path;
+  expect(news === undefined || path.return === undefined).toBe(true);
+  expect(["refused", "rejected", "no-route", "loop", "no-neighbour", "black-hole", "dropped", undefined]).toContain(news && path.outcome);
+  if (news?.way !== undefined) {
+    expect(news.heard).toBe(news.way.outcome === "delivered");
+    if (news.heard) expect(news.way.hops.at(-1)?.host).toBe(from);
+  }
+  for (const hops of [path.hops, path.return?.hops ?? [], news?.way?.hops ?? []]) {
     for (const [at, hop] of hops.entries()) {
       const next = hops[at + 1];
       expect(hop.outInterface === undefined).toBe(next === undefined);

@@ -70,6 +70,34 @@ export type Hop = {
   readonly steps: readonly Step[];
 };
 
+/** What a host sends against a packet that it does not deliver. ICMP errors by nftables' names, and that of a packet that has made too many hops. */
+export type Message =
+  | "tcp reset"
+  | "icmp port-unreachable"
+  | "icmp admin-prohibited"
+  | "icmp net-unreachable"
+  | "icmp host-unreachable"
+  | "icmp time-exceeded";
+
+/** What a sender's own system says when it cannot send at all. */
+export type SendError = "ENETUNREACH" | "EHOSTUNREACH" | "EINVAL" | "EACCES";
+
+/** What was said against a packet, and how far that came. */
+export type News = {
+  readonly message: Message | SendError;
+  /** The sender learns of it. */
+  readonly heard: boolean;
+  /** The way of the message, a packet of its own; its outcome is `delivered` when it is heard. Absent for what the sender's own system says. */
+  readonly way?: Omit<Path, "weight">;
+  /** It is sent so late: first Linux asks three times, once a second, who has the address of the next hop (`mcast_solicit`, `retrans_time_ms`). */
+  readonly afterSeconds?: number;
+  /**
+   * Some of these are not sent: of routing errors, a sender is told five at once and then one a second. `net.ipv4.route.error_burst` and
+   * `error_cost` say so, which a namespace cannot set for itself (net/ipv4/route.c: ip_error).
+   */
+  readonly limited?: true;
+};
+
 /** One way that a packet may go. Weights of all the ways of one packet add up to 1. */
 export type Path = {
   readonly outcome: Disposition;
@@ -86,4 +114,6 @@ export type Path = {
   };
   /** The reply's way back, for `delivered` and `asymmetric`. */
   readonly return?: Omit<Path, "weight">;
+  /** What the sender is told of a packet that was not delivered. Absent: nobody says anything. */
+  readonly news?: News;
 };

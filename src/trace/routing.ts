@@ -6,7 +6,7 @@
  */
 
 import { type InterfaceName, mainTable, type PolicyRule, type Route } from "../ir/network.ts";
-import { type Family, mustAddress } from "../net/address.ts";
+import type { Family } from "../net/address.ts";
 import { hostPrefix, lastAddressOf, mustPrefix, type Prefix, prefixFamily, prefixOf } from "../net/prefix.ts";
 import type { HostAddress, PreparedHost, PreparedInterface } from "./host.ts";
 import {
@@ -20,6 +20,7 @@ import {
   rangeHolds,
   rangeOfPrefix,
   samePrefix,
+  unspecified,
 } from "./ip.ts";
 import { defaultTable, type FoundRoute, localTable, type RouteSource, RouteTable } from "./route-table.ts";
 
@@ -125,12 +126,12 @@ export class Routing {
     if (route.source !== undefined) return route.source;
     if (route.kind === "local") return destination;
     const family = typeof destination === "number" ? 4 : 6;
-    return this.selectAddress(route.device, route.via, family) ?? (family === 4 ? 0 : unspecified);
+    return this.selectAddress(route.device, route.via, family) ?? unspecified(family);
   }
 
   /** What __ip_dev_find and ip_route_output_key ask of a source. */
   maySendFrom(source: Ip): boolean {
-    return source === 0 || source === unspecified || this.#isOwn(source) || this.isLocal(source);
+    return source === unspecified(typeof source === "number" ? 4 : 6) || this.#isOwn(source) || this.isLocal(source);
   }
 
   /**
@@ -293,7 +294,7 @@ function find({ rules }: Selection, destination: Ip, source: Ip | undefined): Fo
   for (const { rule, table } of rules) {
     if (rule.family !== undefined && (rule.family === 4) !== (typeof destination === "number")) continue;
     // A packet whose source is still open has source zero.
-    if (rule.from !== undefined && !rangeHolds(rule.from, source ?? (typeof destination === "number" ? 0 : unspecified))) continue;
+    if (rule.from !== undefined && !rangeHolds(rule.from, source ?? unspecified(typeof destination === "number" ? 4 : 6))) continue;
     if (rule.to !== undefined && !rangeHolds(rule.to, destination)) continue;
     const found = table.lookup(destination);
     if (found !== undefined && found.kind !== "throw") return found;
@@ -328,7 +329,6 @@ function plainRule(table: number): Rule {
 
 const loopback4 = mustPrefix("127.0.0.0/8");
 const loopback6 = mustPrefix("::1/128");
-const unspecified = mustAddress("::");
 
 const noRoute: Refusal = { refused: "no-route", why: "no route to the destination" };
 const notForwarding: Refusal = { refused: "not-forwarding", why: "the destination is another host, and this one does not forward" };

@@ -29,13 +29,15 @@ import { type Ip, ipOf } from "./ip.ts";
 import { jhashSlot } from "./jhash.ts";
 import { dynamicKey, KeyIndex } from "./keyed.ts";
 import type { Packet } from "./packet.ts";
-import type { Disposition, PortRange, Step } from "./result.ts";
+import type { Disposition, Message, PortRange, Step } from "./result.ts";
 
 /** What a rule decided. Made once per rule (or element of a map) and shared by all packets. */
 export type Decision = {
   readonly kind: "accept" | "drop" | "reject" | "return" | "break" | "jump" | "goto" | "dnat" | "snat" | "masquerade";
   /** For drop. */
   readonly disposition: Disposition;
+  /** For reject: what the sender is told. */
+  readonly message?: Message;
   /** For jump and goto. */
   readonly chain?: PreparedChain;
   /** For dnat and snat. */
@@ -337,6 +339,7 @@ function constantDecision(context: RuleContext, statement: Statement): Decision 
       return {
         kind: "reject",
         disposition: "rejected",
+        message: statement.with,
         element,
         origin,
         step: { kind: "reject", what: `rejected with ${statement.with}`, element, origin },

@@ -113,6 +113,57 @@ describe("dispositions", () => {
     expect(only(dropping, "tcp > 10.2.0.2:80")).toMatchObject({ outcome: "dropped", decidedBy: { host: "router" } });
   });
 
+  const lost = (network: Network, text: string) => {
+    const { news } = only(network, text);
+    return news === undefined
+      ? undefined
+      : `${news.message}, ${news.heard ? "heard" : `not heard: ${news.way?.outcome}`}, ${news.way?.hops.map(({ host, before }) => `${host} ${tupleText(before)}`).join("; ")}`;
+  };
+
+  it("news of a rejection: a reset pretends to be the destination, an ICMP error is the rejecting host's own", () => {
+    const rejecting = (with_: "tcp reset" | "icmp admin-prohibited") =>
+      routed({ tables: [filter("forward", rule([is("meta l4proto", "tcp"), is("th dport", 80)], { kind: "reject", with: with_ }))] });
+    expect(lost(rejecting("tcp reset"), "tcp > 10.2.0.2:80")).toBe(
+      "tcp reset, heard, router tcp 10.2.0.2:80 > 10.1.0.2:32768; client tcp 10.2.0.2:80 > 10.1.0.2:32768",
+    );
+    expect(lost(rejecting("icmp admin-prohibited"), "tcp > 10.2.0.2:80")).toBe(
+      "icmp admin-prohibited, heard, router icmp 10.1.0.1 > 10.1.0.2; client icmp 10.1.0.1 > 10.1.0.2",
+    );
+  });
+
+  it("news of a refusal: datagrams by ICMP, from the address that they were for", () => {
+    expect(lost(routed(), "udp > 10.2.0.2:81")).toContain("icmp port-unreachable, heard, server icmp 10.2.0.2 > 10.1.0.2;");
+    expect(lost(routed(), "tcp > 10.2.0.2:81")).toContain("tcp reset, heard, server tcp 10.2.0.2:81 > 10.1.0.2:32768;");
+  });
+
+  it("news may be lost like any packet", () => {
+    const silent = routed({ tables: [filter("forward", rule([is("ip saddr", ip("10.2.0.2"))], drop))] });
+    expect(lost(silent, "udp > 10.2.0.2:81")).toContain("icmp port-unreachable, not heard: dropped");
+    const pretending = routed({
+      tables: [
+        filter("output", rule([is("fib saddr type", "unicast")], drop)),
+        filter("forward", rule([is("meta l4proto", "tcp")], { kind: "reject", with: "tcp reset" })),
+      ],
+    });
+    expect(lost(pretending, "tcp > 10.2.0.2:80")).toContain("tcp reset, not heard: dropped");
+    expect(lost(routed({ tables: [filter("forward", rule([], drop))] }), "tcp > 10.2.0.2:80")).toBeUndefined();
+  });
+
+  it("news is related to what it is about, and translated with what it quotes", () => {
+    const translating = [
+      table("nat", [
+        base("nat", "prerouting", priorities.dstnat, [
+          rule([is("ip daddr", ip("10.9.9.9"))], { kind: "dnat", to: { address: ip("10.2.0.2") } }),
+        ]),
+        base("nat", "postrouting", priorities.srcnat, [rule([], masquerade)]),
+        base("filter", "forward", 0, [rule([is("ct state", "new", "related")], accept)], "drop"),
+      ]),
+    ];
+    expect(lost(routed({ tables: translating, routes: ["10.9.9.9 via 10.2.0.2 dev s"] }), "udp > 10.9.9.9:81")).toBe(
+      "icmp port-unreachable, heard, server icmp 10.2.0.2 > 10.2.0.1; router icmp 10.2.0.2 > 10.2.0.1; client icmp 10.9.9.9 > 10.1.0.2",
+    );
+  });
+
   it("dropped: by a chain's policy", () => {
     const network = routed({ tables: [table("f", [base("filter", "forward", 0, [rule([is("th dport", 22)], accept)], "drop")])] });
     expect(only(network, "tcp > 10.2.0.2:80")).toMatchObject({ outcome: "dropped", decidedBy: { element: "chain f filter-forward" } });

@@ -14,6 +14,7 @@ import {
   Connection,
   ConnectionTable,
   connectionOf,
+  connectionOfError,
   isOriginal,
   type KnownConnection,
   type PortChoice,
@@ -23,10 +24,10 @@ import {
   translateSource,
 } from "./connections.ts";
 import type { PreparedHost, PreparedInterface } from "./host.ts";
-import { type Ip, isLoopback, textOf } from "./ip.ts";
+import { type Ip, ipOf, isLoopback, textOf } from "./ip.ts";
 import type { Crossing, Links } from "./links.ts";
-import { type Chance, type DynamicSet, Packet } from "./packet.ts";
-import type { Disposition, Hop, Path, PortRange, Step, Tuple } from "./result.ts";
+import { type Chance, type DynamicSet, Packet, type Quoted } from "./packet.ts";
+import type { Disposition, Hop, Message, News, Path, PortRange, Step, Tuple } from "./result.ts";
 import type { FoundRoute } from "./route-table.ts";
 import type { Refusal } from "./routing.ts";
 import { type Decision, evaluate, type PreparedChain } from "./rules.ts";
@@ -102,25 +103,64 @@ type Ending = {
   readonly host: PreparedHost;
   readonly decidedBy: NonNullable<Path["decidedBy"]> | undefined;
   readonly received: NonNullable<Path["received"]> | undefined;
+  readonly objection: Objection | undefined;
+};
+
+/** What is said against a packet that is not delivered. */
+type Objection = Omit<News, "heard" | "way"> & {
+  /** The packet was for an address of the host that says it, which speaks from there. */
+  readonly fromDestination?: boolean;
 };
 
 /**
- * Follows a packet from `host` and, when it is delivered, its reply. Without `hasSource` the source is chosen as Linux does, and the one in
- * `tuple` means nothing.
+ * Where a packet's source is from. connect: chosen as a socket does, which looks the route up again with it. error: chosen by the route, for an
+ * ICMP error (net/ipv4/icmp.c: __icmp_send, with `icmp_errors_use_inbound_ifaddr` 0). bound: given, and the host must have it. raw: given.
+ */
+type SourceFrom = "connect" | "error" | "bound" | "raw";
+
+/**
+ * Follows a packet from `host`, and then its reply when it is delivered, or what is said against it when it is not. Without `hasSource` the
+ * source is chosen as Linux does, and the one in `tuple` means nothing.
  */
 export function walk(context: WalkContext, host: PreparedHost, tuple: Tuple, hasSource: boolean): Omit<Path, "weight"> {
   const packet = new Packet(tuple, context.chance);
   packet.now = context.memory.now;
   if (context.steps) packet.steps = [];
   const forth = new Journey(context, host, packet, undefined);
-  const ending = forth.run(hasSource);
-  if (ending.outcome !== "delivered" || !context.back) return result(ending, forth.hops);
+  const ending = forth.run(hasSource ? "raw" : "connect");
+  const path = result(ending, forth.hops);
+  if (!context.back) return path;
+  const sender = { host, tuple: forth.sent };
+  if (ending.outcome !== "delivered") {
+    return ending.objection === undefined ? path : { ...path, news: newsOf(context, ending, ending.objection, packet, sender) };
+  }
   packet.turnAround();
-  const back = new Journey(context, ending.host, packet, { host, tuple: forth.sent });
-  const returned = back.run(true);
+  const back = new Journey(context, ending.host, packet, sender);
+  const returned = back.run("bound");
   const way = result(returned, back.hops);
-  if (returned.outcome === "delivered") return { ...result(ending, forth.hops), return: way };
+  if (returned.outcome === "delivered") return { ...path, return: way };
   return { ...result({ ...ending, outcome: "asymmetric", decidedBy: returned.decidedBy }, forth.hops), return: way };
+}
+
+/** Follows what a host says against a packet to the packet's sender. */
+function newsOf(context: WalkContext, { host, outcome }: Ending, objection: Objection, packet: Packet, sender: Sender): News {
+  const { message, fromDestination = false, ...more } = objection;
+  if (!isMessage(message)) return { message, heard: true };
+  let sent = packet;
+  // A host's TCP resets as it would reply; a rule only pretends to be the destination.
+  const isReply = outcome === "refused" && message === "tcp reset";
+  if (isReply) {
+    packet.turnAround();
+    packet.isReset = true;
+  } else sent = packet.against(message, fromDestination ? packet.destination : undefined);
+  if (context.steps) sent.steps ??= [];
+  const journey = new Journey(context, host, sent, sender);
+  const ending = journey.run(isReply || fromDestination ? "bound" : message === "tcp reset" ? "raw" : "error");
+  return { message, heard: ending.outcome === "delivered", way: result(ending, journey.hops), ...more };
+}
+
+function isMessage(text: Objection["message"]): text is Message {
+  return !text.startsWith("E");
 }
 
 function result({ outcome, decidedBy, received }: Ending, hops: readonly Hop[]): Omit<Path, "weight"> {
@@ -130,7 +170,13 @@ function result({ outcome, decidedBy, received }: Ending, hops: readonly Hop[]):
 
 const noSteps: readonly Step[] = [];
 const noBroadcast: Refusal = { refused: "broadcast", why: "the destination is a broadcast address" };
+const tcp = 6;
 const udp = 17;
+/** Of an ICMP error of a host without addresses (RFC 7600; `INADDR_DUMMY` in include/uapi/linux/in.h). */
+const dummySource = 0xc0000008;
+
+/** The packet that an answer is awaited to, and where. */
+type Sender = { readonly host: PreparedHost; readonly tuple: Tuple };
 
 /** A packet's way in one direction. */
 class Journey {
@@ -139,8 +185,8 @@ class Journey {
   sent: Tuple;
   readonly #context: WalkContext;
   readonly #packet: Packet;
-  /** For a reply: where it must arrive, and the packet that it must be the exact reverse of. */
-  readonly #awaited: { readonly host: PreparedHost; readonly tuple: Tuple } | undefined;
+  /** For a reply, which must be the exact reverse of what was sent, or an ICMP error, which must quote it. */
+  readonly #awaited: Sender | undefined;
   #visits: { readonly device: PreparedInterface; readonly tuple: Tuple; readonly changes: number }[] | undefined;
 
   #host: PreparedHost;
@@ -153,14 +199,13 @@ class Journey {
   /** The route taken last, and where. */
   #route: FoundRoute | undefined;
   #routeHost: PreparedHost;
+  /** Whether the packet is for this very host. */
+  #isFor: "others" | "us" | "all" = "others";
   #ending: Ending | undefined;
+  /** It goes round in a circle, which ends when it has made too many hops: nothing more is written down. */
+  #circles = false;
 
-  constructor(
-    context: WalkContext,
-    host: PreparedHost,
-    packet: Packet,
-    awaited: { readonly host: PreparedHost; readonly tuple: Tuple } | undefined,
-  ) {
+  constructor(context: WalkContext, host: PreparedHost, packet: Packet, awaited: Sender | undefined) {
     this.#context = context;
     this.#packet = packet;
     this.#awaited = awaited;
@@ -171,32 +216,36 @@ class Journey {
     this.sent = packet.tuple;
   }
 
-  run(hasSource: boolean): Ending {
-    let device = this.#send(hasSource);
+  run(sourceFrom: SourceFrom): Ending {
+    let device = this.#send(sourceFrom);
     while (device !== undefined) device = device === this.#host.loopback ? this.#receiveOwn(device) : this.#receive(device);
     if (this.#ending === undefined) throw new Error(`a packet from ${this.#host.name} ended nowhere`);
     return this.#ending;
   }
 
   /** The host sends the packet itself. Returns the interface that receives it. */
-  #send(hasSource: boolean): PreparedInterface | undefined {
+  #send(sourceFrom: SourceFrom): PreparedInterface | undefined {
     const packet = this.#packet;
     const { routing } = this.#host;
     this.#enter(this.#host, undefined);
     packet.inInterface = "";
-    let route = this.#usable(routing.lookup(packet.destination, hasSource ? packet.source : undefined, this.#host.loopback, packet.mark));
+    const isOpen = sourceFrom === "connect" || sourceFrom === "error";
+    let route = this.#usable(routing.lookup(packet.destination, isOpen ? undefined : packet.source, this.#host.loopback, packet.mark));
     if (route === undefined) return undefined;
-    if (!hasSource) {
-      packet.setSource(routing.sourceFor(route, packet.destination), packet.sourcePort, undefined);
+    if (isOpen) {
+      const source = routing.sourceFor(route, packet.destination);
+      packet.setSource(sourceFrom === "error" && source === 0 ? dummySource : source, packet.sourcePort, undefined);
       this.#before = packet.tuple;
       this.sent = packet.tuple;
-      // As connect() does: the route is looked up again with the source that the first look chose.
+    }
+    if (sourceFrom === "connect") {
       route = this.#usable(routing.lookup(packet.destination, packet.source, this.#host.loopback, packet.mark));
       if (route === undefined) return undefined;
     }
-    // A socket sends from addresses of its host only. A source that the caller asked for is sent as from a raw socket.
-    if ((!hasSource || this.#awaited !== undefined) && !routing.maySendFrom(packet.source)) {
-      return this.#end("no-route", "routes", this.#host.host.origin, `${textOf(packet.source)} is no address that the host may send from`);
+    // A socket sends from addresses of its host only.
+    if ((sourceFrom === "connect" || sourceFrom === "bound") && !routing.maySendFrom(packet.source)) {
+      const why = `${textOf(packet.source)} is no address that the host may send from`;
+      return this.#end("no-route", "routes", this.#host.host.origin, why, { objection: { message: "EINVAL" } });
     }
     packet.steps?.push(this.#host.send);
     if (!this.#take(route)) return undefined;
@@ -212,7 +261,10 @@ class Journey {
     packet.steps?.push(device.received);
     packet.inInterface = device.name;
     packet.outInterface = "";
-    if (this.#isRepeated(device)) return this.#endOfLoop();
+    if (!this.#circles && this.#isRepeated(device)) {
+      this.#noteCircle();
+      if (!this.#context.back || this.#awaited !== undefined) return undefined;
+    }
     if (!this.#hook("prerouting")) return undefined;
     const { routing } = this.#host;
     const found = routing.lookupInput(device, packet.destination, packet.source, packet.mark);
@@ -221,11 +273,15 @@ class Journey {
       packet.steps?.push(found.step);
       // Of what goes to a broadcast address, only UDP is taken in.
       if (found.kind === "broadcast" && packet.number !== udp) return this.#refuse(noBroadcast);
+      this.#isFor = found.kind === "local" ? "us" : "all";
       return this.#deliver();
     }
     const route = this.#usable(found);
     if (route === undefined) return undefined;
-    if (packet.ttl <= 1) return this.#endOfLoop();
+    if (packet.ttl <= 1) {
+      if (!this.#circles) this.#noteCircle();
+      return this.#outlive();
+    }
     packet.ttl--;
     if (!this.#take(route)) return undefined;
     packet.outInterface = route.device.name;
@@ -264,7 +320,10 @@ class Journey {
       this.#in !== undefined && packet.source === this.#sourceBefore,
     );
     packet.steps?.push(resolution.step);
-    if (resolution.to === undefined) return this.#end("no-neighbour", resolution.element, resolution.origin, undefined);
+    if (resolution.to === undefined) {
+      const objection = resolution.asked ? ({ message: "icmp host-unreachable", afterSeconds: 3 } as const) : undefined;
+      return this.#end("no-neighbour", resolution.element, resolution.origin, undefined, { objection });
+    }
     this.#closeHop(out);
     for (const crossing of resolution.crossings) this.#cross(crossing);
     packet.leaveHost();
@@ -278,29 +337,30 @@ class Journey {
     const host = this.#host;
     const { tuple, protocol, destinationPort: port } = packet;
     if (this.#awaited !== undefined) {
-      if (host === this.#awaited.host && isReverse(tuple, this.#awaited.tuple)) {
-        packet.steps?.push(answered);
+      const { quoted } = packet;
+      const isMeant = quoted === undefined ? isReverse(tuple, this.#awaited.tuple) : quotes(quoted, this.#awaited.tuple);
+      if (host === this.#awaited.host && isMeant) {
+        packet.steps?.push(quoted === undefined ? answered : told);
         this.#closeHop(undefined);
-        this.#ending = { outcome: "delivered", host, decidedBy: undefined, received: undefined };
+        this.#ending = { outcome: "delivered", host, decidedBy: undefined, received: undefined, objection: undefined };
         return undefined;
       }
-      const { source, sourcePort, destination, destinationPort } = this.#awaited.tuple;
-      const expected = protocol === "icmp" ? `${destination} to ${source}` : `${destination}:${destinationPort} to ${source}:${sourcePort}`;
-      const what = host === this.#awaited.host ? `the sender awaits a reply from ${expected}` : "nobody here awaits this reply";
-      return this.#end("refused", "socket", host.host.origin, what, "refuse");
+      return this.#end("refused", "socket", host.host.origin, strangerText(host === this.#awaited.host, this.#awaited.tuple, quoted), {
+        kind: "refuse",
+      });
     }
     const received = { ...tuple, host: host.name, ...(packet.sourcePorts === undefined ? {} : { sourcePorts: packet.sourcePorts }) };
     const listener = protocol === "icmp" ? undefined : host.listener(protocol, packet.destination, port);
     if (listener === undefined && protocol !== "icmp") {
-      this.#end("refused", "listeners", host.host.origin, `nothing listens on ${port}/${protocol}`, "refuse", received);
-      return undefined;
+      const what = `nothing listens on ${port}/${protocol}`;
+      return this.#end("refused", "listeners", host.host.origin, what, { kind: "refuse", received, objection: this.#refusal() });
     }
     if (packet.steps !== undefined) {
       const what = listener === undefined ? "the host answers the echo request" : `${port}/${protocol} has a listener`;
       packet.steps.push({ kind: "deliver", what, element: "listeners", origin: listener?.origin ?? host.host.origin });
     }
     this.#closeHop(undefined);
-    this.#ending = { outcome: "delivered", host, decidedBy: undefined, received };
+    this.#ending = { outcome: "delivered", host, decidedBy: undefined, received, objection: undefined };
     return undefined;
   }
 
@@ -339,11 +399,11 @@ class Journey {
   #stops(decision: Decision | undefined, chain: PreparedChain): boolean {
     if (decision === undefined) {
       if (!chain.drops) return false;
-      this.#end("dropped", chain.element, this.#host.host.origin, "dropped: no rule accepts it", "drop");
+      this.#end("dropped", chain.element, this.#host.host.origin, "dropped: no rule accepts it", { kind: "drop" });
       return true;
     }
     if (decision.kind !== "drop" && decision.kind !== "reject") return false;
-    this.#end(decision.disposition, decision.element, decision.origin, undefined);
+    this.#end(decision.disposition, decision.element, decision.origin, undefined, { objection: this.#rejection(decision) });
     return true;
   }
 
@@ -351,6 +411,10 @@ class Journey {
   #track(): void {
     const packet = this.#packet;
     if (packet.connection !== undefined || packet.state === state.untracked || this.#memory === undefined) return;
+    if (packet.quoted !== undefined) {
+      this.#trackError(packet.quoted);
+      return;
+    }
     const { number, source, sourcePort, destination, destinationPort } = packet;
     const known = this.#memory.connections.find(number, source, sourcePort, destination, destinationPort);
     if (known === undefined) {
@@ -368,14 +432,29 @@ class Journey {
     packet.inReplyDirection = !isOriginal(known, source, sourcePort, destination, destinationPort);
     if (packet.inReplyDirection) {
       if ((known.status & status.seenReply) === 0) packet.changes++;
+      // A reset that is the only reply ends the connection, and keeps its translation (nf_conntrack_tcp_packet).
+      if (packet.isReset && (known.status & status.seenReply) === 0) this.#memory.connections.remove(known);
       known.status |= status.seenReply;
       packet.state = state.established;
     } else packet.state = (known.status & status.seenReply) === 0 ? state.new : state.established;
   }
 
+  #trackError(quoted: Quoted): void {
+    const packet = this.#packet;
+    const found = this.#memory === undefined ? undefined : connectionOfError(this.#memory.connections, quoted, packet.destination);
+    if (found === undefined) {
+      packet.state = state.invalid;
+      return;
+    }
+    packet.connection = found.connection;
+    packet.inReplyDirection = found.inReply;
+    packet.state = state.related;
+  }
+
   #confirm(): void {
     const { connection } = this.#packet;
-    if (connection === undefined || (connection.status & status.confirmed) !== 0) return;
+    // What is sent against the first packet of a connection does not confirm it.
+    if (connection === undefined || this.#packet.inReplyDirection || (connection.status & status.confirmed) !== 0) return;
     this.#memory?.connections.add(connection);
     this.#packet.changes++;
   }
@@ -385,8 +464,12 @@ class Journey {
     const packet = this.#packet;
     const { connection } = packet;
     if (connection === undefined) return true;
+    if (packet.quoted !== undefined) return this.#translateError(what, connection, packet.quoted, hook);
     let now: Decision | undefined;
-    if (packet.state === state.new && !(what === "source" ? connection.sourceDone : connection.destinationDone)) {
+    if (
+      (packet.state === state.new || packet.state === state.related) &&
+      !(what === "source" ? connection.sourceDone : connection.destinationDone)
+    ) {
       for (const chain of chains) {
         const decision = evaluate(chain, packet);
         if (this.#stops(decision, chain)) return false;
@@ -419,7 +502,7 @@ class Journey {
     const out = route === undefined ? loopback : this.#outDevice(route);
     const address = routing.selectAddress(out, route?.via ?? packet.destination, packet.family);
     if (address === undefined) {
-      this.#end("dropped", decision.element, decision.origin, `no address on ${out.name} to masquerade with`, "drop");
+      this.#end("dropped", decision.element, decision.origin, `no address on ${out.name} to masquerade with`, { kind: "drop" });
       return false;
     }
     return this.#translateSource(connection, address, undefined, decision);
@@ -434,7 +517,7 @@ class Journey {
       decision?.element ?? "connection tracking",
       decision?.origin ?? this.#host.host.origin,
       `no port of ${textOf(address)} is left${range}`,
-      "drop",
+      { kind: "drop" },
     );
     return false;
   }
@@ -468,6 +551,28 @@ class Journey {
       if (packet.destination === destination && packet.destinationPort === destinationPort) return true;
     }
     if (packet.steps !== undefined) packet.steps.push(this.#rewriteStep(what, connection, now, before));
+    return hook !== "output" || packet.destination === destination || this.#reroute();
+  }
+
+  /** nf_nat_icmp_reply_translation: the error and what it quotes are rewritten together. */
+  #translateError(what: "source" | "destination", connection: Connection, quoted: Quoted, hook: Hook): boolean {
+    const packet = this.#packet;
+    const reply = packet.inReplyDirection;
+    const bit = (what === "source") === reply ? status.destinationNat : status.sourceNat;
+    if ((connection.status & bit) === 0) return true;
+    const before = packet.tuple;
+    const { source, destination } = packet;
+    if (what === "source") {
+      quoted.destination = reply ? connection.destination : connection.replyDestination;
+      quoted.destinationPort = reply ? connection.destinationPort : connection.replyDestinationPort;
+      packet.setSource(quoted.destination, 0, undefined);
+    } else {
+      quoted.source = reply ? connection.source : connection.replySource;
+      quoted.sourcePort = reply ? connection.sourcePort : connection.replySourcePort;
+      packet.setDestination(quoted.source, 0);
+    }
+    if (packet.source === source && packet.destination === destination) return true;
+    if (packet.steps !== undefined) packet.steps.push(this.#rewriteStep(what, connection, undefined, before));
     return hook !== "output" || packet.destination === destination || this.#reroute();
   }
 
@@ -507,23 +612,53 @@ class Journey {
 
   /** The route, if packets can go by it; else the packet ends. */
   #usable(route: FoundRoute | undefined): FoundRoute | undefined {
-    if (route === undefined)
-      return this.#end("no-route", "routes", this.#host.host.origin, `no route to ${textOf(this.#packet.destination)}`);
+    const objection = this.#unroutable(route);
+    if (route === undefined) {
+      return this.#end("no-route", "routes", this.#host.host.origin, `no route to ${textOf(this.#packet.destination)}`, { objection });
+    }
     if (route.kind === "unicast" || route.kind === "local") return route;
     this.#packet.steps?.push(route.step);
-    if (route.kind === "unreachable") return this.#end("no-route", route.element, route.origin, undefined);
-    return this.#end("black-hole", route.element, route.origin, undefined);
+    const outcome = route.kind === "unreachable" ? "no-route" : "black-hole";
+    return this.#end(outcome, route.element, route.origin, undefined, { objection });
+  }
+
+  /** What becomes of a packet that has no usable route: `fib_props` in net/ipv4/fib_semantics.c, ip_error in route.c, tcp_v4_connect. */
+  #unroutable(route: FoundRoute | undefined): Objection | undefined {
+    if (this.#in !== undefined) return route?.kind === "unreachable" ? { message: "icmp host-unreachable", limited: true } : undefined;
+    const isTcp = this.#packet.number === tcp;
+    // A connection under way does not mind that its packet could not leave; it sends another one.
+    if (isTcp && this.#route !== undefined) return undefined;
+    if (route === undefined) return { message: "ENETUNREACH" };
+    if (route.kind === "broadcast") return { message: isTcp ? "ENETUNREACH" : "EACCES" };
+    return { message: route.kind === "unreachable" ? "EHOSTUNREACH" : "EINVAL" };
+  }
+
+  /** Nothing listens. */
+  #refusal(): Objection | undefined {
+    const { number } = this.#packet;
+    if (number === tcp) return { message: "tcp reset" };
+    return number === udp && this.#isFor === "us" ? { message: "icmp port-unreachable", fromDestination: true } : undefined;
+  }
+
+  /** nft_reject_inet.c. */
+  #rejection({ message }: Decision): Objection | undefined {
+    if (message === undefined || this.#isFor === "all" || (message === "tcp reset" && this.#packet.number !== tcp)) return undefined;
+    return { message, fromDestination: message !== "tcp reset" && this.#isFor === "us" };
   }
 
   #take(route: FoundRoute): boolean {
     const packet = this.#packet;
     this.#route = route;
     this.#routeHost = this.#host;
+    this.#isFor = route.kind === "local" ? "us" : "others";
     packet.steps?.push(route.step);
     // __mkroute_output: loopback addresses stay inside.
     if (this.#in !== undefined || typeof packet.source !== "number" || !isLoopback(packet.source)) return true;
     if (this.#outDevice(route) === this.#host.loopback) return true;
-    this.#end("dropped", "loopback", this.#host.host.origin, `${textOf(packet.source)} does not leave the host`, "drop");
+    this.#end("dropped", "loopback", this.#host.host.origin, `${textOf(packet.source)} does not leave the host`, {
+      kind: "drop",
+      objection: { message: "EINVAL" },
+    });
     return false;
   }
 
@@ -535,13 +670,15 @@ class Journey {
     const { origin } = this.#host.host;
     switch (refused) {
       case "no-route":
-        return this.#end("no-route", "routes", origin, `no route to ${textOf(this.#packet.destination)}`);
+        return this.#end("no-route", "routes", origin, `no route to ${textOf(this.#packet.destination)}`, {
+          objection: { message: "icmp net-unreachable", limited: true },
+        });
       case "broadcast":
         return this.#end("black-hole", "routes", origin, why);
       case "not-forwarding":
-        return this.#end("dropped", "forwarding", origin, why, "drop");
+        return this.#end("dropped", "forwarding", origin, why, { kind: "drop" });
       default:
-        return this.#end("dropped", "source check", origin, why, "drop");
+        return this.#end("dropped", "source check", origin, why, { kind: "drop" });
     }
   }
 
@@ -556,10 +693,18 @@ class Journey {
     return false;
   }
 
-  #endOfLoop(): undefined {
+  /** The way ends here for who reads it. The packet goes on until a host says that it has made too many hops. */
+  #noteCircle(): void {
     const route = this.#route;
     const origin = route?.origin ?? this.#routeHost.host.origin;
-    return this.#end("loop", route?.element ?? "routes", origin, "the packet goes round in a circle", "drop", undefined, this.#routeHost);
+    this.#end("loop", route?.element ?? "routes", origin, "the packet goes round in a circle", { kind: "drop", at: this.#routeHost });
+    this.#circles = true;
+    this.#packet.steps = undefined;
+  }
+
+  #outlive(): undefined {
+    if (this.#ending !== undefined) this.#ending = { ...this.#ending, host: this.#host, objection: { message: "icmp time-exceeded" } };
+    return undefined;
   }
 
   #end(
@@ -567,14 +712,19 @@ class Journey {
     element: string,
     origin: Origin | undefined,
     what: string | undefined,
-    kind: Step["kind"] = "route",
-    received?: NonNullable<Path["received"]>,
-    at: PreparedHost = this.#host,
+    more: {
+      readonly kind?: Step["kind"];
+      readonly received?: Ending["received"];
+      readonly at?: PreparedHost;
+      readonly objection?: Objection | undefined;
+    } = {},
   ): undefined {
+    if (this.#circles) return undefined;
+    const { kind = "route", received, at = this.#host, objection } = more;
     if (what !== undefined) this.#packet.steps?.push(origin === undefined ? { kind, what, element } : { kind, what, element, origin });
     this.#closeHop(undefined);
     const decidedBy = origin === undefined ? { host: at.name, element } : { host: at.name, element, origin };
-    this.#ending = { outcome, host: this.#host, decidedBy, received };
+    this.#ending = { outcome, host: this.#host, decidedBy, received, objection };
     return undefined;
   }
 
@@ -582,6 +732,7 @@ class Journey {
     const packet = this.#packet;
     this.#host = host;
     this.#in = device;
+    this.#isFor = "others";
     this.#before = packet.tuple;
     this.#sourceBefore = packet.source;
     packet.surroundings = host;
@@ -591,6 +742,7 @@ class Journey {
   }
 
   #closeHop(out: PreparedInterface | undefined): void {
+    if (this.#circles) return;
     const packet = this.#packet;
     const host = this.#host.name;
     const before = this.#before;
@@ -604,6 +756,7 @@ class Journey {
   }
 
   #cross({ host, inPort, outPort, steps }: Crossing): void {
+    if (this.#circles) return;
     const { tuple } = this.#packet;
     this.hops.push({
       host,
@@ -617,6 +770,26 @@ class Journey {
 }
 
 const answered: Step = { kind: "deliver", what: "the sender gets its reply", element: "socket" };
+const told: Step = { kind: "deliver", what: "the sender is told", element: "socket" };
+
+/** Why an answer is none. */
+function strangerText(isSender: boolean, sent: Tuple, quoted: Quoted | undefined): string {
+  if (!isSender) return quoted === undefined ? "nobody here awaits this reply" : "nobody here sent what the error is about";
+  if (quoted !== undefined)
+    return `the error is about a packet from ${textOf(quoted.source)} to ${textOf(quoted.destination)}, which the sender did not send`;
+  const { protocol, source, sourcePort, destination, destinationPort } = sent;
+  const expected = protocol === "icmp" ? `${destination} to ${source}` : `${destination}:${destinationPort} to ${source}:${sourcePort}`;
+  return `the sender awaits a reply from ${expected}`;
+}
+
+function quotes(quoted: Quoted, sent: Tuple): boolean {
+  return (
+    quoted.source === ipOf(sent.source) &&
+    quoted.destination === ipOf(sent.destination) &&
+    quoted.sourcePort === (sent.sourcePort ?? 0) &&
+    quoted.destinationPort === (sent.destinationPort ?? 0)
+  );
+}
 
 function port(number: number | undefined): string {
   return number === undefined ? "" : `:${number}`;

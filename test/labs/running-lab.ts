@@ -30,6 +30,9 @@ export function openText({ lab, manifests }: LabText): LabView {
   return opened.view;
 }
 
+/** A packet that is not answered for so long is lost. */
+const waitMs = 800;
+
 /** Doubtful answers that are asked for again; more of them are no accident. */
 const mostAskedAgain = 20;
 
@@ -49,7 +52,7 @@ export class RunningLab {
     }
   }
 
-  send(question: Pick<Question, "host" | "packet">, timeoutMs = 800): Promise<ProbeResult> {
+  send(question: Pick<Question, "host" | "packet">, timeoutMs = waitMs): Promise<ProbeResult> {
     return probe(enter, {
       from: question.host,
       packet: { ...question.packet, source: question.packet.source ?? mustAddress("0.0.0.0") },
@@ -93,7 +96,7 @@ export class RunningLab {
 }
 
 export function predict(view: LabView, question: Question): readonly Expectation[] {
-  return view.tracer.trace(question.host, question.packet).map((path) => expectationOf(view.network, path));
+  return view.tracer.trace(question.host, question.packet).map((path) => expectationOf(view.network, path, waitMs));
 }
 
 const nothing: Network = { names: () => [], host: () => undefined };

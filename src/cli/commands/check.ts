@@ -184,7 +184,7 @@ async function checkLive(
         if (question === undefined) return;
         packets++;
         progress.update(`${packets} of ${questions.count} packets, ${disagreements.length} disagreements`);
-        const expected = predict(view, question);
+        const expected = predict(view, question, options.timeout);
         countOutcome(outcomes, observed.outcome);
         if (!agrees(observed, expected)) doubtful.push({ question, observed, expected });
       },
@@ -193,11 +193,11 @@ async function checkLive(
     // The lab lives: a backend may have become healthy, or not, since it was looked at.
     const now = await live.view();
     for (const { question, observed, expected } of doubtful) {
-      const prediction = predict(now, question);
+      const prediction = predict(now, question, options.timeout);
       if (agrees(observed, prediction)) continue;
       // A disagreement is one that stays when nothing else is sent.
       const alone = askedAgain(question, observed, prediction);
-      if (agrees(await askAlone(live, alone, options.timeout), predict(now, alone))) continue;
+      if (agrees(await askAlone(live, alone, options.timeout), predict(now, alone, options.timeout))) continue;
       disagreements.push({
         from: question.from,
         to: question.to,
@@ -264,6 +264,6 @@ async function followPaths(
   return { packets, disagreements };
 }
 
-function predict(view: LabView, question: Question): readonly Expectation[] {
-  return view.tracer.trace(question.host, question.packet, { steps: false }).map((path) => expectationOf(view.network, path));
+function predict(view: LabView, question: Question, timeoutMs: number): readonly Expectation[] {
+  return view.tracer.trace(question.host, question.packet, { steps: false }).map((path) => expectationOf(view.network, path, timeoutMs));
 }

@@ -16,7 +16,7 @@ export type Measured = {
   readonly agrees: boolean;
 };
 
-const timeoutMs = 600;
+export const timeoutMs = 600;
 
 /** One packet after another, so that each is on its own. */
 export async function measure(view: LabView, live: Live, legs: readonly Leg[], onLeg: (leg: Leg) => void): Promise<readonly Measured[]> {
@@ -36,7 +36,7 @@ async function look(view: LabView, live: Live, leg: Leg): Promise<Measured> {
   const paths = view.tracer.trace(leg.host, leg.packet);
   const { observation, comparison } = await observeJourney(view, live, leg.host, leg.packet, paths, { timeoutMs });
   const { path } = comparison;
-  const received = agrees(observation.result, [expectationOf(view.network, path)]);
+  const received = agrees(observation.result, [expectationOf(view.network, path, timeoutMs)]);
   return { leg, path, observed: observation.result, agrees: received && comparison.agrees };
 }
 

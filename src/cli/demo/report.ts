@@ -5,7 +5,7 @@ import { expectationOf, expectationText, observationText } from "../../lab/check
 import type { LabView } from "../../lab/view.ts";
 import { padTo, type Style } from "../../render/style.ts";
 import type { Path, Step } from "../../trace/index.ts";
-import type { Measured } from "./measure.ts";
+import { type Measured, timeoutMs } from "./measure.ts";
 
 /** "node …000000": what tells a host from its neighbours. */
 export function shortHost(host: HostName): string {
@@ -93,7 +93,7 @@ export function legText(view: LabView, title: string, measured: Measured, style:
     }
   }
   if (!agrees) {
-    lines.push(line("predicted", style.red(expectationText(expectationOf(view.network, path)))));
+    lines.push(line("predicted", style.red(expectationText(expectationOf(view.network, path, timeoutMs)))));
     lines.push(line("observed", style.red(observationText(observed))));
   }
   return lines.join("");

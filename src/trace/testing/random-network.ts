@@ -261,7 +261,7 @@ class Generator {
     for (const hook of ["prerouting", "input", "forward", "output", "postrouting"] as const) {
       if (this.#chance(0.35)) {
         const type = hook === "output" && this.#chance(0.5) ? "route" : "filter";
-        const rules = this.#times(1 + this.#below(3), () => rule(this.#matches(legs), this.#verdict(hook)));
+        const rules = this.#times(1 + this.#below(3), () => this.#filterRule(hook, legs));
         chains.push(base(type, hook, priorities.splice(this.#below(priorities.length), 1)[0] ?? 0, rules, "accept", `f-${hook}`));
       }
       if (hook !== "forward" && this.#chance(0.5)) chains.push(this.#natChain(at, hook, legs));
@@ -269,8 +269,22 @@ class Generator {
     return chains;
   }
 
+  #filterRule(hook: Hook, legs: readonly Leg[]): Rule {
+    const matches = this.#matches(legs);
+    const statement = this.#verdict(hook);
+    const isReset = statement.kind === "reject" && statement.with === "tcp reset";
+    if (!isReset) return rule(matches, statement);
+    return rule(
+      [is("meta l4proto", "tcp"), ...matches.filter((match) => match.kind !== "value" || match.field !== "meta l4proto")],
+      statement,
+    );
+  }
+
   #verdict(hook: Hook): Statement {
-    const reject: Statement = { kind: "reject", with: "icmp port-unreachable" };
+    const reject: Statement = {
+      kind: "reject",
+      with: this.#pick(["icmp port-unreachable", "icmp admin-prohibited", "tcp reset"] as const),
+    };
     const mapped: Statement = { kind: "vmap", fields, map: "verdicts" };
     const marks = [this.#mark("meta"), this.#mark("ct"), this.#mark("meta"), this.#mark("ct")];
     // Only where nftables allows it.
