@@ -272,11 +272,15 @@ function addCluster(
     ];
     single.set(node.host, () => {
       const guards = securityGroups.of(cluster.vnet, nic);
+      const podSubnet = nic.pods?.subnet;
+      const podGuards =
+        podSubnet === undefined ? undefined : securityGroups.of(cluster.vnet, { subnet: podSubnet, securityGroup: undefined });
       const inputs = [
         common().services,
         common().policies.table(name),
         ...cluster.masqueradeMaps,
         ...guardInputs(guards),
+        ...guardInputs(podGuards),
         pods,
         hostNetworkPodsOn(cluster, name),
       ];
@@ -284,7 +288,11 @@ function addCluster(
         inputs: [...nodeInputs, ...inputs],
         build: () => {
           const { uplink } = network;
-          const guard = guardPart(guards, { name: uplink.name, ...(uplink.shared === true ? { inside: nic.secondary } : {}) });
+          const guard = guardPart(guards, {
+            name: uplink.name,
+            ...(uplink.shared === true ? { inside: nic.secondary } : {}),
+            ...(podSubnet === undefined ? {} : { pods: { prefix: podSubnet.prefix, guards: podGuards } }),
+          });
           return nodeHost(cluster, network, node, context(), common(), guard);
         },
       };

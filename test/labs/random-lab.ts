@@ -23,6 +23,7 @@ export function randomLab(seed: number): LabText {
   const security = new Chance(seed ^ 0x5ec0_0de5);
   const memberships: string[] = [];
   const subnetNames: string[] = [];
+  const groupsOfOptions: string[] = [];
   const prefixes = ["203.0.113.10", "203.0.113.0/24", "192.168.0.0/16", "192.168.0.5", "198.18.0.0/15", "10.200.0.0/20", "10.210.0.0/20"];
   for (let vnet = 0; vnet < vnets; vnet++) {
     const base = `10.${40 + vnet}`;
@@ -48,6 +49,7 @@ export function randomLab(seed: number): LabText {
     subnets.push(...options.subnets);
     clusters.push(...options.clusters);
     routeTables.push(...options.routeTables);
+    groupsOfOptions.push(...options.securityGroups);
     Object.assign(manifests, options.manifests);
     networks.push(`  - { name: v${vnet}, addressSpace: [${base}.0.0/16], subnets: [${subnets.join(", ")}]PEERINGS${vnet} }`);
     subnetNames.push(`v${vnet}/data`);
@@ -79,7 +81,7 @@ export function randomLab(seed: number): LabText {
   const sides = randomPeerings(new Chance(seed ^ 0x9ee1), vnets, sites);
   for (const vnet of networks.keys()) networks[vnet] = (networks[vnet] ?? "").replace(`PEERINGS${vnet}`, sides[vnet] ?? "");
   const section = (name: string, lines: readonly string[]) => (lines.length === 0 ? "" : `${name}:\n${lines.join("\n")}\n`);
-  const lab = `lab: random\nrules: ${pick(["current", "lesson"])}\n${section("networks", networks)}${section("machines", machines)}${section("sites", sites)}${section("routeTables", routeTables)}${section("securityGroups", securityGroups)}internet:\n  - { name: www, address: 203.0.113.10, listen: [443/tcp, 53/udp] }\n${section("clusters", clusters)}`;
+  const lab = `lab: random\nrules: ${pick(["current", "lesson"])}\n${section("networks", networks)}${section("machines", machines)}${section("sites", sites)}${section("routeTables", routeTables)}${section("securityGroups", [...securityGroups, ...groupsOfOptions])}internet:\n  - { name: www, address: 203.0.113.10, listen: [443/tcp, 53/udp] }\n${section("clusters", clusters)}`;
   return { lab, manifests };
 }
 

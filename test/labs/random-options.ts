@@ -1,21 +1,21 @@
 /** Clusters by chance with Azure CNI Overlay and with pod subnets, for one VNet of a lab. */
 
 import { Chance } from "../../src/lab/check.ts";
+import { randomSecurityGroups } from "./random-security-groups.ts";
 
 type RandomOptions = {
   readonly subnets: readonly string[];
   readonly clusters: readonly string[];
   readonly routeTables: readonly string[];
+  readonly securityGroups: readonly string[];
   readonly manifests: Readonly<Record<string, string>>;
 };
 
-/** `base`: the first two numbers of the VNet's addresses. `manifest`: what runs on so many nodes. */
-export function randomOptions(
-  seed: number,
-  vnet: number,
-  base: string,
-  manifest: (chance: Chance, nodes: number) => string,
-): RandomOptions {
+/** What runs on so many nodes. */
+type Manifest = (chance: Chance, nodes: number) => string;
+
+/** `base`: the first two numbers of the VNet's addresses. */
+export function randomOptions(seed: number, vnet: number, base: string, manifest: Manifest): RandomOptions {
   const overlays = overlayClusters(
     new Chance((seed * 2 + vnet) ^ 0x6f7665),
     new Chance((seed * 2 + vnet) ^ 0x77696e),
@@ -24,10 +24,26 @@ export function randomOptions(
     manifest,
   );
   const podSubnets = podSubnetCluster(new Chance((seed * 2 + vnet) ^ 0x706f64), vnet, base, manifest);
+  const subnets = [...overlays.subnets, ...podSubnets.subnets];
+  const groups = randomSecurityGroups(new Chance((seed * 2 + vnet) ^ 0x6e7367), {
+    subnets: subnets.map((text) => `v${vnet}/${/name: (\w+)/.exec(text)?.[1]}`),
+    machines: [],
+    memberships: [],
+    prefixes: [
+      "203.0.113.0/24",
+      "10.200.0.0/20",
+      "10.210.0.0/20",
+      `${base}.200.0/28`,
+      `${base}.203.0/25`,
+      `${base}.203.128/25`,
+      `${base}.0.0/16`,
+    ],
+  });
   return {
-    subnets: [...overlays.subnets, ...podSubnets.subnets],
+    subnets,
     clusters: [...overlays.clusters, ...podSubnets.clusters],
-    routeTables: [...overlays.routeTables, ...podSubnets.routeTables],
+    routeTables: podSubnets.routeTables,
+    securityGroups: groups.map((text) => text.replace("name: subnet", `name: options${vnet}-`)),
     manifests: { ...overlays.manifests, ...podSubnets.manifests },
   };
 }
@@ -43,8 +59,8 @@ function overlayClusters(
   windows: Chance,
   vnet: number,
   base: string,
-  manifest: (chance: Chance, nodes: number) => string,
-): RandomOptions {
+  manifest: Manifest,
+): Omit<RandomOptions, "routeTables" | "securityGroups"> {
   const subnets: string[] = [];
   const clusters: string[] = [];
   const manifests: Record<string, string> = {};
@@ -59,11 +75,11 @@ function overlayClusters(
     );
     manifests[`${name}.yaml`] = manifest(chance, nodes);
   }
-  return { subnets, clusters, routeTables: [], manifests };
+  return { subnets, clusters, manifests };
 }
 
 /** Pools with a pod subnet each, or one for both; addresses in batches or in blocks; sometimes with routes of the pods' own. */
-function podSubnetCluster(chance: Chance, vnet: number, base: string, manifest: (chance: Chance, nodes: number) => string): RandomOptions {
+function podSubnetCluster(chance: Chance, vnet: number, base: string, manifest: Manifest): Omit<RandomOptions, "securityGroups"> {
   if (chance.below(2) === 0) return { subnets: [], clusters: [], routeTables: [], manifests: {} };
   const pick = <T>(items: readonly T[]): T => items[chance.below(items.length)] as T;
   const name = `p${vnet}`;

@@ -37,6 +37,8 @@ export type Uplink = {
   readonly name: InterfaceName;
   /** Addresses behind the same interface, on the machine's side of it: what they send and get does not pass the network interface. */
   readonly inside?: readonly Address[];
+  /** A node's pods in a subnet of their own, whose group judges what they send and get, and not what the node does. */
+  readonly pods?: { readonly prefix: Prefix; readonly guards: Guards | undefined };
 };
 
 /** The groups of network interfaces. Those of a subnet are worked out when the first of its interfaces is asked for. */
@@ -49,7 +51,7 @@ export class SecurityGroups {
   }
 
   /** `undefined` when no group judges the interface: then everything is allowed. */
-  of(vnet: VnetInfo, { subnet, securityGroup }: NicInfo): Guards | undefined {
+  of(vnet: VnetInfo, { subnet, securityGroup }: Pick<NicInfo, "subnet" | "securityGroup">): Guards | undefined {
     if (subnet.securityGroup === undefined && securityGroup === undefined) return undefined;
     const scope = this.#scopeOf(vnet, subnet);
     const onSubnet = `subnet ${vnet.name}/${subnet.resource.name}`;
@@ -78,12 +80,22 @@ export function guardInputs(guards: Guards | undefined): readonly unknown[] {
   return guards === undefined ? [] : [guards.subnet, guards.nic];
 }
 
-/** The table of a machine, if any group judges its interface. */
+/** The tables of a machine, if any group judges its interface. */
 export function guardPart(guards: Guards | undefined, uplink: Uplink): Part {
-  return guards === undefined
-    ? {}
-    : { tables: [uplink.inside === undefined ? sharedTable(guards, uplink.name) : guardTable(guards, uplink)] };
+  const { name, inside, pods } = uplink;
+  const tableOf = (judging: Guards, judged: Judged) =>
+    inside === undefined ? sharedTable(judging, name, judged) : guardTable(judging, uplink, judged);
+  return {
+    tables: [
+      ...(guards === undefined ? [] : [tableOf(guards, pods === undefined ? everybody : { who: "others", prefix: pods.prefix })]),
+      ...(pods?.guards === undefined ? [] : [tableOf(pods.guards, { who: "pods", prefix: pods.prefix })]),
+    ],
+  };
 }
+
+/** Whose packets a table judges: those of pods in a subnet of their own, or those of others. */
+type Judged = { readonly who: "everybody" } | { readonly who: "pods" | "others"; readonly prefix: Prefix };
+const everybody: Judged = { who: "everybody" };
 
 /** How the names of a rule's sides read for the interfaces of one subnet. */
 type Scope = { readonly virtualNetwork: readonly Prefix[]; readonly members: (group: string) => readonly Address[] };
@@ -235,15 +247,16 @@ const inboundPriority = priorities.dstnat - 40;
 /** After the machine has translated sources. The interface's group comes first. */
 const outboundPriority = priorities.srcnat + 50;
 
-/** By the subnet's group, the interface's, and the name of the interface. */
-const sharedTables = new WeakMap<object, WeakMap<object, Map<InterfaceName, Table>>>();
+/** By the subnet's group, the interface's, and the name of the interface with who is judged. */
+const sharedTables = new WeakMap<object, WeakMap<object, Map<string, Table>>>();
 const noGroup = {};
 
 /** The table of every machine in a subnet with the same groups: one object. */
-function sharedTable(guards: Guards, name: InterfaceName): Table {
-  const ofSubnet = made(sharedTables, guards.subnet ?? noGroup, () => new WeakMap<object, Map<InterfaceName, Table>>());
-  const byName = made(ofSubnet, guards.nic ?? noGroup, () => new Map<InterfaceName, Table>());
-  return made(byName, name, () => guardTable(guards, { name }));
+function sharedTable(guards: Guards, name: InterfaceName, judged: Judged): Table {
+  const ofSubnet = made(sharedTables, guards.subnet ?? noGroup, () => new WeakMap<object, Map<string, Table>>());
+  const byName = made(ofSubnet, guards.nic ?? noGroup, () => new Map<string, Table>());
+  const key = judged.who === "everybody" ? name : `${name} ${judged.who} ${judged.prefix}`;
+  return made(byName, key, () => guardTable(guards, { name }, judged));
 }
 
 /** What a map has for a key, made when it has nothing. */
@@ -256,7 +269,7 @@ function made<K, V>(map: { get(key: K): V | undefined; set(key: K, value: V): un
   return value;
 }
 
-function guardTable({ subnet, nic }: Guards, uplink: Uplink): Table {
+function guardTable({ subnet, nic }: Guards, uplink: Uplink, judged: Judged): Table {
   const chain = (name: string, hook: "prerouting" | "postrouting", priority: number, rules: readonly Rule[] | undefined): Chain[] =>
     rules === undefined
       ? []
@@ -264,14 +277,14 @@ function guardTable({ subnet, nic }: Guards, uplink: Uplink): Table {
           {
             name,
             base: { type: "filter", hook, priority, policy: "accept" },
-            rules: [...passing(hook === "prerouting" ? "iifname" : "oifname", uplink), ...rules],
+            rules: [...passing(hook === "prerouting" ? "iifname" : "oifname", uplink, judged), ...rules],
           },
         ];
   // Both groups name the same tags of the same subnet, and may be one group.
   const sets = new Map([...(subnet?.sets ?? []), ...(nic?.sets ?? []), ...insideSet(uplink)].map((set) => [set.name, set]));
   return {
     family: "ip",
-    name: "network-security-group",
+    name: judged.who === "pods" ? "network-security-group-pods" : "network-security-group",
     chains: [
       ...chain("subnet-inbound", "prerouting", inboundPriority, subnet?.inbound),
       ...chain("interface-inbound", "prerouting", inboundPriority + 1, nic?.inbound),
@@ -288,7 +301,7 @@ function insideSet({ inside }: Uplink): readonly NamedSet[] {
 }
 
 /** What a chain does not judge. */
-function passing(device: "iifname" | "oifname", { name, inside }: Uplink): readonly Rule[] {
+function passing(device: "iifname" | "oifname", { name, inside }: Uplink, judged: Judged): readonly Rule[] {
   const pass = (match: Match, reason: string): Rule => ({
     matches: [match],
     statements: [{ kind: "verdict", verdict: "accept" }],
@@ -306,6 +319,19 @@ function passing(device: "iifname" | "oifname", { name, inside }: Uplink): reado
           pass(
             { kind: "lookup", fields: [device === "iifname" ? "ip saddr" : "ip daddr"], op: "==", set: "inside" },
             "the node's own pods are behind the same bridge, not behind the network interface",
+          ),
+        ]),
+    ...(judged.who === "everybody"
+      ? []
+      : [
+          pass(
+            {
+              kind: "value",
+              field: device === "iifname" ? "ip daddr" : "ip saddr",
+              op: judged.who === "pods" ? "!=" : "==",
+              values: [judged.prefix],
+            },
+            `pods of a pod subnet (${judged.prefix}) are judged by that subnet's group, and the node by its own`,
           ),
         ]),
   ];
