@@ -9,6 +9,8 @@ export const defaultLocation = "westeurope";
 /** Tags of a virtual machine: the id of its subnet, and the static address that it wants, if any. */
 export const subnetTag = "drydock-subnet";
 export const addressTag = "drydock-address";
+/** "true": the machine's network interface gets enableIPForwarding. */
+export const ipForwardingTag = "drydock-ip-forwarding";
 
 /** The network security group of its interface, and the application security groups that the interface belongs to, as ids with spaces between. */
 export const securityGroupTag = "drydock-network-security-group";

@@ -282,6 +282,27 @@ export type LabMachine = { readonly name: string; readonly address: string; read
 /** The machines of an on-premises site; what Azure knows of it is the local network gateway. */
 export type Site = ArmResource<"Drydock.Lab/sites", { readonly localNetworkGateway: Reference; readonly machines: readonly LabMachine[] }>;
 
+/**
+ * The rules of a machine that forwards, in the form of Azure Firewall's network rules. The first that matches the first packet of a flow
+ * decides. `snat`: which flows get the machine's own address as source.
+ */
+export type Firewall = ArmResource<
+  "Drydock.Lab/firewalls",
+  {
+    readonly virtualMachine: Reference;
+    readonly defaultAction: "Allow" | "Deny";
+    readonly rules: readonly {
+      readonly name: string;
+      readonly action: "Allow" | "Deny";
+      readonly protocols: readonly ("TCP" | "UDP" | "ICMP" | "Any")[];
+      readonly sourceAddresses: readonly string[];
+      readonly destinationAddresses: readonly string[];
+      readonly destinationPorts: readonly string[];
+    }[];
+    readonly snat: "internet" | "all" | "none";
+  }
+>;
+
 export type InternetHost = ArmResource<"Drydock.Lab/internetHosts", { readonly address: string; readonly listen: readonly string[] }>;
 
 /** Which backends of a probe answer: NIC IP configuration ids. Written by who probes. */
@@ -316,6 +337,7 @@ export type AzureResource =
   | AgentPool
   | Lab
   | Site
+  | Firewall
   | InternetHost
   | ProbeResult
   | IpamState

@@ -12,6 +12,7 @@ import type { Table } from "../ir/ruleset.ts";
 import { hostPrefix } from "../net/prefix.ts";
 import type { Resources } from "../resources/resources.ts";
 import { azureCniBridge, azureCniTransparent } from "./azure-cni/azure-cni.ts";
+import { firewallPart } from "./firewall/firewall.ts";
 import { HostGroups, type Recipe, type RecipeGroup } from "./hosts.ts";
 import { type EdgeLink, internetMachine, internetRouter } from "./internet/internet.ts";
 import { kubenet } from "./kubenet/kubenet.ts";
@@ -149,20 +150,21 @@ function recipesOf(
       build: () => hostOf(name, false, { resource: host.id, reason: `Internet host ${host.name}` }, [internetMachine(host)]),
     }));
   }
-  for (const { resource, nic } of topology.machines) {
+  for (const { resource, nic, firewall } of topology.machines) {
     const vnet = topology.vnets.find((candidate) => candidate.nics.includes(nic));
     if (vnet === undefined) continue;
     const origin: Origin = { resource: resource.id, reason: `virtual machine ${resource.name}` };
     recipes.set(nic.host, () => {
       const guards = securityGroups.of(vnet, nic);
       return {
-        inputs: [resource, nic.resource, nic.subnet.resource, vnet.resource, ...guardInputs(guards)],
+        inputs: [resource, nic.resource, nic.subnet.resource, vnet.resource, firewall, ...guardInputs(guards)],
         build: () => {
           const own = machineInterface(vnet, nic);
           const listen = (resource.tags?.[listenTag] ?? "").split(/\s+/).filter((text) => text !== "");
           // A machine whose NIC forwards is meant to: a network virtual appliance.
           return hostOf(nic.host, nic.forwarding, origin, [
             { interfaces: [own.interface], routes: [own.defaultRoute], listeners: listenersOf(listen, nic.host, origin) },
+            firewallPart(firewall, resource.name),
             guardPart(guards, { name: eth0 }),
           ]);
         },

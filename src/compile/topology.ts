@@ -8,6 +8,7 @@ import { isOverlayProfile, type NetworkOption, networkOption } from "../arm/netw
 import type {
   AgentPool,
   Connection,
+  Firewall,
   InternetHost,
   Lab,
   LoadBalancer,
@@ -156,7 +157,7 @@ export type Topology = {
   readonly rules: "current" | "lesson";
   readonly vnets: readonly VnetInfo[];
   readonly clusters: ReadonlyMap<string, ClusterInfo>;
-  readonly machines: readonly { readonly resource: VirtualMachine; readonly nic: NicInfo }[];
+  readonly machines: readonly { readonly resource: VirtualMachine; readonly nic: NicInfo; readonly firewall: Firewall | undefined }[];
   readonly internetHosts: readonly InternetHost[];
   /** Addresses of the network interfaces in each application security group. */
   readonly applicationSecurityGroups: ReadonlyMap<Key, readonly Address[]>;
@@ -376,13 +377,16 @@ export function topologyOf(resources: Resources, previous?: Topology): Topology 
     });
   }
 
+  const firewalls = new Map(
+    azure<Firewall>("Drydock.Lab/firewalls").map((firewall) => [armKey(firewall.properties.virtualMachine.id), firewall]),
+  );
   return {
     rules: azure<Lab>("Drydock.Lab/labs")[0]?.properties.rules ?? "current",
     vnets,
     clusters,
     machines: machines.flatMap((resource) => {
       const nic = nicsByHost.get(hostNames.machine(resource.name));
-      return nic === undefined ? [] : [{ resource, nic }];
+      return nic === undefined ? [] : [{ resource, nic, firewall: firewalls.get(armKey(resource.id)) }];
     }),
     internetHosts: azure<InternetHost>("Drydock.Lab/internetHosts"),
     applicationSecurityGroups,

@@ -1,6 +1,14 @@
 /** Gives every virtual machine its network interface, and takes the interfaces of gone machines away. */
 
-import { addressTag, applicationSecurityGroupsTag, armId, securityGroupTag, segmentAfter, subnetTag } from "../arm/names.ts";
+import {
+  addressTag,
+  applicationSecurityGroupsTag,
+  armId,
+  ipForwardingTag,
+  securityGroupTag,
+  segmentAfter,
+  subnetTag,
+} from "../arm/names.ts";
 import type { NetworkInterface, VirtualMachine } from "../arm/resources.ts";
 import { parseAddress } from "../net/address.ts";
 import { armKey } from "../resources/resources.ts";
@@ -79,7 +87,7 @@ function nicOf(machine: VirtualMachine, subnet: string, address: string): Networ
     ...(machine.location === undefined ? {} : { location: machine.location }),
     tags: { [madeByTag]: virtualMachines.name },
     properties: {
-      enableIPForwarding: false,
+      enableIPForwarding: machine.tags?.[ipForwardingTag] === "true",
       virtualMachine: { id: machine.id },
       ...(group === undefined ? {} : { networkSecurityGroup: { id: group } }),
       ipConfigurations: [

@@ -13,7 +13,7 @@ export function randomLab(seed: number): LabText {
   const balancing = new Chance(seed ^ 0x5bd1e995);
   const pick = <T>(items: readonly T[]): T => items[chance.below(items.length)] as T;
   const vnets = 1 + chance.below(2);
-  const networks: string[] = [];
+  const subnetsOf: string[][] = [];
   const clusters: string[] = [];
   const machines: string[] = [];
   const sites: string[] = [];
@@ -51,7 +51,7 @@ export function randomLab(seed: number): LabText {
     routeTables.push(...options.routeTables);
     groupsOfOptions.push(...options.securityGroups);
     Object.assign(manifests, options.manifests);
-    networks.push(`  - { name: v${vnet}, addressSpace: [${base}.0.0/16], subnets: [${subnets.join(", ")}]PEERINGS${vnet} }`);
+    subnetsOf.push(subnets);
     subnetNames.push(`v${vnet}/data`);
     prefixes.push(`${base}.200.0/28`, `${base}.200.4`, `${base}.0.0/16`);
     const isMember = security.below(2) === 0;
@@ -79,7 +79,16 @@ export function randomLab(seed: number): LabText {
   const machineNames = machines.map((_, vnet) => `m${vnet}`);
   const securityGroups = randomSecurityGroups(security, { subnets: subnetNames, machines: machineNames, memberships, prefixes });
   const sides = randomPeerings(new Chance(seed ^ 0x9ee1), vnets, sites);
-  for (const vnet of networks.keys()) networks[vnet] = (networks[vnet] ?? "").replace(`PEERINGS${vnet}`, sides[vnet] ?? "");
+  const router = randomRouter(new Chance(seed ^ 0x4077), sites);
+  const networks = subnetsOf.map((subnets, vnet) => {
+    const more = router === undefined ? subnets : [...subnets, ...router.subnetsOf(vnet)];
+    return `  - { name: v${vnet}, addressSpace: [10.${40 + vnet}.0.0/16], subnets: [${more.join(", ")}]${sides[vnet] ?? ""} }`;
+  });
+  for (const vnet of networks.keys()) if (router !== undefined) machines.push(router.senderIn(vnet));
+  if (router !== undefined) {
+    machines.push(router.machine);
+    routeTables.push(...networks.flatMap((_, vnet) => router.tablesOf(vnet)));
+  }
   const section = (name: string, lines: readonly string[]) => (lines.length === 0 ? "" : `${name}:\n${lines.join("\n")}\n`);
   const lab = `lab: random\nrules: ${pick(["current", "lesson"])}\n${section("networks", networks)}${section("machines", machines)}${section("sites", sites)}${section("routeTables", routeTables)}${section("securityGroups", [...securityGroups, ...groupsOfOptions])}internet:\n  - { name: www, address: 203.0.113.10, listen: [443/tcp, 53/udp] }\n${section("clusters", clusters)}`;
   return { lab, manifests };
@@ -104,6 +113,42 @@ function randomPeerings(chance: Chance, vnets: number, sites: string[]): readonl
     const access = chance.below(8) === 0 ? ", allowVirtualNetworkAccess: false" : "";
     return `, peerings: [{ network: v${other}${flip() ? ", allowForwardedTraffic: true" : ""}${gateway}${access} }]`;
   });
+}
+
+/**
+ * A machine of v0 that forwards, a router without a memory; a machine in each VNet in a subnet whose routes lead there, for some destinations, by peering
+ * too; and sometimes what comes in by v0's gateway.
+ */
+function randomRouter(chance: Chance, sites: readonly string[]) {
+  if (chance.below(3) === 0) return undefined;
+  const pick = <T>(items: readonly T[]): T => items[chance.below(items.length)] as T;
+  const address = "10.40.213.4";
+  const prefixes = ["0.0.0.0/0", "10.40.0.0/16", "10.41.0.0/16", "10.41.212.0/28", "10.40.200.0/28", "192.168.0.0/16", "203.0.113.0/24"];
+  const routes = () => {
+    const chosen = prefixes.filter(() => chance.below(3) === 0);
+    return chosen
+      .map((prefix, index) => `{ name: r${index}, addressPrefix: ${prefix}, nextHopType: VirtualAppliance, nextHopIpAddress: ${address} }`)
+      .join(", ");
+  };
+  const hasGateway = sites.some((site) => site.includes("network: v0,")) && chance.below(2) === 0;
+  const propagation = () => (chance.below(3) === 0 ? ", disableBgpRoutePropagation: true" : "");
+  return {
+    machine: `  - { name: router, subnet: v0/r, address: ${address}, enableIPForwarding: ${pick(["true", "true", "true", "false"])} }`,
+    subnetsOf: (vnet: number) => [
+      `{ name: s, prefix: 10.${40 + vnet}.212.0/28 }`,
+      ...(vnet === 0 ? [`{ name: r, prefix: 10.40.213.0/28 }`] : []),
+      ...(vnet === 0 && hasGateway ? [`{ name: GatewaySubnet, prefix: 10.40.214.0/27 }`] : []),
+    ],
+    senderIn: (vnet: number) => `  - { name: s${vnet}, subnet: v${vnet}/s, listen: [22/tcp, 53/udp] }`,
+    tablesOf: (vnet: number) => [
+      `  - { name: s${vnet}, subnets: [v${vnet}/s], routes: [${routes()}]${propagation()} }`,
+      ...(vnet === 0 && hasGateway
+        ? [
+            `  - { name: in, subnets: [v0/GatewaySubnet], routes: [{ name: r, addressPrefix: ${pick(["10.40.0.0/16", "10.40.212.0/28"])}, nextHopType: VirtualAppliance, nextHopIpAddress: ${address} }] }`,
+          ]
+        : []),
+    ],
+  };
 }
 
 function manifest(chance: Chance, nodes: number): string {

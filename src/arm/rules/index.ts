@@ -5,6 +5,7 @@
 
 import type { AzureResource } from "../resources.ts";
 import { checkClusters } from "./clusters.ts";
+import { checkFirewalls } from "./firewalls.ts";
 import { checkNetworks } from "./networks.ts";
 import { checkPeerings } from "./peerings.ts";
 import type { ArmProblem } from "./problem.ts";
@@ -20,6 +21,7 @@ export function checkAzure(resources: readonly AzureResource[]): readonly ArmPro
   checkSecurityGroups(view, report);
   checkPeerings(view, report);
   checkSurroundings(view, report);
+  checkFirewalls(view, report);
   checkClusters(view, report);
   return problems;
 }

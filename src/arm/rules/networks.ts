@@ -1,13 +1,14 @@
 /** Rules of VNets, subnets and route tables. */
 
-import { parseAddress } from "../../net/address.ts";
+import { type Address, parseAddress } from "../../net/address.ts";
 import { hostPrefix, lengthOf, type Prefix } from "../../net/prefix.ts";
 import { labReserved, limits, networkForbidden } from "../limits.ts";
+import { addressTag, ipForwardingTag, subnetTag } from "../names.ts";
 import type { RouteTable, Subnet, VirtualNetwork } from "../resources.ts";
 import { checkForbidden, readCidr, some, span } from "./cidr.ts";
 import { PrefixSet } from "./prefix-set.ts";
 import type { Report } from "./problem.ts";
-import { type AzureView, parentOf, subnetLabel } from "./view.ts";
+import { type AzureView, parentOf, sameId, subnetLabel } from "./view.ts";
 
 /** Of a VNet's gateway: nothing else may be in it. */
 export const gatewaySubnet = "GatewaySubnet";
@@ -179,6 +180,29 @@ function checkRouteTable(view: AzureView, table: RouteTable, report: Report): vo
   }
 }
 
+/** The network interface of an appliance takes what is not for its own address with IP forwarding only. */
+function checkForwarding(
+  view: AzureView,
+  networks: readonly VirtualNetwork[],
+  hop: Address,
+  where: Parameters<typeof readCidr>[1],
+  report: Report,
+): void {
+  const appliance = view.machines.find(
+    ({ tags }) => tags?.[addressTag] === hop && networks.some((one) => sameId(parentOf(tags[subnetTag] ?? ""), one.id)),
+  );
+  if (appliance === undefined || appliance.tags?.[ipForwardingTag] === "true") return;
+  report({
+    ...where,
+    code: "IPForwardingDisabled",
+    severity: "warning",
+    value: hop,
+    message: `next hop ${hop} is machine ${appliance.name}, whose network interface does not forward: what this route sends there is dropped`,
+    source: "learn:azure/virtual-network/virtual-network-network-interface",
+    fix: `set enableIPForwarding: true on ${appliance.name}`,
+  });
+}
+
 /** The appliance must be directly reachable: in the VNet of each subnet that uses the table, or in one that is peered with it. */
 function checkAppliance(
   view: AzureView,
@@ -191,7 +215,10 @@ function checkAppliance(
   if (hop === undefined) return;
   for (const network of parents) {
     const near = [network, ...view.peersOf(network)];
-    if (near.some((one) => view.spaceOf(one).set.covering(hostPrefix(hop)) !== undefined)) continue;
+    if (near.some((one) => view.spaceOf(one).set.covering(hostPrefix(hop)) !== undefined)) {
+      checkForwarding(view, near, hop, where, report);
+      continue;
+    }
     report({
       ...where,
       code: "InvalidNextHopIpAddress",

@@ -5,6 +5,7 @@ import type {
   AgentPool,
   AzureResource,
   Connection,
+  Firewall,
   InternetHost,
   Lab,
   LocalNetworkGateway,
@@ -31,6 +32,7 @@ export type AzureView = {
   readonly securityGroups: readonly NetworkSecurityGroup[];
   readonly peerings: readonly VirtualNetworkPeering[];
   readonly machines: readonly VirtualMachine[];
+  readonly firewalls: readonly Firewall[];
   readonly localGateways: readonly LocalNetworkGateway[];
   readonly sites: readonly Site[];
   readonly internetHosts: readonly InternetHost[];
@@ -90,6 +92,7 @@ export function azureView(resources: readonly AzureResource[]): AzureView {
     securityGroups: of("Microsoft.Network/networkSecurityGroups"),
     peerings,
     machines,
+    firewalls: of("Drydock.Lab/firewalls"),
     localGateways,
     sites: of("Drydock.Lab/sites"),
     internetHosts: of("Drydock.Lab/internetHosts"),

@@ -27,6 +27,7 @@ import {
   textMap,
   withDefault,
 } from "../shape.ts";
+import { firewallShape } from "./firewall.ts";
 import { securityGroupShape } from "./security-groups.ts";
 
 // Patterns without a rule are for editors: Azure's rules say more about a wrong one.
@@ -163,6 +164,12 @@ const machine = object(
     subnet: required(subnetReference, "The subnet that it is in, as VNET/SUBNET."),
     address: optional(address, "A static private address. Without it: the lowest free one of the subnet."),
     listen: withDefault(listen, [], "What it listens on."),
+    enableIPForwarding: withDefault(
+      flag("enableIPForwarding"),
+      false,
+      "True: its network interface sends and takes packets under any address, and the machine forwards them, as a network virtual appliance does.",
+    ),
+    firewall: optional(firewallShape(name), "Makes it a stateful firewall for what it forwards."),
     applicationSecurityGroups: withDefault(
       list(name("an application security group", "web"), { what: "applicationSecurityGroups" }),
       [],
@@ -173,7 +180,6 @@ const machine = object(
     what: "a machine",
     synonyms: { privateIPAddress: "address", ip: "address", ports: "listen" },
     notModelled: {
-      enableIPForwarding: "leave it out: a machine sends and receives under its own address only",
       publicIPAddress: "leave it out",
       networkSecurityGroup: "name the machine in securityGroups[].machines",
     },
@@ -557,9 +563,10 @@ const options = {
     networkSecurityGroups: "securityGroups",
     nsgs: "securityGroups",
     peerings: "networks[].peerings, one on each side",
+    firewalls: "machines[].firewall",
   },
   notModelled: {
-    firewalls: "leave them out; a machine may stand for one as the end of a journey",
+    azureFirewalls: "use a machine with enableIPForwarding and firewall",
     natGateways: "leave them out: outbound traffic takes the load balancer",
     privateEndpoints: "leave them out",
   },

@@ -6,6 +6,7 @@ import {
   applicationSecurityGroupsTag,
   armId,
   clusterDigits,
+  ipForwardingTag,
   nodeResourceGroup,
   securityGroupTag,
   subnetTag,
@@ -468,12 +469,45 @@ class Expander {
           [subnetTag]: subnet,
           ...(listen.length === 0 ? {} : { [listenTag]: [...new Set(listen)].join(" ") }),
           ...(entry.address === undefined ? {} : { [addressTag]: entry.address }),
+          ...(entry.enableIPForwarding ? { [ipForwardingTag]: "true" } : {}),
           ...(group === undefined ? {} : { [securityGroupTag]: group.id }),
           ...(memberships.size === 0 ? {} : { [applicationSecurityGroupsTag]: [...memberships].join(" ") }),
         },
         properties: { networkProfile: { networkInterfaces: [] } },
       },
       { source, path, rename: ([, tag]) => (tag === addressTag ? ["address"] : ["subnet"]) },
+    );
+    if (entry.firewall !== undefined) this.#firewall(entry.name, id, entry.firewall, source, [...path, "firewall"]);
+  }
+
+  #firewall(machine: string, id: ArmId, entry: NonNullable<MachineEntry["firewall"]>, source: Source, path: Path): void {
+    const located = entry.rules.flatMap((rule, index) =>
+      rule === undefined ? [] : [{ entry: rule, source, path: [...path, "rules", index] }],
+    );
+    const rules = this.#distinct("firewall rule", located).map(({ entry: rule, path: at }) => ({
+      index: Number(at.at(-1)),
+      rule: {
+        name: rule.name,
+        action: rule.action,
+        protocols: present(rule.protocols)[0],
+        sourceAddresses: present(rule.sourceAddresses)[0],
+        destinationAddresses: present(rule.destinationAddresses)[0],
+        destinationPorts: present(rule.destinationPorts)[0],
+      },
+    }));
+    this.#add(
+      {
+        id: armId(this.#name, "Drydock.Lab/firewalls", machine),
+        name: machine,
+        type: "Drydock.Lab/firewalls",
+        properties: { virtualMachine: { id }, defaultAction: entry.defaultAction, rules: rules.map(({ rule }) => rule), snat: entry.snat },
+      },
+      {
+        source,
+        path,
+        rename: (property) =>
+          property.map((step, index) => (index === 1 && typeof step === "number" ? (rules[step]?.index ?? step) : step)),
+      },
     );
   }
 

@@ -23,6 +23,9 @@ networks:
   - { name: other, addressSpace: [10.240.128.0/17]${ofOther} }
 `;
 
+const firewall = (rule: string) =>
+  around(`machines: [{ name: f, subnet: hub/a, enableIPForwarding: true, firewall: { rules: [{ name: r, ${rule} }] } }]`);
+
 describe("a valid lab", () => {
   const dir = "examples/two-options/";
   const others = Object.fromEntries(readdirSync(dir).map((name) => [name, readFileSync(dir + name, "utf8")]));
@@ -142,7 +145,7 @@ const refusals: readonly (readonly [name: string, text: string, problem: string]
   ["a name with a shell in it", 'lab: "$(reboot)"', "InvalidValue lab"],
   ["an unknown property", "lab: t\nclustres: []", "UnknownProperty clustres"],
   ["ARM's name for ours", around("vnets: []"), "UnknownProperty vnets"],
-  ["something not modelled", around("firewalls: []"), "NotModelled firewalls"],
+  ["something not modelled", around("azureFirewalls: []"), "NotModelled azureFirewalls"],
   ["an unknown rule set", "lab: t\nrules: tomorrow", "InvalidValue rules"],
   ["a list for a mapping", "[1, 2]", "WrongType "],
   ["a mapping for a list", "lab: t\nnetworks: { name: hub }", "WrongType networks"],
@@ -222,6 +225,22 @@ const refusals: readonly (readonly [name: string, text: string, problem: string]
   ["a port too high", around("machines: [{ name: m, subnet: hub/a, listen: [65536/tcp] }]"), "InvalidValue machines[0].listen[0]"],
   ["SCTP", around("machines: [{ name: m, subnet: hub/a, listen: [80/sctp] }]"), "NotModelled machines[0].listen[0]"],
   ["a site nowhere", around("sites: [{ name: s, network: hob, prefixes: [192.168.0.0/16] }]"), "UnknownReference sites[0].network"],
+  [
+    "a firewall rule for a name",
+    firewall("destinationAddresses: [shop.example]"),
+    "InvalidParameter machines[0].firewall.rules[0].destinationAddresses[0]",
+  ],
+  [
+    "a firewall rule for no port",
+    firewall("destinationPorts: [90-80]"),
+    "InvalidParameter machines[0].firewall.rules[0].destinationPorts[0]",
+  ],
+  [
+    "a firewall that translates destinations",
+    around("machines: [{ name: f, subnet: hub/a, firewall: { natRules: [] } }]"),
+    "NotModelled machines[0].firewall.natRules",
+  ],
+  ["firewalls at the top", around("firewalls: []"), "UnknownProperty firewalls"],
   ["a peering with nobody", peered("[{ network: spike }]", ""), "UnknownReference networks[0].peerings[0].network"],
   ["a peering with itself", peered("[{ network: hub }]", ""), "CannotPeerVirtualNetworkWithItself networks[0].peerings[0].network"],
   ["a peering at the top", around("peerings: []"), "UnknownProperty peerings"],
@@ -478,6 +497,18 @@ describe("refused, once, by name", () => {
 
 describe("warned of, and brought up", () => {
   const warnings: readonly (readonly [name: string, text: string, problem: string])[] = [
+    [
+      "a firewall that gets nothing",
+      around("machines: [{ name: f, subnet: hub/a, firewall: {} }]"),
+      "IPForwardingDisabled machines[0].firewall",
+    ],
+    [
+      "an appliance that does not forward",
+      around(
+        "machines: [{ name: m, subnet: hub/b, address: 10.240.1.4 }]\nrouteTables: [{ name: r, subnets: [hub/a], routes: [{ name: x, addressPrefix: 0.0.0.0/0, nextHopType: VirtualAppliance, nextHopIpAddress: 10.240.1.4 }] }]",
+      ),
+      "IPForwardingDisabled routeTables[0].routes[0].nextHopIpAddress",
+    ],
     ["one side of a peering", peered("[{ network: spoke }]", ""), "PeeringNotConnected networks[0].peerings[0].network"],
     [
       "a site inside the VNet",
