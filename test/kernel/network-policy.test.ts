@@ -186,6 +186,7 @@ function vocabularyOf(lab: RunningLab): Vocabulary {
       { protocol: "UDP" },
       { port: 8000, endPort: 8500 },
       { port: 80, endPort: 80, protocol: "TCP" },
+      { port: 79, endPort: 9000 },
       { port: 80, protocol: "SCTP" },
     ],
     blocks: [

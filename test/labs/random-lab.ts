@@ -1,6 +1,7 @@
 /** Labs by chance, for tests: small, valid, and different in everything that decides where a packet goes. */
 
 import { Chance } from "../../src/lab/check.ts";
+import { addNetworkPolicies } from "./random-network-policies.ts";
 import { randomOptions, windowsPool } from "./random-options.ts";
 import { randomSecurityGroups } from "./random-security-groups.ts";
 
@@ -76,6 +77,7 @@ export function randomLab(seed: number): LabText {
       );
     }
   }
+  addNetworkPolicies(seed, clusters, manifests);
   const machineNames = machines.map((_, vnet) => `m${vnet}`);
   const securityGroups = randomSecurityGroups(security, { subnets: subnetNames, machines: machineNames, memberships, prefixes });
   const sides = randomPeerings(new Chance(seed ^ 0x9ee1), vnets, sites);

@@ -1,12 +1,12 @@
-/** Address ranges with exceptions as prefixes that do not overlap, which is what a set of intervals holds. */
+/** Ranges without overlaps, which is what a set of intervals holds: of numbers, and of addresses with exceptions as prefixes. */
 
 import { formatIpv4, ipv4Number } from "../../net/address.ts";
 import { addressOf, lengthOf, type Prefix, parseLoosePrefix, prefixOf } from "../../net/prefix.ts";
 
 export type Block = { readonly cidr: string; readonly except?: readonly string[] };
 
-/** First and last address as numbers. */
-type Span = { readonly first: number; readonly last: number };
+/** First and last number. */
+export type Span = { readonly first: number; readonly last: number };
 
 /** The IPv4 prefixes that hold exactly the addresses that are in one of the blocks and not in its exceptions. Sorted. */
 export function prefixesOf(blocks: readonly Block[]): readonly Prefix[] {
@@ -39,7 +39,8 @@ function without(whole: Span, exceptions: readonly Span[]): readonly Span[] {
   return left;
 }
 
-function joined(spans: readonly Span[]): readonly Span[] {
+/** The same numbers in spans that neither overlap nor touch, in order. */
+export function joined(spans: readonly Span[]): readonly Span[] {
   const result: { first: number; last: number }[] = [];
   for (const { first, last } of [...spans].sort((a, b) => a.first - b.first)) {
     const before = result.at(-1);

@@ -9,7 +9,7 @@ import type { Origin } from "../../ir/network.ts";
 import type { Chain, Field, Match, NamedSet, Rule, SetElement } from "../../ir/ruleset.ts";
 import { type Direction, type PolicyRule, rulesOf, ruleText, selectionOf } from "../../kube/network-policy.ts";
 import type { NetworkPolicy, NetworkPolicyPort } from "../../kube/objects.ts";
-import { prefixesOf } from "./blocks.ts";
+import { joined, prefixesOf, type Span } from "./blocks.ts";
 import type { PodSet } from "./pod-sets.ts";
 
 /** Where policies are, and who reads them. */
@@ -184,13 +184,16 @@ function podSet(pods: PodSet): SetUse {
     : { name: `named-${hash}`, key: ["ipv4_addr", "inet_proto", "inet_service"], pods };
 }
 
+const protocols = { TCP: "tcp", UDP: "udp", SCTP: "sctp" } as const;
+
 /** Ports by number, ranges, and whole protocols, as one set. */
 function numberedPorts(ports: readonly NetworkPolicyPort[]): SetUse | undefined {
-  const elements = ports.flatMap(({ protocol = "TCP", port, endPort }): SetElement[] => {
-    if (typeof port === "string") return [];
-    const range = port === undefined ? { first: 0, last: 65_535 } : { first: port, last: endPort ?? port };
-    const name = protocol === "TCP" ? "tcp" : protocol === "UDP" ? "udp" : "sctp";
-    return [{ key: [name, range.first === range.last ? range.first : range] }];
+  const elements = Object.entries(protocols).flatMap(([wanted, name]) => {
+    const spans = ports.flatMap(({ protocol = "TCP", port, endPort }): Span[] => {
+      if (protocol !== wanted || typeof port === "string") return [];
+      return [port === undefined ? { first: 0, last: 65_535 } : { first: port, last: endPort ?? port }];
+    });
+    return joined(spans).map((span): SetElement => ({ key: [name, span.first === span.last ? span.first : span] }));
   });
   const name = `ports-${hashDigits(JSON.stringify(elements), 12)}`;
   return elements.length === 0 ? undefined : { name, key: ["inet_proto", "inet_service"], elements };
