@@ -15,6 +15,7 @@ export {
   type Local,
   listenTcp,
   pendingError,
+  resetTcp,
   type Target,
   tcpConnect,
 } from "./sockets.ts";

@@ -106,6 +106,12 @@ export function connectTcp(target: Target): number {
   });
 }
 
+/** Ends a connection at once and closes its socket, leaving nothing in TIME_WAIT behind. */
+export function resetTcp(fd: number): void {
+  libc().setsockopt(fd, SOL_SOCKET, SO_LINGER, lingerNot, lingerNot.length);
+  libc().close(fd);
+}
+
 /** The error that a connection under way has not told yet. */
 export function pendingError(fd: number): SystemError | undefined {
   const value = Buffer.alloc(4);
@@ -119,6 +125,9 @@ export function pendingError(fd: number): SystemError | undefined {
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const SO_ERROR = 4;
+const SO_LINGER = 13;
+/** struct linger: on, for 0 seconds. */
+const lingerNot = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
 const IPPROTO_IP = 0;
 const IPPROTO_ICMP = 1;
 const IP_TOS = 1;

@@ -1,9 +1,8 @@
 /** Questions that Kubernetes and Azure ask of a port, asked for real: does it accept a connection, does it answer HTTP 200? */
 
-import { closeSync } from "node:fs";
 import { Socket } from "node:net";
 import type { HostName } from "../ir/network.ts";
-import { connectTcp, SystemError, tcpConnect, within } from "../kernel/index.ts";
+import { connectTcp, resetTcp, SystemError, type Target, tcpConnect, within } from "../kernel/index.ts";
 import { libc } from "../kernel/libc.ts";
 import type { Address } from "../net/address.ts";
 
@@ -65,7 +64,7 @@ export type Answer = "yes" | "no" | "later";
  * Connects to many, in one visit of the host and without an object of Node's for each. In a lab a connection to a host that is up is there when
  * connect(2) returns, as every hop is the same kernel's work. `later`: it was not; {@link ask}.
  */
-export function askAtOnce(from: HostName, targets: readonly { readonly destination: Address; readonly port: number }[]): readonly Answer[] {
+export function askAtOnce(from: HostName, targets: readonly Target[]): readonly Answer[] {
   try {
     return within(from, () => targets.map(connectsNow));
   } catch (error) {
@@ -77,7 +76,7 @@ export function askAtOnce(from: HostName, targets: readonly { readonly destinati
 
 const nothing = new Uint8Array(1);
 
-function connectsNow(target: { readonly destination: Address; readonly port: number }): Answer {
+function connectsNow(target: Target): Answer {
   let fd: number;
   try {
     fd = connectTcp(target);
@@ -89,6 +88,6 @@ function connectsNow(target: { readonly destination: Address; readonly port: num
     // Sending nothing works exactly when the connection is there. 0x4040: MSG_DONTWAIT, MSG_NOSIGNAL.
     return libc().send(fd, nothing, 0, 0x4040) === 0 ? "yes" : "later";
   } finally {
-    closeSync(fd);
+    resetTcp(fd);
   }
 }

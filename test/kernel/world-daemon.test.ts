@@ -92,7 +92,7 @@ describe("a pod that does not answer at first", () => {
     const [pod] = podsOf(daemon.resources, "c");
     const host = `pod/c/default/${pod?.metadata.name}`;
     // Somebody else has the port that the next version of the pod wants.
-    const squatter = createServer();
+    const squatter = createServer((socket) => socket.on("error", () => socket.destroy()));
     await new Promise<void>((resolve) => squatter.listen({ fd: within(host, () => listenTcp({ port: 8080 })) }, resolve));
     if (pod?.status === undefined) throw new Error("there is no pod");
     const moved: Pod = {
