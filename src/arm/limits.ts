@@ -66,12 +66,15 @@ export const limits = {
   windowsPoolNameLength: { value: 6, source: "aks:windows-faq.yml" },
   resourceGroupLength: { value: 90, source: "learn:azure/azure-resource-manager/management/resource-name-rules" },
   outboundPortsPerAddress: { value: 64_000, source: "aks:configure-load-balancer-standard.md" },
+  natGatewayAddresses: { value: 16, source: "learn:azure/nat-gateway/nat-gateway-resource" },
   outboundPortStep: { value: 8, source: "aks:configure-load-balancer-standard.md" },
 } as const satisfies Record<string, Limit>;
 
 export const ranges = {
   managedOutboundIPs: { min: 1, max: 100, source: "sdk" },
   allocatedOutboundPorts: { min: 0, max: 64_000, source: "sdk; cli:_validators.py" },
+  /** A prefix of one's own; larger ones only by request. */
+  publicPrefixLength: { min: 28, max: 31, source: "learn:azure/virtual-network/ip-services/public-ip-address-prefix" },
   /** Minutes. azure-cli's own check stops at 100. */
   outboundIdleTimeout: { min: 4, max: 120, source: "sdk" },
   securityRulePriority: { min: 100, max: 4096, source: "learn:azure/virtual-network/network-security-groups-overview" },
@@ -130,6 +133,7 @@ export const clusterDefaults = {
   managedOutboundIPs: 1,
   allocatedOutboundPorts: 0,
   outboundIdleTimeoutMinutes: 30,
+  natGatewayIdleTimeoutMinutes: 4,
   source: "sdk; aks:configure-kubenet.md; cli:_params.py",
 } as const;
 

@@ -11,6 +11,8 @@ export const subnetTag = "drydock-subnet";
 export const addressTag = "drydock-address";
 /** "true": the machine's network interface gets enableIPForwarding. */
 export const ipForwardingTag = "drydock-ip-forwarding";
+/** Tag of a virtual machine: the id of its own public address. */
+export const publicAddressTag = "drydock-public-address";
 
 /** The network security group of its interface, and the application security groups that the interface belongs to, as ids with spaces between. */
 export const securityGroupTag = "drydock-network-security-group";

@@ -31,6 +31,7 @@ export type Subnet = ArmResource<
     readonly addressPrefix: string;
     readonly routeTable?: Reference;
     readonly networkSecurityGroup?: Reference;
+    readonly natGateway?: Reference;
     readonly defaultOutboundAccess?: boolean;
   }
 >;
@@ -110,6 +111,7 @@ export type NetworkInterface = ArmResource<
     readonly ipConfigurations: readonly Child<{
       readonly primary: boolean;
       readonly privateIPAddress: string;
+      readonly publicIPAddress?: Reference;
       readonly subnet: Reference;
       readonly applicationSecurityGroups?: readonly Reference[];
     }>[];
@@ -149,11 +151,33 @@ export type ScaleSetMachine = ArmResource<
 
 export type PublicIPAddress = ArmResource<
   "Microsoft.Network/publicIPAddresses",
-  { readonly ipAddress: string; readonly publicIPAllocationMethod: "Static" }
+  {
+    /** Absent until Azure has chosen it. */
+    readonly ipAddress?: string;
+    readonly publicIPAllocationMethod: "Static";
+    readonly publicIPPrefix?: Reference;
+  }
+>;
+
+export type PublicIPPrefix = ArmResource<
+  "Microsoft.Network/publicIPPrefixes",
+  { readonly prefixLength: number /** Absent until Azure has chosen it. */; readonly ipPrefix?: string }
+>;
+
+/** The subnets that leave by it name it. */
+export type NatGateway = ArmResource<
+  "Microsoft.Network/natGateways",
+  {
+    readonly publicIpAddresses: readonly Reference[];
+    readonly publicIpPrefixes: readonly Reference[];
+    readonly idleTimeoutInMinutes: number;
+  }
 >;
 
 export type FrontendIPConfiguration = Child<{
   readonly publicIPAddress?: Reference;
+  /** All its addresses, for outbound traffic. */
+  readonly publicIPPrefix?: Reference;
   readonly privateIPAddress?: string;
   readonly subnet?: Reference;
 }>;
@@ -216,6 +240,17 @@ export type Connection = ArmResource<
 /** Who enforces Kubernetes' network policies. `azure` is Azure Network Policy Manager (NPM). */
 export type NetworkPolicyEngine = "none" | "azure" | "calico" | "cilium";
 
+/** AKS docs, egress-outboundtype.md. */
+export const outboundTypes = [
+  "loadBalancer",
+  "managedNATGateway",
+  "userAssignedNATGateway",
+  "userDefinedRouting",
+  "none",
+  "block",
+] as const;
+export type OutboundType = (typeof outboundTypes)[number];
+
 export type NetworkProfile = {
   readonly networkPlugin: "kubenet" | "azure" | "none";
   readonly networkPluginMode?: "overlay";
@@ -229,14 +264,22 @@ export type NetworkProfile = {
   readonly podCidr?: string;
   readonly serviceCidr: string;
   readonly dnsServiceIP: string;
-  readonly outboundType: "loadBalancer";
+  readonly outboundType: OutboundType;
   readonly loadBalancerSku: "standard";
   readonly loadBalancerProfile: {
-    readonly managedOutboundIPs: { readonly count: number };
+    /** One of these three. */
+    readonly managedOutboundIPs?: { readonly count: number };
+    readonly outboundIPs?: { readonly publicIPs: readonly Reference[] };
+    readonly outboundIPPrefixes?: { readonly publicIPPrefixes: readonly Reference[] };
     readonly allocatedOutboundPorts: number;
     readonly idleTimeoutInMinutes: number;
     /** Shared: one probe for all Services of policy Cluster. */
     readonly clusterServiceLoadBalancerHealthProbeMode?: "ServiceNodePort" | "Shared";
+  };
+  /** With outbound type managedNATGateway. */
+  readonly natGatewayProfile?: {
+    readonly managedOutboundIPProfile: { readonly count: number };
+    readonly idleTimeoutInMinutes: number;
   };
 };
 
@@ -329,6 +372,8 @@ export type AzureResource =
   | ScaleSet
   | ScaleSetMachine
   | PublicIPAddress
+  | PublicIPPrefix
+  | NatGateway
   | LoadBalancer
   | VirtualNetworkGateway
   | LocalNetworkGateway

@@ -5,6 +5,7 @@ import { type Prefix, parsePrefix, prefixContains, prefixCovers } from "../net/p
 import { lastSegment, segmentAfter, subnetTag } from "./names.ts";
 import { isOverlayProfile } from "./network-option.ts";
 import type { AgentPool, AzureResource, ManagedCluster, NetworkProfile, Subnet } from "./resources.ts";
+import { refusedOutboundChange } from "./rules/outbound.ts";
 import type { ArmProblem, PropertyPath } from "./rules/problem.ts";
 import { type AzureView, azureView, parentOf, sameId, subnetLabel } from "./rules/view.ts";
 
@@ -30,7 +31,12 @@ export function refusedTransitions(current: readonly AzureResource[], next: read
   for (const cluster of wanted.clusters) {
     const before = now.cluster(cluster.id);
     if (before === undefined) continue;
-    problems.push(...clusterChanges(before, cluster), ...poolChanges(now, wanted, cluster), ...tableChanges(now, wanted, cluster));
+    problems.push(
+      ...clusterChanges(before, cluster),
+      ...outboundChanges(wanted, before, cluster),
+      ...poolChanges(now, wanted, cluster),
+      ...tableChanges(now, wanted, cluster),
+    );
   }
   for (const machine of wanted.machines) {
     const from = now.machine(machine.id)?.tags?.[subnetTag];
@@ -114,6 +120,19 @@ function clusterChanges(before: ManagedCluster, after: ManagedCluster): ArmProbl
 function isGrowth(old: NetworkProfile, wanted: NetworkProfile): boolean {
   const [before, after] = [parsePrefix(old.podCidr ?? ""), parsePrefix(wanted.podCidr ?? "")];
   return isOverlayProfile(old) && before !== undefined && after !== undefined && prefixCovers(after, before);
+}
+
+function outboundChanges(wanted: AzureView, before: ManagedCluster, after: ManagedCluster): ArmProblem[] {
+  const allowed = refusedOutboundChange(wanted, before, after);
+  if (allowed === undefined) return [];
+  const [from, to] = [before.properties.networkProfile.outboundType, after.properties.networkProfile.outboundType];
+  return [
+    changed(after.id, ["networkProfile", "outboundType"], from, to, {
+      message: `from ${from} the outbound type can change to ${allowed.join(", ") || "no other"}`,
+      source: "aks:egress-outboundtype.md",
+      fix: allowed.length === 0 ? rebuild : `use ${allowed.join(" or ")}, or ${rebuild}`,
+    }),
+  ];
 }
 
 function poolChanges(now: AzureView, wanted: AzureView, cluster: ManagedCluster): ArmProblem[] {

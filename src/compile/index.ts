@@ -12,14 +12,17 @@ import type { Table } from "../ir/ruleset.ts";
 import { hostPrefix } from "../net/prefix.ts";
 import type { Resources } from "../resources/resources.ts";
 import { azureCniBridge, azureCniTransparent } from "./azure-cni/azure-cni.ts";
+import { type EdgeInputs, edge, internetLink, publicAddressesOf } from "./edge/edge.ts";
 import { firewallPart } from "./firewall/firewall.ts";
 import { HostGroups, type Recipe, type RecipeGroup } from "./hosts.ts";
 import { type EdgeLink, internetMachine, internetRouter } from "./internet/internet.ts";
 import { kubenet } from "./kubenet/kubenet.ts";
 import { listenersOf, podListeners } from "./listeners.ts";
+import { frontendAddresses } from "./load-balancer/frontends.ts";
 import { inboundLoadBalancing } from "./load-balancer/inbound.ts";
-import { edge, internetLink, publicAddressesOf } from "./load-balancer/outbound.ts";
+import { outboundRules } from "./load-balancer/outbound.ts";
 import { masqueradeTable } from "./masquerade/masquerade.ts";
+import { natGateways } from "./nat-gateway/nat-gateway.ts";
 import { ClusterPolicies } from "./network-policy/network-policy.ts";
 import { guardInputs, guardPart, SecurityGroups } from "./network-security-group/network-security-group.ts";
 import { azureCniOverlay } from "./overlay/overlay.ts";
@@ -27,6 +30,7 @@ import { hostOf, type Part } from "./part.ts";
 import { announcedBy, appliancesForPeers, remoteAppliances, sitesInReach } from "./peerings.ts";
 import type { NodeContext, PodNetwork } from "./pod-network.ts";
 import { azureCniPodSubnet, cnsTable } from "./pod-subnet/pod-subnet.ts";
+import { publicAddresses } from "./public-address/public-address.ts";
 import { sameItems } from "./same-items.ts";
 import { healthListeners, nodeTable, type ServiceInputs, type SharedRules, sharedRules } from "./service-proxy/service-proxy.ts";
 import { siteMachine, siteRouter, tunnel } from "./site/site.ts";
@@ -124,7 +128,7 @@ function recipesOf(
       inputs: inputs(),
       build: () =>
         hostOf(hostNames.edge(vnet.name), true, { resource: vnet.resource.id, reason: `edge of VNet ${vnet.name}` }, [
-          edge(topology, vnet),
+          edge(edgeInputs(topology, vnet)),
         ]),
     }));
     for (const site of vnet.sites) {
@@ -209,7 +213,22 @@ function fabricInputs(topology: Topology, vnet: VnetInfo): readonly unknown[] {
       ...balancer.properties.probes.map((probe) => topology.probeResults.get(`${balancer.id}/probes/${probe.name}`.toLowerCase())),
     ]),
     ...topology.publicAddresses.values(),
+    ...topology.publicPrefixes.values(),
+    ...topology.natGateways.values(),
   ];
+}
+
+/** The ways out of a VNet, in Azure's order of precedence. */
+function edgeInputs(topology: Topology, vnet: VnetInfo): EdgeInputs {
+  const methods = [natGateways(topology, vnet), publicAddresses(topology, vnet), outboundRules(topology, vnet)];
+  return {
+    vnet,
+    rules: topology.rules,
+    frontends: frontendAddresses(topology, vnet)
+      .filter((frontend) => frontend.isPublic)
+      .map(({ address, origin }) => ({ address, reason: origin.reason })),
+    methods: methods.flatMap((method) => method ?? []),
+  };
 }
 
 function internetRecipe(topology: Topology): Recipe {
@@ -218,7 +237,7 @@ function internetRecipe(topology: Topology): Recipe {
     const name = internetLink(vnet);
     return {
       interface: { kind: "veth", name, addresses: [], peer: { host: hostNames.edge(vnet.name), name: links.edgeToInternet }, origin },
-      routes: publicAddressesOf(topology, vnet).map(({ address, reason }) => ({
+      routes: publicAddressesOf(edgeInputs(topology, vnet)).map(({ address, reason }) => ({
         type: "unicast",
         table: mainTable,
         dst: hostPrefix(address),

@@ -14,10 +14,12 @@ import type {
   LoadBalancer,
   LocalNetworkGateway,
   ManagedCluster,
+  NatGateway,
   NetworkInterface,
   NetworkSecurityGroup,
   ProbeResult,
   PublicIPAddress,
+  PublicIPPrefix,
   Reference,
   RouteTable,
   ScaleSetMachine,
@@ -162,6 +164,8 @@ export type Topology = {
   /** Addresses of the network interfaces in each application security group. */
   readonly applicationSecurityGroups: ReadonlyMap<Key, readonly Address[]>;
   readonly publicAddresses: ReadonlyMap<Key, PublicIPAddress>;
+  readonly publicPrefixes: ReadonlyMap<Key, PublicIPPrefix>;
+  readonly natGateways: ReadonlyMap<Key, NatGateway>;
   readonly probeResults: ReadonlyMap<Key, ProbeResult>;
 };
 
@@ -391,6 +395,8 @@ export function topologyOf(resources: Resources, previous?: Topology): Topology 
     internetHosts: azure<InternetHost>("Drydock.Lab/internetHosts"),
     applicationSecurityGroups,
     publicAddresses: byKey(azure<PublicIPAddress>("Microsoft.Network/publicIPAddresses")),
+    publicPrefixes: byKey(azure<PublicIPPrefix>("Microsoft.Network/publicIPPrefixes")),
+    natGateways: byKey(azure<NatGateway>("Microsoft.Network/natGateways")),
     probeResults: new Map(azure<ProbeResult>("Drydock.Lab/probeResults").map((result) => [armKey(result.properties.probe.id), result])),
   };
 }

@@ -20,6 +20,7 @@ import { nodes } from "./nodes.ts";
 import { peerings } from "./peerings.ts";
 import { podAddresses } from "./pod-addresses.ts";
 import { podGarbage } from "./pod-garbage.ts";
+import { publicIps } from "./public-ips.ts";
 import { replicaSets } from "./replica-sets.ts";
 import { nodeRoutes, routeTables } from "./route-tables.ts";
 import { scheduler } from "./scheduler.ts";
@@ -49,6 +50,7 @@ export const controllers: readonly Controller[] = [
   nodeNetworks,
   podAddresses,
   endpointSlices,
+  publicIps,
   loadBalancers,
 ];
 

@@ -17,12 +17,21 @@ import {
   publicIpName,
   publicLoadBalancer,
 } from "../arm/names.ts";
-import type { FrontendIPConfiguration, LoadBalancer, ManagedCluster, PublicIPAddress, Reference } from "../arm/resources.ts";
+import type {
+  FrontendIPConfiguration,
+  LoadBalancer,
+  ManagedCluster,
+  NatGateway,
+  PublicIPAddress,
+  PublicIPPrefix,
+  Reference,
+} from "../arm/resources.ts";
 import { uidOf, uuidOf } from "../kube/identity.ts";
 import type { Service, ServicePort } from "../kube/objects.ts";
 import { armKey, type Key, type Resources } from "../resources/resources.ts";
 import { azureAnnotation, isOn, portAnnotation } from "./azure-annotations.ts";
 import { syncWarnings, type Warning } from "./events.ts";
+import { attachNatGateway, managedNatGateway } from "./managed-nat-gateway.ts";
 import { remembering } from "./memo.ts";
 import { PublicAddresses } from "./public-addresses.ts";
 import { healthCheckProbe, type ProbeSettings, portProbe, sharedProbe, sharedProbeName } from "./service-probes.ts";
@@ -37,6 +46,8 @@ const defaultIdleTimeout = 4;
 type Rule = LoadBalancer["properties"]["loadBalancingRules"][number];
 type Probe = LoadBalancer["properties"]["probes"][number];
 
+const madeTypes = ["Microsoft.Network/loadBalancers", "Microsoft.Network/natGateways", "Microsoft.Network/publicIPAddresses"] as const;
+
 /** Public addresses and subnets are shared by clusters, so all of them are done in one go. */
 export const loadBalancers = remembering("load-balancers", (resources) => {
   const writes = new Writes(resources);
@@ -48,7 +59,7 @@ export const loadBalancers = remembering("load-balancers", (resources) => {
   };
   const wanted = new Set<Key>();
   const probes = new Set<Key>();
-  const put = (value: LoadBalancer | PublicIPAddress) => {
+  const put = (value: LoadBalancer | PublicIPAddress | NatGateway) => {
     wanted.add(armKey(value.id));
     if (value.type === "Microsoft.Network/loadBalancers") for (const { id = "" } of value.properties.probes) probes.add(armKey(id));
     writes.putArm(value);
@@ -60,7 +71,7 @@ export const loadBalancers = remembering("load-balancers", (resources) => {
   if (state !== undefined) writes.putArm(state);
 
   // What is tagged was made here; all that is not wanted any more goes, and so do the results of its probes, whoever wrote them.
-  for (const type of ["Microsoft.Network/loadBalancers", "Microsoft.Network/publicIPAddresses"] as const) {
+  for (const type of madeTypes) {
     for (const { id, tags } of listArm(resources, type)) {
       if (tags?.[clusterTag] !== undefined && !wanted.has(armKey(id))) writes.deleteArm(id);
     }
@@ -77,7 +88,7 @@ type Context = {
   readonly cluster: ManagedCluster;
   readonly publicAddresses: PublicAddresses;
   readonly subnets: () => SubnetAddresses;
-  readonly put: (value: LoadBalancer | PublicIPAddress) => void;
+  readonly put: (value: LoadBalancer | PublicIPAddress | NatGateway) => void;
 };
 
 /** A load balancer in the making. */
@@ -95,6 +106,10 @@ function reconcileCluster(context: Context): void {
   const internalDraft = draftOf(cluster, internalLoadBalancer);
   const outbound = outboundFrontends(context, publicDraft);
   publicDraft.frontends.push(...outbound);
+  const nat = managedNatGateway(cluster, (index) => ownAddress(context, `nat/${index}`, {}));
+  for (const address of nat?.addresses ?? []) put(address);
+  if (nat !== undefined) put(nat.gateway);
+  attachNatGateway(resources, writes, cluster, nat?.gateway);
 
   const warnings: Warning[] = [];
   for (const service of listKube(resources, cluster, "Service")) {
@@ -114,32 +129,34 @@ function reconcileCluster(context: Context): void {
   }
   syncWarnings(resources, writes, cluster, [syncFailed], warnings);
 
-  const profile = cluster.properties.networkProfile.loadBalancerProfile;
-  const poolId = `${publicDraft.id}/backendAddressPools/${outboundBackendPool}`;
-  put(
-    finished(
-      cluster,
-      publicDraft,
-      backends,
-      [backendPool, outboundBackendPool],
-      [
-        {
-          id: `${publicDraft.id}/outboundRules/${outboundRule}`,
-          name: outboundRule,
-          properties: {
-            allocatedOutboundPorts: profile.allocatedOutboundPorts,
-            frontendIPConfigurations: outbound.map((frontend) => ({ id: frontend.id ?? "" })),
-            backendAddressPool: { id: poolId },
-            protocol: "All",
-            idleTimeoutInMinutes: profile.idleTimeoutInMinutes,
-            enableTcpReset: true,
-          },
-        },
-      ],
-    ),
-  );
+  // Without an outbound rule there is none before the first public Service, and none after the last (AKS docs, egress-outboundtype.md).
+  const hasOutboundRule = cluster.properties.networkProfile.outboundType === "loadBalancer";
+  if (hasOutboundRule) {
+    const rules = [outboundRuleOf(cluster, publicDraft, outbound)];
+    put(finished(cluster, publicDraft, backends, [backendPool, outboundBackendPool], rules));
+  } else if (publicDraft.frontends.length > 0) put(finished(cluster, publicDraft, backends, [backendPool], []));
   // The internal one disappears with its last frontend.
   if (internalDraft.frontends.length > 0) put(finished(cluster, internalDraft, backends, [backendPool], []));
+}
+
+function outboundRuleOf(
+  cluster: ManagedCluster,
+  draft: Draft,
+  frontends: readonly FrontendIPConfiguration[],
+): LoadBalancer["properties"]["outboundRules"][number] {
+  const { allocatedOutboundPorts, idleTimeoutInMinutes } = cluster.properties.networkProfile.loadBalancerProfile;
+  return {
+    id: `${draft.id}/outboundRules/${outboundRule}`,
+    name: outboundRule,
+    properties: {
+      allocatedOutboundPorts,
+      frontendIPConfigurations: frontends.map((frontend) => ({ id: frontend.id ?? "" })),
+      backendAddressPool: { id: `${draft.id}/backendAddressPools/${outboundBackendPool}` },
+      protocol: "All",
+      idleTimeoutInMinutes,
+      enableTcpReset: true,
+    },
+  };
 }
 
 function draftOf(cluster: ManagedCluster, name: string): Draft {
@@ -197,40 +214,96 @@ function backendsOf(resources: Resources, cluster: ManagedCluster): readonly Ref
   return backends.sort((a, b) => (a.name < b.name ? -1 : 1)).map(({ id }) => ({ id }));
 }
 
-/** AKS's own outbound addresses: their names are GUIDs. */
-function outboundFrontends({ resources, cluster, publicAddresses, put }: Context, draft: Draft): FrontendIPConfiguration[] {
-  const { count } = cluster.properties.networkProfile.loadBalancerProfile.managedOutboundIPs;
-  const frontends: FrontendIPConfiguration[] = [];
-  for (let index = 0; index < count; index++) {
-    const name = uuidOf(`${armKey(cluster.id)}/outbound/${index}`);
-    const address = publicAddress(resources, cluster, publicAddresses, name, { "aks-managed-type": "aks-slb-managed-outbound-ip" });
-    if (address === undefined) continue;
+/** The frontends of the outbound rule: addresses and prefixes of one's own, or addresses that AKS makes. */
+function outboundFrontends(context: Context, draft: Draft): FrontendIPConfiguration[] {
+  const { cluster, put } = context;
+  const { outboundType, loadBalancerProfile } = cluster.properties.networkProfile;
+  if (outboundType !== "loadBalancer") return [];
+  const { outboundIPs, outboundIPPrefixes, managedOutboundIPs } = loadBalancerProfile;
+  const frontend = (name: string, properties: FrontendIPConfiguration["properties"]): FrontendIPConfiguration => ({
+    id: `${draft.id}/frontendIPConfigurations/${name}`,
+    name,
+    properties,
+  });
+  const own = [
+    ...(outboundIPs?.publicIPs ?? []).map((publicIPAddress) => frontend(lastSegment(publicIPAddress.id), { publicIPAddress })),
+    ...(outboundIPPrefixes?.publicIPPrefixes ?? []).map((publicIPPrefix) => frontend(lastSegment(publicIPPrefix.id), { publicIPPrefix })),
+  ];
+  if (own.length > 0) return own;
+  return Array.from({ length: managedOutboundIPs?.count ?? 0 }, (_, index) => {
+    const address = ownAddress(context, `outbound/${index}`, { "aks-managed-type": "aks-slb-managed-outbound-ip" });
+    if (address === undefined) return [];
     put(address);
-    frontends.push({
-      id: `${draft.id}/frontendIPConfigurations/${name}`,
-      name,
-      properties: { publicIPAddress: { id: address.id } },
-    });
-  }
-  return frontends;
+    return [frontend(address.name, { publicIPAddress: { id: address.id } })];
+  }).flat();
+}
+
+/** AKS's own public addresses: their names are GUIDs. */
+function ownAddress(context: Context, what: string, tags: Readonly<Record<string, string>>): PublicIPAddress | undefined {
+  return publicAddress(context, uuidOf(`${armKey(context.cluster.id)}/${what}`), tags);
 }
 
 type Added = { readonly ip: string } | { readonly problem: string };
 
 function addPublic(context: Context, draft: Draft, service: Service): Added {
-  const { resources, cluster, publicAddresses, put } = context;
-  const base = loadBalancerBaseName(uidOf(keyOf(cluster, service), service));
+  const base = loadBalancerBaseName(uidOf(keyOf(context.cluster, service), service));
+  const address = servicePublicAddress(context, service, base);
+  if ("problem" in address) return address;
+  const ip = address.found.properties.ipAddress;
+  if (ip === undefined) return { problem: `public address ${address.found.name} has no address yet` };
+
+  // An address is one frontend's; Services that ask for the same one share it, and their ports must differ.
+  const shared = draft.frontends.find(({ properties }) => armKey(properties.publicIPAddress?.id ?? "") === armKey(address.found.id));
+  const clash = shared === undefined ? undefined : clashOf(draft, shared, service);
+  if (clash !== undefined) return { problem: `${clash} of ${ip} is another Service's` };
+  const frontend = shared ?? frontendOf(draft, frontendName(base, undefined), { publicIPAddress: { id: address.found.id } });
+  addRules(context, draft, service, base, undefined, frontend);
+  return { ip };
+}
+
+/** The public address that the Service names or asks for, else one that is made for it and kept. */
+function servicePublicAddress(
+  context: Context,
+  service: Service,
+  base: string,
+): { readonly found: PublicIPAddress } | { readonly problem: string } {
+  const { resources, put } = context;
+  const all = listArm(resources, "Microsoft.Network/publicIPAddresses");
+  const named = azureAnnotation(service, "azure-pip-name");
+  if (named !== undefined) {
+    const found = all.find(({ name }) => name.toLowerCase() === named.toLowerCase());
+    return found === undefined ? { problem: `public address ${named}, of annotation azure-pip-name, does not exist` } : { found };
+  }
   const requested = requestedAddress(service);
   if (requested !== undefined) {
-    return { problem: `public address ${requested} is not a resource of the lab; leave it out, and one is made` };
+    const found = all.find(({ properties }) => properties.ipAddress === requested);
+    if (found === undefined) {
+      return { problem: `public address ${requested} is not a resource of the lab; leave it out, and one is made` };
+    }
+    // Another Service's stays as long as that Service wants it.
+    return { found };
   }
   const tags = { "k8s-azure-service": pathOf(service), "k8s-azure-cluster-name": publicLoadBalancer };
-  const address = publicAddress(resources, cluster, publicAddresses, publicIpName(base), tags);
-  if (address === undefined) return { problem: "no public address left in 198.18.0.0/15" };
-  put(address);
-  const frontend = frontendOf(draft, frontendName(base, undefined), { publicIPAddress: { id: address.id } });
-  addRules(context, draft, service, base, undefined, frontend);
-  return { ip: address.properties.ipAddress };
+  const prefixId = azureAnnotation(service, "azure-pip-prefix-id");
+  const prefix = prefixId === undefined ? undefined : prefixOf(resources, prefixId);
+  if (prefixId !== undefined && prefix === undefined) return { problem: `public IP prefix ${prefixId} does not exist` };
+  const name = prefix === undefined ? publicIpName(base) : `${publicIpName(base)}-${prefix.name}`;
+  const found = publicAddress(context, name, tags, prefix);
+  if (found === undefined) {
+    return {
+      problem: prefix === undefined ? "no public address left in 198.18.0.0/15" : `no address left in public IP prefix ${prefix.name}`,
+    };
+  }
+  put(found);
+  return { found };
+}
+
+/** By its id, or by its name alone where the id is of another subscription. */
+function prefixOf(resources: Resources, id: string): PublicIPPrefix | undefined {
+  const all = listArm(resources, "Microsoft.Network/publicIPPrefixes");
+  return (
+    all.find((prefix) => armKey(prefix.id) === armKey(id)) ?? all.find(({ name }) => name.toLowerCase() === lastSegment(id).toLowerCase())
+  );
 }
 
 function addInternal(context: Context, draft: Draft, service: Service): Added {
@@ -382,16 +455,18 @@ function protocolOf(port: ServicePort): "Tcp" | "Udp" {
   return port.protocol === "UDP" ? "Udp" : "Tcp";
 }
 
-/** The address as it is, or a new one. */
+/** The address as it is, or a new one: of `prefix` if there is one. */
 function publicAddress(
-  resources: Resources,
-  cluster: ManagedCluster,
-  addresses: PublicAddresses,
+  { resources, cluster, publicAddresses }: Context,
   name: string,
   tags: Readonly<Record<string, string>>,
+  prefix?: PublicIPPrefix,
 ): PublicIPAddress | undefined {
   const id = armId(cluster.properties.nodeResourceGroup, "Microsoft.Network/publicIPAddresses", name);
-  const ipAddress = getArm(resources, "Microsoft.Network/publicIPAddresses", id)?.properties.ipAddress ?? addresses.take();
+  const before = getArm(resources, "Microsoft.Network/publicIPAddresses", id)?.properties.ipAddress;
+  const block = prefix?.properties.ipPrefix;
+  const ipAddress =
+    before ?? (prefix === undefined ? publicAddresses.take() : block === undefined ? undefined : publicAddresses.takeOf(block));
   if (ipAddress === undefined) return undefined;
   return {
     id,
@@ -399,7 +474,7 @@ function publicAddress(
     type: "Microsoft.Network/publicIPAddresses",
     ...located(cluster),
     tags: { ...clusterTags(cluster), ...tags },
-    properties: { ipAddress, publicIPAllocationMethod: "Static" },
+    properties: { ipAddress, publicIPAllocationMethod: "Static", ...(prefix === undefined ? {} : { publicIPPrefix: { id: prefix.id } }) },
   };
 }
 

@@ -6,6 +6,7 @@
 import { armId, segmentAfter } from "../arm/names.ts";
 import type { IpamState } from "../arm/resources.ts";
 import { formatIpv4, ipv4Number } from "../net/address.ts";
+import { addressOf, parsePrefix, sizeOf } from "../net/prefix.ts";
 import type { Resources } from "../resources/resources.ts";
 import { ipamState, lastGiven } from "./ipam-state.ts";
 import { listArm } from "./view.ts";
@@ -17,6 +18,8 @@ const last = ipv4Number("198.19.254.255") ?? 0;
 export class PublicAddresses {
   readonly #stateId: string;
   readonly #used = new Set<number>();
+  /** Of those in public IP prefixes: the ones that a public IP address has. */
+  readonly #usedOfBlocks = new Set<number>();
   #last: number | undefined;
   #isChanged = false;
 
@@ -30,8 +33,13 @@ export class PublicAddresses {
     );
     this.#last = ipv4Number(lastGiven(resources, this.#stateId) ?? "");
     for (const { properties } of listArm(resources, "Microsoft.Network/publicIPAddresses")) {
-      const address = ipv4Number(properties.ipAddress);
+      const address = ipv4Number(properties.ipAddress ?? "");
       if (address !== undefined) this.#used.add(address);
+      if (address !== undefined && properties.publicIPPrefix !== undefined) this.#usedOfBlocks.add(address);
+    }
+    for (const { properties } of listArm(resources, "Microsoft.Network/publicIPPrefixes")) {
+      const block = blockOf(properties.ipPrefix);
+      if (block !== undefined) this.#reserve(block);
     }
     // An internet host may have any address, even one of these.
     for (const { properties } of listArm(resources, "Drydock.Lab/internetHosts")) {
@@ -54,8 +62,51 @@ export class PublicAddresses {
     return undefined;
   }
 
+  /** The next free block of this prefix length, as a prefix. */
+  takeBlock(prefixLength: number): string | undefined {
+    const size = 2 ** (32 - prefixLength);
+    const count = Math.floor((last + 1 - first) / size);
+    const start = Math.ceil(((this.#last ?? first - 1) + 1 - first) / size);
+    const origin = Math.ceil(first / size) * size;
+    for (let tries = 0; tries < count; tries++) {
+      const network = origin + ((start + tries) % count) * size;
+      const block = { network, size };
+      if (network + size - 1 > last || addressesOf(block).some((address) => this.#used.has(address))) continue;
+      this.#reserve(block);
+      this.#last = network + size - 1;
+      this.#isChanged = true;
+      return `${formatIpv4(network)}/${prefixLength}`;
+    }
+    return undefined;
+  }
+
+  /** The lowest free address of a block. */
+  takeOf(ipPrefix: string): string | undefined {
+    const block = blockOf(ipPrefix);
+    const address = block === undefined ? undefined : addressesOf(block).find((candidate) => !this.#usedOfBlocks.has(candidate));
+    if (address === undefined) return undefined;
+    this.#usedOfBlocks.add(address);
+    return formatIpv4(address);
+  }
+
+  #reserve(block: Block): void {
+    for (const address of addressesOf(block)) this.#used.add(address);
+  }
+
   /** What to remember, if anything was given out. */
   state(): IpamState | undefined {
     return this.#isChanged && this.#last !== undefined ? ipamState(undefined, this.#stateId, formatIpv4(this.#last)) : undefined;
   }
+}
+
+type Block = { readonly network: number; readonly size: number };
+
+function blockOf(ipPrefix: string | undefined): Block | undefined {
+  const prefix = ipPrefix === undefined ? undefined : parsePrefix(ipPrefix);
+  const network = prefix === undefined ? undefined : ipv4Number(addressOf(prefix));
+  return prefix === undefined || network === undefined ? undefined : { network, size: sizeOf(prefix) };
+}
+
+function addressesOf({ network, size }: Block): readonly number[] {
+  return Array.from({ length: size }, (_, index) => network + index);
 }

@@ -240,7 +240,7 @@ function expectUnique(lab: TestLab): void {
   }
   const publicOwners = new Map<string, string>();
   for (const { id, properties } of lab.arm<PublicIPAddress>("Microsoft.Network/publicIPAddresses"))
-    claim(publicOwners, properties.ipAddress, id);
+    claim(publicOwners, properties.ipAddress ?? "", id);
 
   for (const name of clusters) {
     const [podOwners, serviceOwners, portOwners, prefixOwners] = [new Map(), new Map(), new Map(), new Map()];

@@ -10,9 +10,11 @@ import type {
   Lab,
   LoadBalancer,
   ManagedCluster,
+  NatGateway,
   NetworkInterface,
   ProbeResult,
   PublicIPAddress,
+  PublicIPPrefix,
   RouteTable,
   ScaleSet,
   ScaleSetMachine,
@@ -44,6 +46,8 @@ type ArmTypes = {
   "Microsoft.Network/routeTables": RouteTable;
   "Microsoft.Network/networkInterfaces": NetworkInterface;
   "Microsoft.Network/publicIPAddresses": PublicIPAddress;
+  "Microsoft.Network/publicIPPrefixes": PublicIPPrefix;
+  "Microsoft.Network/natGateways": NatGateway;
   "Microsoft.Network/loadBalancers": LoadBalancer;
   "Microsoft.Compute/virtualMachines": VirtualMachine;
   "Microsoft.Compute/virtualMachineScaleSets": ScaleSet;

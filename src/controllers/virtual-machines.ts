@@ -5,6 +5,7 @@ import {
   applicationSecurityGroupsTag,
   armId,
   ipForwardingTag,
+  publicAddressTag,
   securityGroupTag,
   segmentAfter,
   subnetTag,
@@ -79,6 +80,7 @@ function nicId(machine: VirtualMachine): string {
 function nicOf(machine: VirtualMachine, subnet: string, address: string): NetworkInterface {
   const id = nicId(machine);
   const group = machine.tags?.[securityGroupTag];
+  const publicAddress = machine.tags?.[publicAddressTag];
   const memberships = machine.tags?.[applicationSecurityGroupsTag];
   return {
     id,
@@ -97,6 +99,7 @@ function nicOf(machine: VirtualMachine, subnet: string, address: string): Networ
           properties: {
             primary: true,
             privateIPAddress: address,
+            ...(publicAddress === undefined ? {} : { publicIPAddress: { id: publicAddress } }),
             subnet: { id: subnet },
             ...(memberships === undefined ? {} : { applicationSecurityGroups: memberships.split(" ").map((name) => ({ id: name })) }),
           },

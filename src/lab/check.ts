@@ -3,6 +3,7 @@
  * of the ways that the model predicts.
  */
 
+import { machineAddresses } from "../compile/public-address/public-address.ts";
 import type { HostName, Network } from "../ir/network.ts";
 import type { Address } from "../net/address.ts";
 import { dispositions, type News, type Path, type TracePacket } from "../trace/index.ts";
@@ -61,6 +62,20 @@ export function questionsFor(lab: LabView, seed: number, sample: number | undefi
       options: [],
     }));
   });
+  for (const vnet of lab.topology.vnets) {
+    for (const { nic, address } of machineAddresses(lab.topology, vnet)) {
+      for (const { port, protocol } of lab.endpoints.find(({ host }) => host === nic.host)?.listens ?? []) {
+        targets.push({
+          label: `${address}:${port}${protocol === "udp" ? "/udp" : ""}`,
+          address,
+          protocol,
+          port,
+          host: nic.host,
+          options: [],
+        });
+      }
+    }
+  }
   for (const cluster of lab.topology.clusters.values()) {
     const nodes = [...cluster.nodes.values()];
     const asked = nodes.length <= nodePortsAt ? nodes : chance.sample(nodes.length, nodePortsAt).flatMap((index) => nodes[index] ?? []);

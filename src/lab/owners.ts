@@ -2,6 +2,8 @@
 
 import { segmentAfter } from "../arm/names.ts";
 import { frontendAddresses } from "../compile/load-balancer/frontends.ts";
+import { natGatewaysOf } from "../compile/nat-gateway/nat-gateway.ts";
+import { machineAddresses } from "../compile/public-address/public-address.ts";
 import type { Topology } from "../compile/topology.ts";
 import { azureHostAddress } from "../compile/wiring.ts";
 import { type Address, compareAddresses, parseAddress } from "../net/address.ts";
@@ -40,6 +42,12 @@ export function ownersOf(lab: { readonly topology: Topology; readonly endpoints:
       const cluster = clusterOf.get(segmentAfter(origin.resource, "resourceGroups").toLowerCase());
       add(address, `load balancer of ${cluster ?? vnet.name}`, origin.reason, isPublic ? "public" : `VNet ${vnet.name}`);
     }
+  }
+  for (const vnet of topology.vnets) {
+    for (const { gateway, addresses } of natGatewaysOf(topology, vnet)) {
+      for (const address of addresses) add(address, `NAT gateway ${gateway.name}`, "outbound address", "public");
+    }
+    for (const { nic, address } of machineAddresses(topology, vnet)) add(address, `vm/${nic.machine}`, "VM, public", "public");
   }
   for (const machine of topology.machines) {
     add(machine.nic.primary, `vm/${machine.resource.name}`, "VM", subnetOf.get(machine.nic.subnet.key) ?? "");

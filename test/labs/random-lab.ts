@@ -12,6 +12,9 @@ export function randomLab(seed: number): LabText {
   const chance = new Chance(seed);
   const windows = new Chance(seed ^ 0x77696e);
   const balancing = new Chance(seed ^ 0x5bd1e995);
+  const egress = new Chance(seed ^ 0x65677265);
+  const publicAddresses: string[] = [];
+  const natGateways: string[] = [];
   const pick = <T>(items: readonly T[]): T => items[chance.below(items.length)] as T;
   const vnets = 1 + chance.below(2);
   const subnetsOf: string[][] = [];
@@ -28,6 +31,7 @@ export function randomLab(seed: number): LabText {
   const prefixes = ["203.0.113.10", "203.0.113.0/24", "192.168.0.0/16", "192.168.0.5", "198.18.0.0/15", "10.200.0.0/20", "10.210.0.0/20"];
   for (let vnet = 0; vnet < vnets; vnet++) {
     const base = `10.${40 + vnet}`;
+    const natSubnets: string[] = egress.below(3) === 0 ? [`v${vnet}/data`] : [];
     const subnets = [`{ name: data, prefix: ${base}.200.0/28 }`];
     const count = 1 + chance.below(2);
     for (let index = 0; index < count; index++) {
@@ -39,9 +43,15 @@ export function randomLab(seed: number): LabText {
       const nodes = Math.max(Math.ceil(30 / maxPods), 1 + chance.below(3));
       subnets.push(`{ name: n${index}, prefix: ${base}.${index}.0/24 }`);
       subnetNames.push(`v${vnet}/n${index}`);
+      const hasNatGateway = egress.below(4) === 0;
+      if (hasNatGateway) natSubnets.push(`v${vnet}/n${index}`);
+      const outboundType =
+        ["", "", hasNatGateway ? "outboundType: userAssignedNATGateway, " : "outboundType: none, "][egress.below(3)] ?? "";
+      const own = egress.below(4) === 0 ? `own-${name}` : undefined;
+      if (own !== undefined) publicAddresses.push(own);
       prefixes.push(`${base}.${index}.0/24`, `${base}.${index}.4`, `${base}.${index}.0/28`, `10.${100 + 10 * vnet + index}.0.0/16`);
       clusters.push(
-        `  - { name: ${name}, networkPlugin: ${plugin}, ${mode}subnet: v${vnet}/n${index}, serviceCidr: 172.20.${10 * vnet + index}.0/24, dnsServiceIP: 172.20.${10 * vnet + index}.10, pools: [{ name: p, count: ${nodes}, maxPods: ${maxPods} }${plugin === "azure" ? windowsPool(windows) : ""}], ${profile(balancing)}manifests: [${name}.yaml] }`,
+        `  - { name: ${name}, networkPlugin: ${plugin}, ${mode}subnet: v${vnet}/n${index}, serviceCidr: 172.20.${10 * vnet + index}.0/24, dnsServiceIP: 172.20.${10 * vnet + index}.10, pools: [{ name: p, count: ${nodes}, maxPods: ${maxPods} }${plugin === "azure" ? windowsPool(windows) : ""}], ${profile(balancing, own)}${outboundType}manifests: [${name}.yaml] }`,
       );
       manifests[`${name}.yaml`] = `${manifest(chance, nodes)}${balancedServices(balancing, `${base}.${index}.240`)}`;
     }
@@ -57,8 +67,15 @@ export function randomLab(seed: number): LabText {
     prefixes.push(`${base}.200.0/28`, `${base}.200.4`, `${base}.0.0/16`);
     const isMember = security.below(2) === 0;
     if (isMember) memberships.push(`asg${vnet}`);
+    if (natSubnets.length > 0) {
+      const addresses = Array.from({ length: 1 + egress.below(3) }, (_, index) => `nat${vnet}-${index}`);
+      publicAddresses.push(...addresses);
+      natGateways.push(`  - { name: nat${vnet}, subnets: [${natSubnets.join(", ")}], publicIpAddresses: [${addresses.join(", ")}] }`);
+    }
+    const isPublic = egress.below(2) === 0;
+    if (isPublic) publicAddresses.push(`m${vnet}-public`);
     machines.push(
-      `  - { name: m${vnet}, subnet: v${vnet}/data, listen: [5432/tcp, 53/udp]${isMember ? `, applicationSecurityGroups: [asg${vnet}]` : ""} }`,
+      `  - { name: m${vnet}, subnet: v${vnet}/data, listen: [5432/tcp, 53/udp]${isMember ? `, applicationSecurityGroups: [asg${vnet}]` : ""}${isPublic ? `, publicIPAddress: m${vnet}-public` : ""} }`,
     );
     if (chance.below(2) === 0) {
       sites.push(
@@ -92,7 +109,10 @@ export function randomLab(seed: number): LabText {
     routeTables.push(...networks.flatMap((_, vnet) => router.tablesOf(vnet)));
   }
   const section = (name: string, lines: readonly string[]) => (lines.length === 0 ? "" : `${name}:\n${lines.join("\n")}\n`);
-  const lab = `lab: random\nrules: ${pick(["current", "lesson"])}\n${section("networks", networks)}${section("machines", machines)}${section("sites", sites)}${section("routeTables", routeTables)}${section("securityGroups", [...securityGroups, ...groupsOfOptions])}internet:\n  - { name: www, address: 203.0.113.10, listen: [443/tcp, 53/udp] }\n${section("clusters", clusters)}`;
+  const lab = `lab: random\nrules: ${pick(["current", "lesson"])}\n${section("networks", networks)}${section("machines", machines)}${section("natGateways", natGateways)}${section(
+    "publicIPAddresses",
+    publicAddresses.map((name) => `  - { name: ${name} }`),
+  )}${section("sites", sites)}${section("routeTables", routeTables)}${section("securityGroups", [...securityGroups, ...groupsOfOptions])}internet:\n  - { name: www, address: 203.0.113.10, listen: [443/tcp, 53/udp] }\n${section("clusters", clusters)}`;
   return { lab, manifests };
 }
 
@@ -187,10 +207,11 @@ function manifest(chance: Chance, nodes: number): string {
 }
 
 /** The outbound rule and the health probes of a cluster. */
-function profile(chance: Chance): string {
+function profile(chance: Chance, own: string | undefined): string {
   const mode = chance.below(4) === 0 ? "clusterServiceLoadBalancerHealthProbeMode: Shared, " : "";
   const ports = chance.below(2) === 0 ? "allocatedOutboundPorts: 4000, " : "";
-  return `loadBalancerProfile: { ${mode}${ports}managedOutboundIPs: { count: ${1 + chance.below(2)} } }, `;
+  const managed = `managedOutboundIPs: { count: ${1 + chance.below(2)} }`;
+  return `loadBalancerProfile: { ${mode}${ports}${own === undefined ? managed : `outboundIPs: { publicIPs: [${own}] }`} }, `;
 }
 
 /** Services that ask Azure for more than an address. */

@@ -22,6 +22,7 @@ const examples: Readonly<Record<string, readonly (readonly [golden: string, star
     ["pod", "pod/shop/"],
   ],
   "network-policy": [["node", "node/shop/"]],
+  egress: [["edge", "edge/hub"]],
   overlay: [
     ["fabric", "vnet/hub"],
     ["node", "node/red/"],

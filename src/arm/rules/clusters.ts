@@ -21,6 +21,7 @@ import type { AgentPool, LocalNetworkGateway, ManagedCluster, NetworkProfile, Su
 import { checkForbidden, readCidr, some, span } from "./cidr.ts";
 import { checkNetworkPolicy } from "./network-policy.ts";
 import { gatewaySubnet } from "./networks.ts";
+import { checkOutbound } from "./outbound.ts";
 import { checkPodSubnets } from "./pod-subnets.ts";
 import { PrefixSet } from "./prefix-set.ts";
 import type { ArmProblem, PropertyPath, Report } from "./problem.ts";
@@ -42,7 +43,7 @@ export function checkClusters(view: AzureView, report: Report): void {
     checkNodeResourceGroup(context, groups);
     checkRanges(context);
     checkPools(context);
-    checkOutbound(context);
+    checkOutbound(view, cluster, report);
   }
   checkSharedSubnets(view, report);
   checkKubenetTables(view, report);
@@ -516,51 +517,6 @@ function checkWindows(context: Context, pool: AgentPool): void {
       value: true,
       message: `disableOutboundNat needs Kubernetes 1.26; the cluster has ${version}`,
       source: "aks:nat-gateway.md",
-    });
-  }
-}
-
-function checkOutbound(context: Context): void {
-  const { cluster, pools } = context;
-  const profile = cluster.properties.networkProfile.loadBalancerProfile;
-  const { managedOutboundIPs, allocatedOutboundPorts, idleTimeoutInMinutes } = profile;
-  const base = ["networkProfile", "loadBalancerProfile"];
-  const inRange = (property: PropertyPath, value: number, range: Range, what: string): boolean => {
-    if (value >= range.min && value <= range.max) return true;
-    const message = `${what} is ${value}; it must be ${range.min} to ${range.max}`;
-    refuse(context, [...base, ...property], { code: "InvalidParameter", value, message, source: range.source });
-    return false;
-  };
-  const hasCount = inRange(
-    ["managedOutboundIPs", "count"],
-    managedOutboundIPs.count,
-    ranges.managedOutboundIPs,
-    "managedOutboundIPs.count",
-  );
-  inRange(["idleTimeoutInMinutes"], idleTimeoutInMinutes, ranges.outboundIdleTimeout, "idleTimeoutInMinutes");
-  if (!inRange(["allocatedOutboundPorts"], allocatedOutboundPorts, ranges.allocatedOutboundPorts, "allocatedOutboundPorts")) return;
-  const { outboundPortStep, outboundPortsPerAddress } = limits;
-  if (allocatedOutboundPorts % outboundPortStep.value !== 0) {
-    const below = allocatedOutboundPorts - (allocatedOutboundPorts % outboundPortStep.value);
-    refuse(context, [...base, "allocatedOutboundPorts"], {
-      code: "InvalidParameter",
-      value: allocatedOutboundPorts,
-      message: `allocatedOutboundPorts is ${allocatedOutboundPorts}; it must be a multiple of ${outboundPortStep.value}`,
-      source: outboundPortStep.source,
-      fix: `use ${below} or ${below + outboundPortStep.value}`,
-    });
-    return;
-  }
-  const nodes = pools.reduce((sum, pool) => sum + pool.properties.count, 0);
-  const available = outboundPortsPerAddress.value * managedOutboundIPs.count;
-  if (hasCount && allocatedOutboundPorts * nodes > available) {
-    const room = Math.floor(outboundPortsPerAddress.value / allocatedOutboundPorts) * managedOutboundIPs.count;
-    refuse(context, [...base, "allocatedOutboundPorts"], {
-      code: "InvalidLoadBalancerProfileAllocatedOutboundPorts",
-      value: allocatedOutboundPorts,
-      message: `${nodes} nodes x ${allocatedOutboundPorts} ports = ${nodes * allocatedOutboundPorts}; ${managedOutboundIPs.count} outbound addresses x ${outboundPortsPerAddress.value} ports = ${available}, enough for ${room} nodes`,
-      source: outboundPortsPerAddress.source,
-      fix: "allocate fewer ports per node, or more outbound addresses",
     });
   }
 }

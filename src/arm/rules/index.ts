@@ -9,6 +9,7 @@ import { checkFirewalls } from "./firewalls.ts";
 import { checkNetworks } from "./networks.ts";
 import { checkPeerings } from "./peerings.ts";
 import type { ArmProblem } from "./problem.ts";
+import { checkPublicAddresses } from "./public-addresses.ts";
 import { checkSecurityGroups } from "./security-groups.ts";
 import { checkSurroundings } from "./surroundings.ts";
 import { azureView } from "./view.ts";
@@ -22,6 +23,7 @@ export function checkAzure(resources: readonly AzureResource[]): readonly ArmPro
   checkPeerings(view, report);
   checkSurroundings(view, report);
   checkFirewalls(view, report);
+  checkPublicAddresses(view, report);
   checkClusters(view, report);
   return problems;
 }

@@ -10,7 +10,10 @@ import type {
   Lab,
   LocalNetworkGateway,
   ManagedCluster,
+  NatGateway,
   NetworkSecurityGroup,
+  PublicIPAddress,
+  PublicIPPrefix,
   RouteTable,
   Site,
   Subnet,
@@ -31,6 +34,9 @@ export type AzureView = {
   readonly routeTables: readonly RouteTable[];
   readonly securityGroups: readonly NetworkSecurityGroup[];
   readonly peerings: readonly VirtualNetworkPeering[];
+  readonly publicAddresses: readonly PublicIPAddress[];
+  readonly publicPrefixes: readonly PublicIPPrefix[];
+  readonly natGateways: readonly NatGateway[];
   readonly machines: readonly VirtualMachine[];
   readonly firewalls: readonly Firewall[];
   readonly localGateways: readonly LocalNetworkGateway[];
@@ -40,6 +46,7 @@ export type AzureView = {
   readonly pools: readonly AgentPool[];
   readonly network: (id: string) => VirtualNetwork | undefined;
   readonly subnet: (id: string) => Subnet | undefined;
+  readonly routeTable: (id: string) => RouteTable | undefined;
   readonly machine: (id: string) => VirtualMachine | undefined;
   readonly cluster: (id: string) => ManagedCluster | undefined;
   readonly localGateway: (id: string) => LocalNetworkGateway | undefined;
@@ -91,6 +98,9 @@ export function azureView(resources: readonly AzureResource[]): AzureView {
     routeTables: of("Microsoft.Network/routeTables"),
     securityGroups: of("Microsoft.Network/networkSecurityGroups"),
     peerings,
+    publicAddresses: of("Microsoft.Network/publicIPAddresses"),
+    publicPrefixes: of("Microsoft.Network/publicIPPrefixes"),
+    natGateways: of("Microsoft.Network/natGateways"),
     machines,
     firewalls: of("Drydock.Lab/firewalls"),
     localGateways,
@@ -100,6 +110,7 @@ export function azureView(resources: readonly AzureResource[]): AzureView {
     pools,
     network,
     subnet: finder(subnets),
+    routeTable: finder(of("Microsoft.Network/routeTables")),
     machine: finder(machines),
     cluster: finder(clusters),
     localGateway: finder(localGateways),

@@ -3,6 +3,7 @@
 import type { LoadBalancer } from "../../arm/resources.ts";
 import type { Origin } from "../../ir/network.ts";
 import { type Address, parseAddress } from "../../net/address.ts";
+import { addressAt, parsePrefix, sizeOf } from "../../net/prefix.ts";
 import { armKey } from "../../resources/resources.ts";
 import type { NicInfo, Topology, VnetInfo } from "../topology.ts";
 
@@ -34,15 +35,11 @@ export function frontendAddresses(
 ): readonly { readonly address: Address; readonly isPublic: boolean; readonly origin: Origin }[] {
   return vnet.loadBalancers.flatMap((balancer) =>
     balancer.properties.frontendIPConfigurations.flatMap((frontend) => {
-      const address = frontendAddress(topology, frontend);
-      if (address === undefined) return [];
-      return [
-        {
-          address,
-          isPublic: frontend.properties.publicIPAddress !== undefined,
-          origin: { resource: balancer.id, reason: `frontend ${frontend.name} of load balancer ${balancer.name}` },
-        },
-      ];
+      return addressesOfFrontend(topology, frontend).map((address) => ({
+        address,
+        isPublic: frontend.properties.privateIPAddress === undefined,
+        origin: { resource: balancer.id, reason: `frontend ${frontend.name} of load balancer ${balancer.name}` },
+      }));
     }),
   );
 }
@@ -58,7 +55,7 @@ export function balancingRules(topology: Topology, vnet: VnetInfo): readonly Bal
     return loadBalancingRules.flatMap((rule): BalancingRule[] => {
       const { properties } = rule;
       const frontend = frontends.get(armKey(properties.frontendIPConfiguration.id));
-      const address = frontend === undefined ? undefined : frontendAddress(topology, frontend);
+      const [address] = frontend === undefined ? [] : addressesOfFrontend(topology, frontend);
       if (address === undefined) return [];
       const members = (pools.get(armKey(properties.backendAddressPool.id))?.properties.backendIPConfigurations ?? []).map((reference) =>
         armKey(reference.id),
@@ -96,12 +93,18 @@ export function nicKeyOf(ipConfigurationKey: string): string {
   return ipConfigurationKey.slice(0, ipConfigurationKey.lastIndexOf("/ipconfigurations/"));
 }
 
-export function frontendAddress(
+/** One, or all of a public IP prefix. */
+export function addressesOfFrontend(
   topology: Topology,
   frontend: LoadBalancer["properties"]["frontendIPConfigurations"][number],
-): Address | undefined {
-  const { publicIPAddress, privateIPAddress } = frontend.properties;
+): readonly Address[] {
+  const { publicIPAddress, publicIPPrefix, privateIPAddress } = frontend.properties;
+  if (publicIPPrefix !== undefined) {
+    const prefix = parsePrefix(topology.publicPrefixes.get(armKey(publicIPPrefix.id))?.properties.ipPrefix ?? "");
+    return prefix === undefined ? [] : Array.from({ length: sizeOf(prefix) }, (_, index) => addressAt(prefix, index) ?? []).flat();
+  }
   const text =
     publicIPAddress === undefined ? privateIPAddress : topology.publicAddresses.get(armKey(publicIPAddress.id))?.properties.ipAddress;
-  return text === undefined ? undefined : parseAddress(text);
+  const address = parseAddress(text ?? "");
+  return address === undefined ? [] : [address];
 }

@@ -27,6 +27,7 @@ import {
   textMap,
   withDefault,
 } from "../shape.ts";
+import { egressShapes, natGatewayProfile, outboundType, ownOutboundAddresses } from "./egress.ts";
 import { firewallShape } from "./firewall.ts";
 import { securityGroupShape } from "./security-groups.ts";
 
@@ -94,7 +95,7 @@ const subnet = object(
     synonyms: { addressPrefix: "prefix", addressPrefixes: "prefix", cidr: "prefix" },
     notModelled: {
       networkSecurityGroup: "name the subnet in securityGroups[].subnets",
-      natGateway: "leave it out: outbound traffic takes the load balancer",
+      natGateway: "name the subnet in natGateways[].subnets",
       serviceEndpoints: "leave them out",
       delegations: "leave them out: AKS takes no delegated subnet",
       defaultOutboundAccess: "leave it out",
@@ -163,6 +164,10 @@ const machine = object(
     name: required(name("a machine", "db"), "Name of the virtual machine; its end of a journey is vm/NAME."),
     subnet: required(subnetReference, "The subnet that it is in, as VNET/SUBNET."),
     address: optional(address, "A static private address. Without it: the lowest free one of the subnet."),
+    publicIPAddress: optional(
+      text({ what: "name of a public IP address", examples: ["db-public"] }),
+      "Its own public address, by name: it leaves as this address, and is reached by it.",
+    ),
     listen: withDefault(listen, [], "What it listens on."),
     enableIPForwarding: withDefault(
       flag("enableIPForwarding"),
@@ -180,7 +185,6 @@ const machine = object(
     what: "a machine",
     synonyms: { privateIPAddress: "address", ip: "address", ports: "listen" },
     notModelled: {
-      publicIPAddress: "leave it out",
       networkSecurityGroup: "name the machine in securityGroups[].machines",
     },
   },
@@ -340,6 +344,7 @@ const loadBalancerProfile = object(
       ),
       "Public addresses that AKS makes for outbound traffic.",
     ),
+    ...ownOutboundAddresses,
     allocatedOutboundPorts: withDefault(
       integer({ what: "allocatedOutboundPorts", ...schemaRange(ranges.allocatedOutboundPorts) }),
       clusterDefaults.allocatedOutboundPorts,
@@ -358,15 +363,11 @@ const loadBalancerProfile = object(
   {
     what: "a load balancer profile",
     notModelled: {
-      outboundIPs: "use managedOutboundIPs",
-      outboundIPPrefixes: "use managedOutboundIPs",
       enableMultipleStandardLoadBalancers: "leave it out",
       backendPoolType: "leave it out: the pool holds IP configurations",
     },
   },
 );
-
-const useLoadBalancer = "use loadBalancer";
 
 const cluster = object(
   {
@@ -404,22 +405,7 @@ const cluster = object(
       `Addresses of Services; no other network sees them. Smaller than a /${limits.largestServiceCidr.value}. Not changeable later.`,
     ),
     dnsServiceIP: optional(address, `Address of the DNS Service. Default: the ${clusterDefaults.dnsServiceIndex}th of serviceCidr.`),
-    outboundType: withDefault(
-      choice(["loadBalancer"], {
-        what: "outbound type",
-        source: "aks:egress-outboundtype.md",
-        notModelled: {
-          managedNATGateway: useLoadBalancer,
-          managedNATGatewayV2: useLoadBalancer,
-          userAssignedNATGateway: useLoadBalancer,
-          userDefinedRouting: useLoadBalancer,
-          none: useLoadBalancer,
-          block: useLoadBalancer,
-        },
-      }),
-      "loadBalancer",
-      "How pods reach the internet.",
-    ),
+    outboundType,
     loadBalancerSku: withDefault(
       choice(["standard"], {
         what: "load balancer SKU",
@@ -430,6 +416,7 @@ const cluster = object(
       "The load balancer's SKU.",
     ),
     loadBalancerProfile: optional(loadBalancerProfile, "The cluster's outbound rule."),
+    natGatewayProfile: optional(natGatewayProfile, "The NAT gateway that AKS makes, with outboundType: managedNATGateway."),
     subnet: optional(
       subnetReference,
       `The nodes' subnet, as VNET/SUBNET. Without it AKS makes a VNet for the cluster: ${managedNetwork.current.addressPrefix} with the subnet ${managedNetwork.current.subnetPrefix}.`,
@@ -497,7 +484,6 @@ const cluster = object(
       podCidrs: "use podCidr: IPv6 is not modelled",
       serviceCidrs: "use serviceCidr: IPv6 is not modelled",
       ipFamilies: "leave it out: IPv6 is not modelled",
-      natGatewayProfile: "leave it out: outbound traffic takes the load balancer",
       advancedNetworking: "leave it out",
       staticEgressGatewayProfile: "leave it out",
       apiServerAccessProfile: "leave it out: the API server is outside the lab",
@@ -513,6 +499,8 @@ const cluster = object(
 
 const labName = plainName("a lab", "two-options");
 const labNameDescription = "Name of the lab, and of its resource group.";
+
+const egress = egressShapes(name, subnetReference);
 
 const parts = {
   rules: withDefault(
@@ -537,6 +525,13 @@ const parts = {
     [],
     "Network security groups of one's own, on subnets and on machines.",
   ),
+  publicIPAddresses: withDefault(
+    list(egress.publicIPAddress, { what: "publicIPAddresses" }),
+    [],
+    "Public IP addresses of one's own: for outbound rules, NAT gateways, machines and Services.",
+  ),
+  publicIPPrefixes: withDefault(list(egress.publicIPPrefix, { what: "publicIPPrefixes" }), [], "Public IP prefixes of one's own."),
+  natGateways: withDefault(list(egress.natGateway, { what: "natGateways" }), [], "NAT gateways of one's own, on subnets."),
   machines: withDefault(list(machine, { what: "machines" }), [], "Virtual machines in subnets."),
   sites: withDefault(list(site, { what: "sites" }), [], "On-premises sites, each behind the gateway of a VNet."),
   internet: withDefault(
@@ -560,6 +555,9 @@ const options = {
     hosts: "machines",
     region: "location",
     udr: "routeTables",
+    publicIps: "publicIPAddresses",
+    publicIpAddresses: "publicIPAddresses",
+    publicIpPrefixes: "publicIPPrefixes",
     networkSecurityGroups: "securityGroups",
     nsgs: "securityGroups",
     peerings: "networks[].peerings, one on each side",
@@ -567,7 +565,6 @@ const options = {
   },
   notModelled: {
     azureFirewalls: "use a machine with enableIPForwarding and firewall",
-    natGateways: "leave them out: outbound traffic takes the load balancer",
     privateEndpoints: "leave them out",
   },
 } as const;

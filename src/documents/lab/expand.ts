@@ -8,6 +8,7 @@ import {
   clusterDigits,
   ipForwardingTag,
   nodeResourceGroup,
+  publicAddressTag,
   securityGroupTag,
   subnetTag,
 } from "../../arm/names.ts";
@@ -78,6 +79,11 @@ class Expander {
   #labels: readonly string[] | undefined;
   /** The table of a subnet, by the subnet's id in lower case. */
   readonly #tableOf = new Map<string, { readonly id: ArmId; readonly name: string }>();
+  /** The NAT gateway of a subnet, by the subnet's id in lower case. */
+  readonly #natGatewayOf = new Map<string, { readonly id: ArmId; readonly name: string }>();
+  /** Names in lower case to ids. */
+  readonly #publicAddresses = new Map<string, { readonly id: ArmId; readonly name: string }>();
+  readonly #publicPrefixes = new Map<string, { readonly id: ArmId; readonly name: string }>();
   /** The security group of a subnet or a machine, by its id in lower case. */
   readonly #groupOf = new Map<string, { readonly id: ArmId; readonly name: string }>();
   /** Application security groups, by name in lower case: they are there because a machine is in them. */
@@ -102,6 +108,10 @@ class Expander {
     for (const group of this.#unique("securityGroups", "network security group", (lab) => lab.securityGroups)) {
       this.#securityGroup(group, machines);
     }
+    for (const prefix of this.#unique("publicIPPrefixes", "public IP prefix", (lab) => lab.publicIPPrefixes)) this.#publicPrefix(prefix);
+    for (const address of this.#unique("publicIPAddresses", "public IP address", (lab) => lab.publicIPAddresses))
+      this.#publicAddress(address);
+    for (const gateway of this.#unique("natGateways", "NAT gateway", (lab) => lab.natGateways)) this.#natGateway(gateway);
     for (const network of networks) this.#network(network);
     for (const machine of machines) this.#machine(machine);
     const networkNames = new Map(networks.map(({ entry }) => [entry.name.toLowerCase(), entry.name]));
@@ -229,6 +239,7 @@ class Expander {
       const subnetId = armId(this.#name, "Microsoft.Network/virtualNetworks/subnets", entry.name, subnet.entry.name);
       const table = this.#tableOf.get(subnetId.toLowerCase());
       const group = this.#groupOf.get(subnetId.toLowerCase());
+      const natGateway = this.#natGatewayOf.get(subnetId.toLowerCase());
       this.#add(
         {
           id: subnetId,
@@ -238,6 +249,7 @@ class Expander {
             addressPrefix: subnet.entry.prefix,
             ...(table === undefined ? {} : { routeTable: { id: table.id } }),
             ...(group === undefined ? {} : { networkSecurityGroup: { id: group.id } }),
+            ...(natGateway === undefined ? {} : { natGateway: { id: natGateway.id } }),
           },
         },
         { source, path: subnet.path, rename: (property) => (property[0] === "addressPrefix" ? ["prefix"] : property) },
@@ -355,6 +367,89 @@ class Expander {
     }
   }
 
+  #publicPrefix({ entry, source, path }: Located<NonNullable<LabFile["publicIPPrefixes"][number]> & { readonly name: string }>): void {
+    const { name, prefixLength } = entry;
+    if (prefixLength === undefined) return;
+    const id = armId(this.#name, "Microsoft.Network/publicIPPrefixes", name);
+    this.#publicPrefixes.set(name.toLowerCase(), { id, name });
+    this.#add(
+      { id, name, type: "Microsoft.Network/publicIPPrefixes", location: this.#location, properties: { prefixLength } },
+      { source, path, rename: same },
+    );
+  }
+
+  #publicAddress({ entry, source, path }: Located<NonNullable<LabFile["publicIPAddresses"][number]> & { readonly name: string }>): void {
+    const { name, publicIPPrefix } = entry;
+    const id = armId(this.#name, "Microsoft.Network/publicIPAddresses", name);
+    const [prefix] =
+      publicIPPrefix === undefined ? [] : this.#publicReferences("prefix", [publicIPPrefix], source, [...path, "publicIPPrefix"]);
+    this.#publicAddresses.set(name.toLowerCase(), { id, name });
+    this.#add(
+      {
+        id,
+        name,
+        type: "Microsoft.Network/publicIPAddresses",
+        location: this.#location,
+        properties: { publicIPAllocationMethod: "Static", ...(prefix === undefined ? {} : { publicIPPrefix: prefix }) },
+      },
+      { source, path, rename: same },
+    );
+  }
+
+  /** Ids of public addresses or prefixes, by name. `path`: of the list, or of the one name. */
+  #publicReferences(what: "address" | "prefix", names: readonly (string | undefined)[], source: Source, path: Path): Reference[] {
+    const known = what === "address" ? this.#publicAddresses : this.#publicPrefixes;
+    return names.flatMap((name, index) => {
+      if (name === undefined) return [];
+      const found = known.get(name.toLowerCase());
+      if (found !== undefined) return [{ id: found.id }];
+      const all = [...known.values()].map((one) => one.name);
+      const section = what === "address" ? "publicIPAddresses" : "publicIPPrefixes";
+      this.#complain(source, path.at(-1) === "publicIPPrefix" || path.at(-1) === "publicIPAddress" ? path : [...path, index], {
+        code: "UnknownReference",
+        value: name,
+        message: `there is no public IP ${what} ${formatValue(name)}${this.#suggestions.didYouMean(name, all)}`,
+        fix: all.length === 0 ? `describe it under ${section}` : `there are ${some(all)}`,
+      });
+      return [];
+    });
+  }
+
+  #natGateway({ entry, source, path }: Located<NonNullable<LabFile["natGateways"][number]> & { readonly name: string }>): void {
+    const { name } = entry;
+    const id = armId(this.#name, "Microsoft.Network/natGateways", name);
+    for (const [index, reference] of entry.subnets.entries()) {
+      const at = [...path, "subnets", index];
+      const subnet = this.#subnet(reference, source, at);
+      if (subnet === undefined) continue;
+      const other = this.#natGatewayOf.get(subnet.toLowerCase());
+      if (other === undefined) this.#natGatewayOf.set(subnet.toLowerCase(), { id, name });
+      else {
+        this.#complain(source, at, {
+          code: "InvalidParameter",
+          value: reference,
+          message: `subnet ${reference} has two NAT gateways, ${other.name} and ${name}; a subnet has at most one`,
+          source: "learn:azure/nat-gateway/nat-gateway-resource",
+          fix: "give one of them more addresses instead",
+        });
+      }
+    }
+    this.#add(
+      {
+        id,
+        name,
+        type: "Microsoft.Network/natGateways",
+        location: this.#location,
+        properties: {
+          publicIpAddresses: this.#publicReferences("address", entry.publicIpAddresses, source, [...path, "publicIpAddresses"]),
+          publicIpPrefixes: this.#publicReferences("prefix", entry.publicIpPrefixes, source, [...path, "publicIpPrefixes"]),
+          idleTimeoutInMinutes: entry.idleTimeoutInMinutes,
+        },
+      },
+      { source, path, rename: same },
+    );
+  }
+
   #securityGroup({ entry, source, path }: Located<SecurityGroupEntry>, machines: readonly Located<MachineEntry>[]): void {
     const group = { id: armId(this.#name, "Microsoft.Network/networkSecurityGroups", entry.name), name: entry.name };
     for (const [index, reference] of entry.subnets.entries()) {
@@ -456,6 +551,9 @@ class Expander {
     const [listen] = present(entry.listen);
     const id = armId(this.#name, "Microsoft.Compute/virtualMachines", entry.name);
     const group = this.#groupOf.get(id.toLowerCase());
+    const { publicIPAddress } = entry;
+    const [publicIp] =
+      publicIPAddress === undefined ? [] : this.#publicReferences("address", [publicIPAddress], source, [...path, "publicIPAddress"]);
     const memberships = new Set(
       present(entry.applicationSecurityGroups)[0].flatMap((name) => this.#memberships.get(name.toLowerCase())?.id ?? []),
     );
@@ -470,12 +568,13 @@ class Expander {
           ...(listen.length === 0 ? {} : { [listenTag]: [...new Set(listen)].join(" ") }),
           ...(entry.address === undefined ? {} : { [addressTag]: entry.address }),
           ...(entry.enableIPForwarding ? { [ipForwardingTag]: "true" } : {}),
+          ...(publicIp === undefined ? {} : { [publicAddressTag]: publicIp.id }),
           ...(group === undefined ? {} : { [securityGroupTag]: group.id }),
           ...(memberships.size === 0 ? {} : { [applicationSecurityGroupsTag]: [...memberships].join(" ") }),
         },
         properties: { networkProfile: { networkInterfaces: [] } },
       },
-      { source, path, rename: ([, tag]) => (tag === addressTag ? ["address"] : ["subnet"]) },
+      { source, path, rename: ([, tag]) => [machineTags[String(tag)] ?? "subnet"] },
     );
     if (entry.firewall !== undefined) this.#firewall(entry.name, id, entry.firewall, source, [...path, "firewall"]);
   }
@@ -661,7 +760,6 @@ class Expander {
         fix: "leave podCidr out, or use networkPluginMode: overlay or networkPlugin: kubenet",
       });
     }
-    const profile = entry.loadBalancerProfile;
     const networkMode = entry.networkMode ?? (isNodeSubnet ? networkModeDefault[this.#rules].value : undefined);
     // AKS docs, azure-cni-powered-by-cilium: the data plane brings its policy engine.
     const networkPolicy = entry.networkPolicy ?? (entry.networkDataplane === "cilium" ? "cilium" : undefined);
@@ -675,14 +773,37 @@ class Expander {
       dnsServiceIP: entry.dnsServiceIP ?? dns ?? "10.0.0.10",
       outboundType: entry.outboundType,
       loadBalancerSku: entry.loadBalancerSku,
-      loadBalancerProfile: {
-        managedOutboundIPs: { count: profile?.managedOutboundIPs?.count ?? clusterDefaults.managedOutboundIPs },
-        allocatedOutboundPorts: profile?.allocatedOutboundPorts ?? clusterDefaults.allocatedOutboundPorts,
-        idleTimeoutInMinutes: profile?.idleTimeoutInMinutes ?? clusterDefaults.outboundIdleTimeoutMinutes,
-        ...(profile?.clusterServiceLoadBalancerHealthProbeMode === undefined
-          ? {}
-          : { clusterServiceLoadBalancerHealthProbeMode: profile.clusterServiceLoadBalancerHealthProbeMode }),
-      },
+      loadBalancerProfile: this.#loadBalancerProfile(entry, source, path),
+      ...(entry.outboundType === "managedNATGateway" || entry.natGatewayProfile !== undefined
+        ? {
+            natGatewayProfile: {
+              managedOutboundIPProfile: {
+                count: entry.natGatewayProfile?.managedOutboundIPProfile?.count ?? clusterDefaults.managedOutboundIPs,
+              },
+              idleTimeoutInMinutes: entry.natGatewayProfile?.idleTimeoutInMinutes ?? clusterDefaults.natGatewayIdleTimeoutMinutes,
+            },
+          }
+        : {}),
+    };
+  }
+
+  #loadBalancerProfile(entry: ClusterEntry, source: Source, path: Path): NetworkProfile["loadBalancerProfile"] {
+    const profile = entry.loadBalancerProfile;
+    const at = [...path, "loadBalancerProfile"];
+    const { outboundIPs, outboundIPPrefixes, managedOutboundIPs } = profile ?? {};
+    const publicIPs = this.#publicReferences("address", outboundIPs?.publicIPs ?? [], source, [...at, "outboundIPs", "publicIPs"]);
+    const prefixes = outboundIPPrefixes?.publicIPPrefixes ?? [];
+    const publicIPPrefixes = this.#publicReferences("prefix", prefixes, source, [...at, "outboundIPPrefixes", "publicIPPrefixes"]);
+    const hasOwn = outboundIPs !== undefined || outboundIPPrefixes !== undefined;
+    const count = managedOutboundIPs?.count ?? (hasOwn ? undefined : clusterDefaults.managedOutboundIPs);
+    const mode = profile?.clusterServiceLoadBalancerHealthProbeMode;
+    return {
+      ...(count === undefined ? {} : { managedOutboundIPs: { count } }),
+      ...(outboundIPs === undefined ? {} : { outboundIPs: { publicIPs } }),
+      ...(outboundIPPrefixes === undefined ? {} : { outboundIPPrefixes: { publicIPPrefixes } }),
+      allocatedOutboundPorts: profile?.allocatedOutboundPorts ?? clusterDefaults.allocatedOutboundPorts,
+      idleTimeoutInMinutes: profile?.idleTimeoutInMinutes ?? clusterDefaults.outboundIdleTimeoutMinutes,
+      ...(mode === undefined ? {} : { clusterServiceLoadBalancerHealthProbeMode: mode }),
     };
   }
 
@@ -806,6 +927,9 @@ class Expander {
 type MachineEntry = NonNullable<LabFile["machines"][number]> & { readonly name: string };
 type SecurityGroupEntry = NonNullable<LabFile["securityGroups"][number]> & { readonly name: string };
 type SecurityRuleEntry = NonNullable<SecurityGroupEntry["rules"][number]>;
+/** How the tags of a machine are called in a lab file. */
+const machineTags: Readonly<Record<string, string>> = { [addressTag]: "address", [publicAddressTag]: "publicIPAddress" };
+
 type NetworkEntry = NonNullable<LabFile["networks"][number]> & { readonly name: string };
 
 /** Of a pool whose subnet is unknown, which has been reported: no rule finds it. */
