@@ -197,6 +197,8 @@ export type Expectation = {
   readonly source?: Address;
   readonly sourcePort?: number;
   readonly sourcePorts?: { readonly first: number; readonly last: number };
+  /** Nobody says who answers: the connection is one of the sender's side only. */
+  readonly isSilent?: true;
 };
 
 /**
@@ -208,6 +210,8 @@ export type Expectation = {
 export function expectationOf(network: Network, path: Path, timeoutMs = 1000): Expectation {
   const base = { weight: path.weight, path };
   const { news, received } = path;
+  // The sender's system has its connection; whoever accepts it never hears of that.
+  if (path.acknowledgement !== undefined) return { ...base, outcomes: ["answered"], isSilent: true };
   if (path.outcome !== "delivered") {
     if (news === undefined || !news.heard) return { ...base, outcomes: ["timeout"] };
     const told = newsOutcomes[news.message];
@@ -257,6 +261,7 @@ export function agrees(observed: Observation, expected: readonly Expectation[]):
 
 function agreesButForPort(observed: Observation, one: Expectation): boolean {
   if (!one.outcomes.includes(observed.outcome)) return false;
+  if (one.isSilent === true) return observed.receiver === undefined;
   if (observed.outcome !== "answered" || one.receiver === undefined) return true;
   return observed.receiver === one.receiver && observed.source?.address === one.source;
 }
@@ -279,6 +284,7 @@ export function askedAgain(question: Question, observed: Observation, expected: 
 export function expectationText(one: Expectation): string {
   const share = one.weight > 0.9999 ? "" : ` (${Number((one.weight * 100).toPrecision(3))} %)`;
   if (one.outcomes[0] !== "answered") return `${one.path.outcome}, seen as ${one.outcomes.join(" or ")}${share}`;
+  if (one.isSilent === true) return `asymmetric, seen as a connection on which nobody says anything${share}`;
   if (one.receiver === undefined) return `answered${share}`;
   const port = one.sourcePorts === undefined ? one.sourcePort : `${one.sourcePorts.first}-${one.sourcePorts.last}`;
   return `answered by ${one.receiver}, which saw ${one.source}${port === undefined ? "" : `:${port}`}${share}`;

@@ -53,6 +53,9 @@ export function renderPath(path: Path, options: TraceTextOptions = {}): string {
   if (sent !== undefined) lines.push(style.bold(tupleText(sent)) + style.dim(ownersText(sent, options)), "");
   lines.push(...hopLines(path.hops, options), "", outcomeText(path, options));
   if (path.return !== undefined) lines.push(...returnLines(path.return, options));
+  if (path.acknowledgement !== undefined) {
+    lines.push("", style.dim("acknowledgement"), ...hopLines(path.acknowledgement.hops, options));
+  }
   if (path.news !== undefined) lines.push(...newsLines(path.news, options));
   return `${lines.join("\n")}\n`;
 }
@@ -136,7 +139,13 @@ function outcomeText(path: Omit<Path, "weight">, options: TraceTextOptions): str
   const saw = received === undefined ? "" : `, which saw ${seenText(received)}${style.dim(ownerText(received.source, options))}`;
   if (outcome === "delivered") return `${style.green(outcome)} to ${received?.host ?? path.hops.at(-1)?.host ?? "nobody"}${saw}`;
   if (outcome !== "asymmetric" || path.return === undefined) return `${style.red(outcome)}${decisionText(path)}`;
-  return `${style.red(outcome)}: reached ${received?.host ?? "its receiver"}${saw}, but the reply ends as ${path.return.outcome}${decisionText(path.return)}`;
+  const { acknowledgement: third, parted } = path;
+  const reached = `${style.red(outcome)}: reached ${received?.host ?? "its receiver"}${saw}`;
+  const lost =
+    third === undefined
+      ? `, but the reply ends as ${path.return.outcome}${decisionText(path.return)}`
+      : `, whose reply arrives, but the packet that completes the handshake ends as ${third.outcome}${decisionText(third)}`;
+  return `${reached}${lost}${parted === undefined ? "" : `; the directions part at ${parted.host}: there from ${parted.there}, back to ${parted.back}`}`;
 }
 
 /** " on node/one, chain filter forward: why". */

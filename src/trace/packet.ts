@@ -62,6 +62,8 @@ export class Packet {
   isReply = false;
   /** A TCP reset. */
   isReset = false;
+  /** The third packet of a TCP handshake. */
+  isAcknowledgement = false;
   /** An ICMP error, and what it quotes. */
   quoted: Quoted | undefined = undefined;
   #icmpError: readonly [type: number, code: number] | undefined = undefined;
@@ -130,6 +132,13 @@ export class Packet {
     this.isReply = true;
     this.ttl = 64;
     this.leaveHost();
+  }
+
+  /** Turns TCP's reply, which has arrived, into what its receiver sends to complete the handshake. */
+  acknowledge(): void {
+    this.turnAround();
+    this.isReply = false;
+    this.isAcknowledgement = true;
   }
 
   /**

@@ -17,7 +17,8 @@ function checkPath(path: Path, from: string): void {
   expect(path.decidedBy === undefined).toBe(path.outcome === "delivered");
   expect(path.received !== undefined).toBe(["delivered", "refused", "asymmetric"].includes(path.outcome));
   expect(path.return !== undefined).toBe(["delivered", "asymmetric"].includes(path.outcome));
-  expect(path.return?.outcome === "delivered").toBe(path.outcome === "delivered");
+  expect(path.return?.outcome === "delivered").toBe(path.outcome === "delivered" || path.acknowledgement !== undefined);
+  expect(path.acknowledgement?.outcome).not.toBe("delivered");
   const { news } = path;
   expect(news === undefined || path.return === undefined).toBe(true);
   expect(["refused", "rejected", "no-route", "loop", "no-neighbour", "black-hole", "dropped", undefined]).toContain(news && path.outcome);
@@ -25,7 +26,7 @@ function checkPath(path: Path, from: string): void {
     expect(news.heard).toBe(news.way.outcome === "delivered");
     if (news.heard) expect(news.way.hops.at(-1)?.host).toBe(from);
   }
-  for (const hops of [path.hops, path.return?.hops ?? [], news?.way?.hops ?? []]) {
+  for (const hops of [path.hops, path.return?.hops ?? [], news?.way?.hops ?? [], path.acknowledgement?.hops ?? []]) {
     for (const [at, hop] of hops.entries()) {
       const next = hops[at + 1];
       expect(hop.outInterface === undefined).toBe(next === undefined);
@@ -135,13 +136,13 @@ describe("chance", () => {
           }),
           host("b", {
             interfaces: [veth("e", "a e", ["10.0.0.2/24"])],
-            listen: ["80/tcp"],
+            listen: ["80/udp"],
             tables: [table("t", [base("filter", "input", 0, [rule([is("meta mark", 1)], { kind: "verdict", verdict: "drop" })])])],
           }),
         );
         const paths = new Tracer(network).trace(
           "a",
-          { protocol: "tcp", destination: mustAddress("10.0.0.2"), destinationPort: 80 },
+          { protocol: "udp", destination: mustAddress("10.0.0.2"), destinationPort: 80 },
           { maxPaths },
         );
         expect(paths.reduce((sum, path) => sum + path.weight, 0)).toBeCloseTo(1, 9);

@@ -13,7 +13,7 @@ export type { Tuple } from "../net/tuple.ts";
  *
  * delivered; refused: the host was reached and nothing listens; rejected, dropped: by a rule; no-route; black-hole; spoofed: a NIC that does not
  * forward met a foreign source or destination; no-neighbour: nobody answers for the next hop; loop; exhausted: no port left to translate to;
- * asymmetric: delivered, but the reply would not come back.
+ * asymmetric: delivered, but the reply does not come back, or TCP's third packet does not arrive.
  */
 export const dispositions = [
   "delivered",
@@ -114,6 +114,13 @@ export type Path = {
   };
   /** The reply's way back, for `delivered` and `asymmetric`. */
   readonly return?: Omit<Path, "weight">;
+  /**
+   * TCP's third packet, for `asymmetric` when the sender gets the reply and this packet does not arrive: the sender believes in a connection that its
+   * receiver does not have.
+   */
+  readonly acknowledgement?: Omit<Path, "weight">;
+  /** For `asymmetric`, when the two directions pass different hosts: the last host of both seen from the receiver, and its neighbours on either way. */
+  readonly parted?: { readonly host: HostName; readonly there: HostName; readonly back: HostName };
   /** What the sender is told of a packet that was not delivered. Absent: nobody says anything. */
   readonly news?: News;
 };

@@ -164,6 +164,33 @@ describe("dispositions", () => {
     );
   });
 
+  it("asymmetric: the third packet of a handshake is invalid where the second one did not pass", () => {
+    const around = networkOf(
+      host("client", {
+        interfaces: [veth("a", "firewall c", ["10.1.0.2/24"]), veth("b", "server b", ["10.3.0.2/24"])],
+        routes: ["default via 10.1.0.1 dev a"],
+      }),
+      host("firewall", {
+        forwarding: true,
+        interfaces: [veth("c", "client a", ["10.1.0.1/24"]), veth("s", "server a", ["10.2.0.1/24"])],
+        tables: [filter("forward", rule([is("ct state", "invalid")], drop))],
+      }),
+      host("server", {
+        interfaces: [veth("a", "firewall s", ["10.2.0.2/24"]), veth("b", "client b", ["10.3.0.1/24"])],
+        routes: ["10.1.0.2 via 10.3.0.2 dev b"],
+        listen: ["80/tcp", "53/udp"],
+      }),
+    );
+    expect(only(around, "tcp > 10.2.0.2:80")).toMatchObject({
+      outcome: "asymmetric",
+      decidedBy: { host: "firewall", element: "chain filter filter-forward", origin: { reason: "drop" } },
+      return: { outcome: "delivered" },
+      acknowledgement: { outcome: "dropped" },
+      parted: { host: "server", there: "firewall", back: "client" },
+    });
+    expect(only(around, "udp > 10.2.0.2:53").outcome).toBe("delivered");
+  });
+
   it("dropped: by a chain's policy", () => {
     const network = routed({ tables: [table("f", [base("filter", "forward", 0, [rule([is("th dport", 22)], accept)], "drop")])] });
     expect(only(network, "tcp > 10.2.0.2:80")).toMatchObject({ outcome: "dropped", decidedBy: { element: "chain f filter-forward" } });
@@ -1034,7 +1061,7 @@ describe("choices", () => {
   it("ways that differ in nothing but weight are one", () => {
     const verdicts = [{ verdict: "accept" }, { verdict: "drop" }, { verdict: "accept" }, { verdict: "accept" }] as const;
     const network = routed({ tables: [filter("forward", rule([is("iifname", "c")], { kind: "random-vmap", verdicts }))] });
-    const paths = new Tracer(network).trace("client", packet("tcp > 10.2.0.2:80"), { steps: false });
+    const paths = new Tracer(network).trace("client", packet("udp > 10.2.0.2:53"), { steps: false });
     expect(paths.map((path) => [path.outcome, path.weight])).toEqual([
       ["delivered", 0.75],
       ["dropped", 0.25],
@@ -1106,7 +1133,7 @@ describe("sessions", () => {
       ],
     });
     const session = new Tracer(network).session();
-    const once = packet("tcp 10.1.0.2:5000 > 10.2.0.2:80");
+    const once = packet("udp 10.1.0.2:5000 > 10.2.0.2:53");
     expect(session.trace("client", once, { return: false }).outcome).toBe("delivered");
     expect(session.trace("client", once).outcome).toBe("delivered");
     expect(session.trace("client", once).outcome).toBe("dropped");

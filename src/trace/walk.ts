@@ -138,8 +138,28 @@ export function walk(context: WalkContext, host: PreparedHost, tuple: Tuple, has
   const back = new Journey(context, ending.host, packet, sender);
   const returned = back.run("bound");
   const way = result(returned, back.hops);
-  if (returned.outcome === "delivered") return { ...path, return: way };
-  return { ...result({ ...ending, outcome: "asymmetric", decidedBy: returned.decidedBy }, forth.hops), return: way };
+  const asymmetric = ({ decidedBy }: Ending) => ({
+    ...result({ ...ending, outcome: "asymmetric", decidedBy }, forth.hops),
+    return: way,
+    ...partedBy(forth.hops, back.hops),
+  });
+  if (returned.outcome !== "delivered") return asymmetric(returned);
+  if (packet.number !== tcp) return { ...path, return: way };
+  packet.acknowledge();
+  const third = new Journey(context, host, packet, { host: ending.host, tuple: back.sent });
+  const completed = third.run("bound");
+  if (completed.outcome === "delivered") return { ...path, return: way };
+  return { ...asymmetric(completed), acknowledgement: result(completed, third.hops) };
+}
+
+function partedBy(forth: readonly Hop[], back: readonly Hop[]): Pick<Path, "parted"> {
+  for (const [at, hop] of back.entries()) {
+    const there = forth[forth.length - 1 - at];
+    const last = back[at - 1];
+    if (there === undefined || last === undefined || there.host === hop.host) continue;
+    return { parted: { host: last.host, there: there.host, back: hop.host } };
+  }
+  return {};
 }
 
 /** Follows what a host says against a packet to the packet's sender. */
@@ -345,7 +365,7 @@ class Journey {
         this.#ending = { outcome: "delivered", host, decidedBy: undefined, received: undefined, objection: undefined };
         return undefined;
       }
-      return this.#end("refused", "socket", host.host.origin, strangerText(host === this.#awaited.host, this.#awaited.tuple, quoted), {
+      return this.#end("refused", "socket", host.host.origin, strangerText(host === this.#awaited.host, this.#awaited.tuple, packet), {
         kind: "refuse",
       });
     }
@@ -428,8 +448,14 @@ class Journey {
       packet.state = state.new;
       return;
     }
+    const inReplyDirection = !isOriginal(known, source, sourcePort, destination, destinationPort);
+    // The third packet of a handshake whose second one went another way (tcp_conntracks: an ACK in the state SYN_SENT).
+    if (packet.isAcknowledgement && !inReplyDirection && (known.status & status.seenReply) === 0) {
+      packet.state = state.invalid;
+      return;
+    }
     packet.connection = known;
-    packet.inReplyDirection = !isOriginal(known, source, sourcePort, destination, destinationPort);
+    packet.inReplyDirection = inReplyDirection;
     if (packet.inReplyDirection) {
       if ((known.status & status.seenReply) === 0) packet.changes++;
       // A reset that is the only reply ends the connection, and keeps its translation (nf_conntrack_tcp_packet).
@@ -773,7 +799,8 @@ const answered: Step = { kind: "deliver", what: "the sender gets its reply", ele
 const told: Step = { kind: "deliver", what: "the sender is told", element: "socket" };
 
 /** Why an answer is none. */
-function strangerText(isSender: boolean, sent: Tuple, quoted: Quoted | undefined): string {
+function strangerText(isSender: boolean, sent: Tuple, { quoted, isAcknowledgement }: Packet): string {
+  if (isAcknowledgement) return "nobody here began this connection";
   if (!isSender) return quoted === undefined ? "nobody here awaits this reply" : "nobody here sent what the error is about";
   if (quoted !== undefined)
     return `the error is about a packet from ${textOf(quoted.source)} to ${textOf(quoted.destination)}, which the sender did not send`;

@@ -275,7 +275,7 @@ class Generator {
     const isReset = statement.kind === "reject" && statement.with === "tcp reset";
     if (!isReset) return rule(matches, statement);
     return rule(
-      [is("meta l4proto", "tcp"), ...matches.filter((match) => match.kind !== "value" || match.field !== "meta l4proto")],
+      [is("meta l4proto", "tcp"), ...matches.filter((match) => match.kind !== "value" || !/proto(col)?$/.test(match.field))],
       statement,
     );
   }
