@@ -5,13 +5,12 @@
  * What this does not do: say what AKS makes of the resources (controllers do), or compare with a running lab (`checkTransition` does).
  */
 
-import type { ManagedCluster } from "../arm/resources.ts";
 import { checkAzure } from "../arm/rules/index.ts";
 import type { PropertyPath } from "../arm/rules/problem.ts";
 import { isOlder } from "../arm/rules/versions.ts";
-import { parsePrefix } from "../net/prefix.ts";
 import { armKey, type Key, kubeKey, type Resource } from "../resources/resources.ts";
 import { ClusterObjects } from "./cluster-objects.ts";
+import { factsOf } from "./facts.ts";
 import { furtherLabFile, labFile } from "./lab/definition.ts";
 import { type Expansion, expandLab, type Manifest, type Origin, type ReadLab, resolvePath } from "./lab/expand.ts";
 import { located, type Placed, readManifest } from "./manifests.ts";
@@ -179,7 +178,7 @@ class Loader {
         for (const placed of read.objects) objects.add(placed);
       }
     }
-    return objects.finish(factsOf(resource));
+    return objects.finish(factsOf(resource, expansion.resources));
   }
 
   /** Of a file, of each file of a folder, or of each file that a pattern matches. */
@@ -231,11 +230,6 @@ class Loader {
     }
     return this.#manifests.get(key);
   }
-}
-
-function factsOf(cluster: ManagedCluster) {
-  const { serviceCidr, dnsServiceIP, networkPolicy = "none" } = cluster.properties.networkProfile;
-  return { serviceCidr: parsePrefix(serviceCidr), dnsServiceIP, networkPolicy };
 }
 
 function isManifestName(name: string): boolean {

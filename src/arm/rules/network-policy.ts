@@ -21,6 +21,15 @@ export function checkNetworkPolicy(cluster: ManagedCluster, pools: readonly Agen
     });
     return;
   }
+  const windows = pools.find((pool) => pool.properties.osType === "Windows");
+  if (networkDataplane === "cilium" && windows !== undefined) {
+    refuse("networkDataplane", {
+      code: "InvalidParameter",
+      message: `the Cilium data plane is for Linux nodes; pool ${windows.name} is Windows`,
+      source: cilium,
+      fix: "use networkPolicy: calico or azure without networkDataplane, or osType: Linux",
+    });
+  }
   const engine = engineProblem(networkProfile);
   if (engine !== undefined) refuse("networkPolicy", engine);
   if (networkPolicy !== "azure") return;

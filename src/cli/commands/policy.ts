@@ -16,6 +16,7 @@ import {
 import type { LabView } from "../../lab/view.ts";
 import { type Line, mergedCell, mergeLines, renderMatrix } from "../../render/matrix.ts";
 import type { Style } from "../../render/style.ts";
+import { armBucket } from "../../resources/resources.ts";
 import { clusterOption, command, fileOption, labOption, namespaceOption, type PlaceOptions } from "../command.ts";
 import { type Context, columnsOf } from "../context.ts";
 import { Failure } from "../failure.ts";
@@ -72,7 +73,7 @@ export function policyCommand(context: Context): Command {
         });
       }
       const now = reachability(view, senders, receivers);
-      const added = (options.with ?? []).flatMap((path) => policiesOf(context, path, cluster));
+      const added = (options.with ?? []).flatMap((path) => policiesOf(context, path, view, cluster));
       const then = added.length === 0 ? undefined : reachability(withPolicies(view, cluster.name, added), senders, receivers);
       const report: Report = { view, cluster, namespace, now, then, added };
       print(context, options.output, dataOf(report), (style) => textOf(report, columnsOf(context.stdout), style));
@@ -121,8 +122,9 @@ function nearestLines(name: string, known: readonly string[]): readonly string[]
   return meant === undefined ? [] : [`did you mean: ${meant}`];
 }
 
-function policiesOf(context: Context, path: string, cluster: ClusterInfo): readonly NetworkPolicy[] {
-  const { policies, problems } = readPolicies(readDocument(context, path), cluster.resource);
+function policiesOf(context: Context, path: string, view: LabView, cluster: ClusterInfo): readonly NetworkPolicy[] {
+  const pools = view.resources.list(armBucket("Microsoft.ContainerService/managedClusters/agentPools")).filter((one) => "type" in one);
+  const { policies, problems } = readPolicies(readDocument(context, path), cluster.resource, pools);
   if (problems.some(({ severity }) => severity === "error")) throw documentFailure([path], problems, context.errorStyle);
   warn(context, problems);
   return policies;

@@ -363,6 +363,13 @@ const refusals: readonly (readonly [name: string, text: string, problem: string]
     "InvalidParameter clusters[0].networkPolicy",
   ],
   [
+    "Windows on Cilium's data plane",
+    cluster(
+      "subnet: hub/a, networkPlugin: azure, networkDataplane: cilium, pools: [{ maxPods: 10 }, { name: win, osType: Windows, maxPods: 10 }]",
+    ),
+    "InvalidParameter clusters[0].networkDataplane",
+  ],
+  [
     "too many nodes for Azure's network policies",
     cluster("subnet: hub/a, networkPlugin: azure, networkPolicy: azure, pools: [{ maxPods: 10, count: 251 }]"),
     "InvalidParameter clusters[0].networkPolicy",

@@ -11,6 +11,7 @@ export type ClusterFacts = {
   readonly dnsServiceIP: string;
   /** The network policy engine: `none` enforces nothing. */
   readonly networkPolicy: string;
+  readonly hasWindowsNodes: boolean;
 };
 
 export type Kind = {

@@ -24,7 +24,8 @@ export const networkPolicy: Kind = {
     for (const rule of spec.get("egress").items()) checkRule(rule, "to");
     checkTypes(spec.get("policyTypes"));
   },
-  checkInCluster: (object, { networkPolicy: engine }) => {
+  checkInCluster: (object, { networkPolicy: engine, hasWindowsNodes }) => {
+    if (engine === "azure" && hasWindowsNodes) checkWindows(object.get("spec"));
     if (engine !== "none") return;
     object.report("NoNetworkPolicyEngine", "kept, no effect on the network: the cluster has no network policy engine", {
       severity: "warning",
@@ -111,6 +112,36 @@ function checkTypes(types: Field): void {
     return;
   }
   for (const item of items) item.choice(["Ingress", "Egress"]);
+}
+
+/** What Network Policy Manager lacks on Windows (AKS docs, use-network-policies). Which nodes the pods will be on is not known here. */
+function checkWindows(spec: Field): void {
+  const lacks = (field: Field, what: string) =>
+    field.report("NotModelled", `Azure Network Policy Manager does not support ${what} on Windows nodes, which this cluster has`, {
+      source: "aks:use-network-policies.md",
+      fix: "use networkPolicy: calico",
+    });
+  const checkOperators = (selector: Field) => {
+    for (const expression of selector.get("matchExpressions").items()) {
+      const operator = expression.get("operator");
+      if (operator.value === "NotIn" || operator.value === "DoesNotExist") lacks(operator, `operator ${operator.value}`);
+    }
+  };
+  checkOperators(spec.get("podSelector"));
+  for (const [list, peers] of [["ingress", "from"] as const, ["egress", "to"] as const]) {
+    for (const rule of spec.get(list).items()) {
+      for (const port of rule.get("ports").items()) {
+        if (typeof port.get("port").value === "string") lacks(port.get("port"), "a named port");
+        if (port.get("protocol").value === "SCTP") lacks(port.get("protocol"), "SCTP");
+      }
+      for (const peer of rule.get(peers).items()) {
+        checkOperators(peer.get("podSelector"));
+        checkOperators(peer.get("namespaceSelector"));
+        const except = peer.get("ipBlock", "except");
+        if (except.items().length > 0) lacks(except, "ipBlock.except");
+      }
+    }
+  }
 }
 
 /** k8s, pkg/apis/networking/v1/defaults.go: SetDefaults_NetworkPolicyPort, SetDefaults_NetworkPolicy. Nulls are left out. */
