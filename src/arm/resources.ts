@@ -3,6 +3,8 @@
  * others are kept as they came.
  */
 
+import type { Fault } from "./faults.ts";
+
 export type ArmId = string;
 
 export type ArmResource<Type extends string = string, Properties = Record<string, unknown>> = {
@@ -354,6 +356,9 @@ export type ProbeResult = ArmResource<"Drydock.Lab/probeResults", { readonly pro
 /** Where an allocator stands, so that an address is reused only in its own order. */
 export type IpamState = ArmResource<"Drydock.Lab/ipamStates", { readonly last: string }>;
 
+/** Addresses of a cluster's pods that are taken though their pods may be gone. Written while a fault says that none is given back. */
+export type LeakedAddresses = ArmResource<"Drydock.Lab/leakedAddresses", { readonly addresses: readonly string[] }>;
+
 /** The resources of the last documents that were applied to a running lab. */
 export type LastDocuments = ArmResource<
   "Drydock.Lab/documents",
@@ -386,4 +391,6 @@ export type AzureResource =
   | InternetHost
   | ProbeResult
   | IpamState
+  | Fault
+  | LeakedAddresses
   | LastDocuments;

@@ -9,6 +9,9 @@ export type Names = {
   readonly labs: () => Promise<readonly string[]>;
   readonly pools: () => Promise<readonly string[]>;
   readonly clusters: () => Promise<readonly string[]>;
+  /** Of what a fault of this kind can hit. */
+  readonly faultTargets: (kind: string) => Promise<readonly string[]>;
+  readonly faults: () => Promise<readonly string[]>;
   readonly namespaces: () => Promise<readonly string[]>;
 };
 
@@ -39,7 +42,7 @@ export async function complete(program: Command, words: readonly string[], names
         ? optionsOf(command)
         : [
             ...(position === 0 ? command.commands.filter((child) => !isHidden(child)).map((child) => child.name()) : []),
-            ...(await forArgument(argumentAt(command, position), names)),
+            ...(await forArgument(argumentAt(command, position), words.at(-2) ?? "", names)),
           ];
   return [...new Set(list)].filter((name) => name.startsWith(current)).sort();
 }
@@ -66,7 +69,7 @@ function argumentAt(command: Command, position: number): Argument | undefined {
   return registeredArguments[position] ?? (registeredArguments.at(-1)?.variadic === true ? registeredArguments.at(-1) : undefined);
 }
 
-async function forArgument(argument: Argument | undefined, names: Names): Promise<readonly string[]> {
+async function forArgument(argument: Argument | undefined, before: string, names: Names): Promise<readonly string[]> {
   if (argument === undefined) return [];
   if (argument.argChoices !== undefined) return argument.argChoices;
   switch (argument.name()) {
@@ -75,6 +78,10 @@ async function forArgument(argument: Argument | undefined, names: Names): Promis
       return names.ends();
     case "host":
       return [...(await names.ends()), ...(await names.hosts())];
+    case "fault":
+      return names.faults();
+    case "fault-target":
+      return names.faultTargets(before);
     case "pool":
       return names.pools();
     default:

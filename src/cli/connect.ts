@@ -79,6 +79,10 @@ function liveOf(context: Context, name: string, client: ControlClient, paths: La
       guarded(async () => accept(await client.apply(documents, (progress) => onProgress(progressText(progress))))),
     scale: (pool, count, cluster, onProgress) =>
       guarded(async () => accept(await client.scale({ pool, cluster, count }, (progress) => onProgress(progressText(progress))))),
+    addFault: (fault, onProgress) =>
+      guarded(async () => accept(await client.addFault(fault, (progress) => onProgress(progressText(progress))))),
+    removeFaults: (names, onProgress) =>
+      guarded(async () => accept(await client.removeFaults(names, (progress) => onProgress(progressText(progress))))),
     probe: (requests, onResult) => guarded(() => client.probe(requests, onResult)),
     observe: (request) => guarded(() => client.observe(request)),
     flows: (host) => guarded(() => client.flows(host)),

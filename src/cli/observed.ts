@@ -2,10 +2,11 @@
 
 import type { HostName } from "../ir/network.ts";
 import type { LabView } from "../lab/view.ts";
+import { familyOf } from "../net/address.ts";
 import { protocolNumbers } from "../net/ports.ts";
 import { padTo, type Style, widthOf } from "../render/style.ts";
 import type { Hop, Path, PortRange, TracePacket, Tuple } from "../trace/index.ts";
-import { type Live, type Observation, probePacket } from "./live.ts";
+import { type Live, type Observation, probePacket, unspecified } from "./live.ts";
 
 type Pass = Observation["forward"][number];
 type KernelTuple = Pass["before"];
@@ -58,7 +59,9 @@ function isRouter(name: HostName): boolean {
 export function compare(paths: readonly Path[], observation: Observation): Comparison {
   const all = paths.map((path): Comparison => {
     const ranges = portRanges(path);
-    const forward = lines(path.hops, observation.forward, ranges);
+    // A packet that got no source, since its sender has no way for it, is none: there is nothing to see.
+    const sent = path.hops.filter((hop) => hop.before.source !== unspecified[familyOf(hop.before.source)]);
+    const forward = lines(sent, observation.forward, ranges);
     const reply = lines(path.return?.hops ?? [], observation.reply, ranges);
     // A reply that was lost on its way may never have been seen by the sender's own packet either: then only the way there can be compared.
     const both = path.outcome === "delivered" ? [...forward, ...reply] : forward;

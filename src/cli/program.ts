@@ -7,6 +7,7 @@ import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { downCommand } from "./commands/down.ts";
 import { captureCommand, captureInsideCommand, execCommand } from "./commands/exec.ts";
+import { faultCommand } from "./commands/fault.ts";
 import { policyCommand } from "./commands/policy.ts";
 import { probeCommand } from "./commands/probe.ts";
 import { scaleCommand } from "./commands/scale.ts";
@@ -26,6 +27,7 @@ const commands: readonly ((context: Context) => Command)[] = [
   statusCommand,
   applyCommand,
   scaleCommand,
+  faultCommand,
   showCommand,
   traceCommand,
   probeCommand,

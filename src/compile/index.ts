@@ -13,8 +13,9 @@ import { hostPrefix } from "../net/prefix.ts";
 import type { Resources } from "../resources/resources.ts";
 import { azureCniBridge, azureCniTransparent } from "./azure-cni/azure-cni.ts";
 import { type EdgeInputs, edge, internetLink, publicAddressesOf } from "./edge/edge.ts";
+import { type Effect, faultEffects } from "./faults/faults.ts";
 import { firewallPart } from "./firewall/firewall.ts";
-import { HostGroups, type Recipe, type RecipeGroup } from "./hosts.ts";
+import { HostGroups, type Recipe, type RecipeGroup, type Recipes } from "./hosts.ts";
 import { type EdgeLink, internetMachine, internetRouter } from "./internet/internet.ts";
 import { kubenet } from "./kubenet/kubenet.ts";
 import { listenersOf, podListeners } from "./listeners.ts";
@@ -176,7 +177,32 @@ function recipesOf(
     });
   }
   for (const cluster of topology.clusters.values()) addCluster({ single: recipes, groups }, cluster, securityGroups, shared, sharedBefore);
-  return { single: recipes, groups };
+  return withFaults(topology, { single: recipes, groups });
+}
+
+/** The recipes of hosts that faults do something to, changed so. */
+function withFaults(topology: Topology, { single, groups }: RecipeBook): RecipeBook {
+  if (topology.faults.length === 0) return { single, groups };
+  const effects = faultEffects(topology);
+  const change = (recipes: Recipes): Map<HostName, () => Recipe> =>
+    new Map(
+      [...recipes].map(([name, recipe]) => {
+        const own = effects.get(name);
+        return [name, own === undefined ? recipe : () => faulty(recipe(), own)] as const;
+      }),
+    );
+  const changed = [...groups].map(([key, { inputs, recipes }]): [string, RecipeGroup] => [
+    key,
+    { inputs: [...inputs, ...topology.faults], recipes: () => change(recipes()) },
+  ]);
+  return { single: change(single), groups: new Map(changed) };
+}
+
+function faulty({ inputs, build }: Recipe, effects: readonly Effect[]): Recipe {
+  return {
+    inputs: [...inputs, ...effects.map(({ fault }) => fault)],
+    build: () => effects.reduce((host, { apply }) => apply(host), build()),
+  };
 }
 
 function fabricHost(topology: Topology, vnet: VnetInfo): Host {
@@ -204,7 +230,7 @@ function fabricInputs(topology: Topology, vnet: VnetInfo): readonly unknown[] {
     vnet.resource,
     vnet.index,
     vnet.gateway,
-    ...vnet.subnets.flatMap((subnet) => [subnet.resource, subnet.routeTable]),
+    ...vnet.subnets.flatMap((subnet) => [subnet.resource, subnet.routeTable, ...subnet.lostRoutes]),
     ...vnet.nics.flatMap((nic) => (nic.pods === undefined ? [nic.resource] : [nic.resource, nic.pods.resource])),
     ...vnet.sites.flatMap((site) => [site.resource, ...site.prefixes]),
     ...vnet.overlays.flatMap((overlay) => [overlay.cluster, ...overlay.nodes.map((node) => node.podCidr)]),

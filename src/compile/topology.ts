@@ -3,6 +3,7 @@
  * Parsed once here, so that front ends see addresses and prefixes instead of text.
  */
 
+import { type Fault, type FaultOf, isFault } from "../arm/faults.ts";
 import { segmentAfter } from "../arm/names.ts";
 import { isOverlayProfile, type NetworkOption, networkOption } from "../arm/network-option.ts";
 import type {
@@ -49,6 +50,8 @@ export type SubnetInfo = {
   /** `.1`: answers for everything outside the subnet. */
   readonly gateway: Address;
   readonly routeTable: RouteTable | undefined;
+  /** Routes of the table that are not in effect. */
+  readonly lostRoutes: readonly FaultOf<"route">[];
   readonly securityGroup: NetworkSecurityGroup | undefined;
   /** Position among the subnets of its VNet, from 1: its mark and its routing table follow from it. */
   readonly index: number;
@@ -167,6 +170,8 @@ export type Topology = {
   readonly publicPrefixes: ReadonlyMap<Key, PublicIPPrefix>;
   readonly natGateways: ReadonlyMap<Key, NatGateway>;
   readonly probeResults: ReadonlyMap<Key, ProbeResult>;
+  /** By name. */
+  readonly faults: readonly Fault[];
 };
 
 const noPods: readonly never[] = [];
@@ -177,6 +182,8 @@ export function topologyOf(resources: Resources, previous?: Topology): Topology 
   const azure = <T>(type: Parameters<typeof armBucket>[0]) => resources.list(armBucket(type)) as unknown as readonly T[];
   const kube = <T>(cluster: string, kind: string) => resources.list(kubeBucket(cluster, kind)) as unknown as readonly T[];
 
+  const faults = azure<Fault>("Drydock.Lab/faults");
+  const lostRoutes = faults.filter((fault) => isFault(fault, "route"));
   const routeTables = byKey(azure<RouteTable>("Microsoft.Network/routeTables"));
   const securityGroups = byKey(azure<NetworkSecurityGroup>("Microsoft.Network/networkSecurityGroups"));
   const groupOf = (reference: Reference | undefined) => (reference === undefined ? undefined : securityGroups.get(armKey(reference.id)));
@@ -214,6 +221,7 @@ export function topologyOf(resources: Resources, previous?: Topology): Topology 
       prefix,
       gateway,
       routeTable: table === undefined ? undefined : routeTables.get(armKey(table.id)),
+      lostRoutes: table === undefined ? [] : lostRoutes.filter((fault) => armKey(fault.properties.routeTable.id) === armKey(table.id)),
       securityGroup: groupOf(resource.properties.networkSecurityGroup),
       index: siblings.length + 1,
     };
@@ -385,6 +393,7 @@ export function topologyOf(resources: Resources, previous?: Topology): Topology 
     azure<Firewall>("Drydock.Lab/firewalls").map((firewall) => [armKey(firewall.properties.virtualMachine.id), firewall]),
   );
   return {
+    faults,
     rules: azure<Lab>("Drydock.Lab/labs")[0]?.properties.rules ?? "current",
     vnets,
     clusters,

@@ -3,11 +3,13 @@
  * as long as the Service has an endpoint; under `Local` those with an endpoint of their own. In a running lab the probes are sent.
  */
 
+import { isFault } from "../arm/faults.ts";
 import { armId, internalLoadBalancer, publicLoadBalancer, segmentAfter } from "../arm/names.ts";
 import type { ArmId, LoadBalancer, ManagedCluster } from "../arm/resources.ts";
 import type { EndpointSlice, Service } from "../kube/objects.ts";
-import type { Resources } from "../resources/resources.ts";
+import { armKey, type Key, type Resources } from "../resources/resources.ts";
 import { indexed, perCluster } from "./memo.ts";
+import { isUnreachable } from "./node-lifecycle.ts";
 import { sharedProbe } from "./service-probes.ts";
 import { clusterTags, getArm, listArm, listKube, pathOf, Writes } from "./view.ts";
 
@@ -19,12 +21,14 @@ const machineType = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines";
 export const assumedProbes = perCluster("assumed-probes", (resources, cluster) => {
   const writes = new Writes(resources);
   const services = byNodePort(listKube(resources, cluster, "Service"));
+  const failing = failingProbes(resources);
+  const lost = new Set(listKube(resources, cluster, "Node").flatMap((node) => (isUnreachable(node) ? node.metadata.name : [])));
   const nodesOf = answeringNodes(listKube(resources, cluster, "EndpointSlice"));
   for (const name of [publicLoadBalancer, internalLoadBalancer]) {
     const id = armId(cluster.properties.nodeResourceGroup, "Microsoft.Network/loadBalancers", name);
     const balancer = getArm(resources, "Microsoft.Network/loadBalancers", id);
     if (balancer === undefined || balancer.properties.probes.length === 0) continue;
-    const backends = backendsOf(resources, balancer);
+    const backends = backendsOf(resources, balancer).filter(({ node }) => !lost.has(node));
     const all = backends.map(({ configuration }) => configuration);
     const put = (probe: LoadBalancer["properties"]["probes"][number], healthy: readonly ArmId[]) =>
       writes.putArm({
@@ -35,6 +39,10 @@ export const assumedProbes = perCluster("assumed-probes", (resources, cluster) =
         properties: { probe: { id: probe.id ?? "" }, healthy },
       });
     for (const probe of balancer.properties.probes) {
+      if (failing.has(armKey(probe.id ?? ""))) {
+        put(probe, []);
+        continue;
+      }
       if (nodeWidePorts.includes(probe.properties.port)) {
         put(probe, all);
         continue;
@@ -50,6 +58,12 @@ export const assumedProbes = perCluster("assumed-probes", (resources, cluster) =
   }
   return writes.list;
 });
+
+/** Keys of those that a fault keeps from being answered. */
+export function failingProbes(resources: Resources): ReadonlySet<Key> {
+  const faults = listArm(resources, "Drydock.Lab/faults");
+  return new Set(faults.flatMap((fault) => (isFault(fault, "probe") ? armKey(fault.properties.probe.id) : [])));
+}
 
 /** Who answers at a port of the nodes; `localOnly`: for endpoints on the same node. */
 const byNodePort = indexed((services: readonly Service[]) => {

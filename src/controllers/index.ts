@@ -13,7 +13,9 @@ import { deployments } from "./deployments.ts";
 import { endpointSlices } from "./endpoint-slices.ts";
 import { garbage } from "./garbage.ts";
 import { kubelet } from "./kubelet.ts";
+import { leakedAddresses } from "./leaked-addresses.ts";
 import { loadBalancers } from "./load-balancers.ts";
+import { nodeLifecycle } from "./node-lifecycle.ts";
 import { nodeNetworks } from "./node-networks.ts";
 import { nodePools } from "./node-pools.ts";
 import { nodes } from "./nodes.ts";
@@ -28,6 +30,8 @@ import { serviceAddresses } from "./service-addresses.ts";
 import { statefulSets } from "./stateful-sets.ts";
 import { virtualMachines } from "./virtual-machines.ts";
 
+export { failingProbes } from "./assumed-probes.ts";
+export { isUnreachable } from "./node-lifecycle.ts";
 export { settle } from "./settle.ts";
 
 /** What runs in a living lab. */
@@ -48,7 +52,9 @@ export const controllers: readonly Controller[] = [
   daemonSets,
   scheduler,
   nodeNetworks,
+  leakedAddresses,
   podAddresses,
+  nodeLifecycle,
   endpointSlices,
   publicIps,
   loadBalancers,

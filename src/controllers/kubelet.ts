@@ -5,6 +5,7 @@
 
 import type { Pod } from "../kube/objects.ts";
 import { perCluster } from "./memo.ts";
+import { isUnreachable } from "./node-lifecycle.ts";
 import { podIndex } from "./pod-index.ts";
 import { getKube, listKube, Writes } from "./view.ts";
 
@@ -14,8 +15,8 @@ export const kubelet = perCluster("kubelet", (resources, cluster) => {
   const writes = new Writes(resources);
   for (const pod of podIndex(cluster, listKube(resources, cluster, "Pod")).unready) {
     const { status, spec } = pod;
-    if (status === undefined || spec.nodeName === undefined || getKube(resources, cluster, "Node", undefined, spec.nodeName) === undefined)
-      continue;
+    const node = spec.nodeName === undefined ? undefined : getKube(resources, cluster, "Node", undefined, spec.nodeName);
+    if (status === undefined || node === undefined || isUnreachable(node)) continue;
     const others = (status.conditions ?? []).filter((condition) => condition.type !== ready.type);
     const running: Pod = { ...pod, status: { ...status, phase: "Running", conditions: [...others, ready] } };
     writes.putKube(cluster, running);

@@ -14,6 +14,7 @@ import { armKey, type Resources } from "../resources/resources.ts";
 import { syncWarnings, type Warning } from "./events.ts";
 import { ipamState, ipamStateId, lastGiven } from "./ipam-state.ts";
 import { perCluster } from "./memo.ts";
+import { stoppedMachines, withHealth } from "./node-lifecycle.ts";
 import { nodeNetworkNamespace } from "./node-networks.ts";
 import { instanceOf } from "./node-pools.ts";
 import { podStateId } from "./pod-addresses.ts";
@@ -69,6 +70,7 @@ export const nodes = perCluster("nodes", (resources, cluster) => {
       )
     : undefined;
   const warnings: Warning[] = [];
+  const stopped = stoppedMachines(resources);
   for (const { pool, machine } of registered) {
     const name = machine.properties.osProfile.computerName;
     const before = getKube(resources, cluster, "Node", undefined, name);
@@ -78,7 +80,7 @@ export const nodes = perCluster("nodes", (resources, cluster) => {
       warnings.push({ reason: cidrNotAvailable, message, involvedObject: { kind: "Node", name } });
     }
     const node = nodeOf(resources, cluster, pool, machine, podCIDR, before);
-    if (node !== undefined) writes.putKube(cluster, node);
+    if (node !== undefined) writes.putKube(cluster, withHealth(node, ready, stopped.has(armKey(machine.id))));
   }
   if (prefixes?.last !== undefined) {
     writes.putArm(ipamState(cluster, ipamStateId(cluster, "node-cidrs"), prefixes.last));

@@ -16,6 +16,7 @@ import { addressOf, parsePrefix, sizeOf } from "../net/prefix.ts";
 import type { Resources } from "../resources/resources.ts";
 import { syncWarnings, type Warning } from "./events.ts";
 import { ipamState, ipamStateId, lastGiven } from "./ipam-state.ts";
+import { keptAddresses } from "./leaked-addresses.ts";
 import { perCluster } from "./memo.ts";
 import { nodeNetworkNamespace, podAddressesOf } from "./node-networks.ts";
 import { podIndex, podsOnNode } from "./pod-index.ts";
@@ -30,6 +31,7 @@ export const podAddresses = perCluster("pod-addresses", (resources, cluster) => 
   const index = podIndex(cluster, listKube(resources, cluster, "Pod"));
   const warnings: Warning[] = [];
   const pools = new Map<string, Pool>();
+  const kept = keptAddresses(resources, cluster);
   for (const pod of index.unaddressed) {
     const { nodeName = "", hostNetwork } = pod.spec;
     const node = getKube(resources, cluster, "Node", undefined, nodeName);
@@ -38,7 +40,7 @@ export const podAddresses = perCluster("pod-addresses", (resources, cluster) => 
     let pool = pools.get(nodeName);
     if (pool === undefined && hostNetwork !== true) {
       const onNode = podsOnNode(index, nodeName);
-      pool = poolOf(resources, cluster, node, onNode);
+      pool = poolOf(resources, cluster, node, new Used(onNode, kept));
       pools.set(nodeName, pool);
     }
     const podIP = hostNetwork === true ? hostIP : pool?.take();
@@ -67,12 +69,12 @@ type Pool = {
   last?: string | undefined;
 };
 
-function poolOf(resources: Resources, cluster: ManagedCluster, node: Node, pods: readonly Pod[]): Pool {
-  if (isKubenet(cluster)) return hostLocal(resources, cluster, node, pods);
-  if (isOverlay(cluster)) return ofPrefix(node, pods);
+function poolOf(resources: Resources, cluster: ManagedCluster, node: Node, used: Used): Pool {
+  if (isKubenet(cluster)) return hostLocal(resources, cluster, node, used);
+  if (isOverlay(cluster)) return ofPrefix(node, used);
   const config = getKube(resources, cluster, "NodeNetworkConfig", nodeNetworkNamespace, node.metadata.name);
-  if (config !== undefined) return ofPodSubnet(resources, config, pods);
-  return secondaryAddresses(resources, node, pods);
+  if (config !== undefined) return ofPodSubnet(resources, config, used);
+  return secondaryAddresses(resources, node, used);
 }
 
 function withAddress(pod: Pod, hostIP: string, podIP: string | undefined): Pod {
@@ -80,7 +82,7 @@ function withAddress(pod: Pod, hostIP: string, podIP: string | undefined): Pod {
   return { ...pod, status: podIP === undefined ? status : { ...status, podIP } };
 }
 
-function hostLocal(resources: Resources, cluster: ManagedCluster, node: Node, pods: readonly Pod[]): Pool {
+function hostLocal(resources: Resources, cluster: ManagedCluster, node: Node, used: Used): Pool {
   const prefix = parsePrefix(node.spec.podCIDR ?? "");
   const network = prefix === undefined ? undefined : ipv4Number(addressOf(prefix));
   if (prefix === undefined || network === undefined) {
@@ -88,9 +90,9 @@ function hostLocal(resources: Resources, cluster: ManagedCluster, node: Node, po
   }
   // Of 256: not .0 (network), .1 (gateway), .255 (broadcast).
   const [first, count] = [network + 2, sizeOf(prefix) - 3];
-  const used = usedBy(pods);
   const last = ipv4Number(lastGiven(resources, podStateId(cluster, node.metadata.name)) ?? "");
   let next = last === undefined ? 0 : last + 1 - first;
+  const isOwn = (address: string) => (ipv4Number(address) ?? 0) >= first && (ipv4Number(address) ?? 0) < first + count;
   const pool: Pool = {
     take() {
       for (let tries = 0; tries < count; tries++) {
@@ -104,44 +106,44 @@ function hostLocal(resources: Resources, cluster: ManagedCluster, node: Node, po
       }
       return undefined;
     },
-    describe: () => `${used.size} of ${count} in use on node ${node.metadata.name} (${prefix}: 256 - network - gateway - broadcast)`,
+    describe: () =>
+      `${count} of ${count} in use on node ${node.metadata.name} (${prefix}: 256 - network - gateway - broadcast)${used.leakedAmong(isOwn)}`,
   };
   return pool;
 }
 
-function secondaryAddresses(resources: Resources, node: Node, pods: readonly Pod[]): Pool {
+function secondaryAddresses(resources: Resources, node: Node, used: Used): Pool {
   const machine = getArm(resources, machineType, node.spec.providerID.slice("azure://".length));
   const nic = getArm(resources, `${machineType}/networkInterfaces`, machine?.properties.networkProfile.networkInterfaces[0]?.id ?? "");
   const configurations = nic?.properties.ipConfigurations ?? [];
   const addresses = configurations.flatMap(({ properties }) => (properties.primary ? [] : [properties.privateIPAddress]));
   return lowestFree(
     addresses,
-    pods,
+    used,
     () => `all ${addresses.length} secondary addresses that node ${node.metadata.name} reserved when it was made are in use`,
   );
 }
 
-function ofPrefix(node: Node, pods: readonly Pod[]): Pool {
+function ofPrefix(node: Node, used: Used): Pool {
   const prefix = parsePrefix(node.spec.podCIDR ?? "");
   const network = prefix === undefined ? undefined : ipv4Number(addressOf(prefix));
   if (prefix === undefined || network === undefined) {
     return { take: () => undefined, describe: () => `node ${node.metadata.name} has no pod prefix` };
   }
   const addresses = Array.from({ length: sizeOf(prefix) }, (_, offset) => formatIpv4(network + offset));
-  return lowestFree(addresses, pods, () => `all ${addresses.length} addresses of ${prefix} on node ${node.metadata.name} are in use`);
+  return lowestFree(addresses, used, () => `all ${addresses.length} addresses of ${prefix} on node ${node.metadata.name} are in use`);
 }
 
-function ofPodSubnet(resources: Resources, config: NodeNetworkConfig, pods: readonly Pod[]): Pool {
+function ofPodSubnet(resources: Resources, config: NodeNetworkConfig, used: Used): Pool {
   const { requestedIPCount } = config.spec;
   const addresses = podAddressesOf(config);
-  return lowestFree(addresses, pods, () => {
+  return lowestFree(addresses, used, () => {
     const subnets = config.status.networkContainers.map(({ subnetID }) => new SubnetAddresses(resources).describe(subnetID));
     return `all ${addresses.length} addresses that node ${config.metadata.name} has of ${requestedIPCount} that it asks for are in use; ${subnets.join(", ")}`;
   });
 }
 
-function lowestFree(addresses: readonly string[], pods: readonly Pod[], describe: () => string): Pool {
-  const used = usedBy(pods);
+function lowestFree(addresses: readonly string[], used: Used, describe: () => string): Pool {
   let next = 0;
   return {
     take() {
@@ -151,12 +153,35 @@ function lowestFree(addresses: readonly string[], pods: readonly Pod[], describe
       }
       return undefined;
     },
-    describe,
+    describe: () => `${describe()}${used.leakedAmong((address) => addresses.includes(address))}`,
   };
 }
 
-function usedBy(pods: readonly Pod[]): Set<string> {
-  return new Set(pods.flatMap((pod) => (pod.spec.hostNetwork === true ? [] : (pod.status?.podIP ?? []))));
+/** Addresses that a node cannot give: its pods', and those that a fault keeps. */
+class Used {
+  readonly #pods: ReadonlySet<string>;
+  readonly #kept: readonly string[];
+  readonly #all: Set<string>;
+
+  constructor(pods: readonly Pod[], kept: readonly string[]) {
+    this.#pods = new Set(pods.flatMap((pod) => (pod.spec.hostNetwork === true ? [] : (pod.status?.podIP ?? []))));
+    this.#kept = kept;
+    this.#all = new Set([...this.#pods, ...kept]);
+  }
+
+  has(address: string): boolean {
+    return this.#all.has(address);
+  }
+
+  add(address: string): void {
+    this.#all.add(address);
+  }
+
+  /** ", 12 of them by pods that are gone (not given back)", or nothing. */
+  leakedAmong(isOwn: (address: string) => boolean): string {
+    const gone = this.#kept.filter((address) => isOwn(address) && !this.#pods.has(address)).length;
+    return gone === 0 ? "" : `, ${gone} of them by pods that are gone and never gave them back`;
+  }
 }
 
 /** Of the allocator of one node's prefix. */

@@ -1,5 +1,6 @@
 /** Typed reading and writing of resources. */
 
+import type { Fault } from "../arm/faults.ts";
 import { clusterTag, segmentAfter } from "../arm/names.ts";
 import { isKubenetProfile, isOverlayProfile } from "../arm/network-option.ts";
 import type {
@@ -8,6 +9,7 @@ import type {
   InternetHost,
   IpamState,
   Lab,
+  LeakedAddresses,
   LoadBalancer,
   ManagedCluster,
   NatGateway,
@@ -59,6 +61,8 @@ type ArmTypes = {
   "Drydock.Lab/internetHosts": InternetHost;
   "Drydock.Lab/probeResults": ProbeResult;
   "Drydock.Lab/ipamStates": IpamState;
+  "Drydock.Lab/faults": Fault;
+  "Drydock.Lab/leakedAddresses": LeakedAddresses;
 };
 
 type KubeKinds = {

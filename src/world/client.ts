@@ -2,6 +2,7 @@
 
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { request } from "node:http";
+import type { Fault } from "../arm/faults.ts";
 import type { Problem } from "../documents/index.ts";
 import type { HostName } from "../ir/network.ts";
 import { MemoryResources } from "../resources/memory.ts";
@@ -82,6 +83,15 @@ export class ControlClient {
     onProgress: (progress: Progress) => void = () => undefined,
   ): Promise<readonly Problem[]> {
     return this.#follow("POST", "/v1/scale", change, onProgress);
+  }
+
+  /** As {@link apply}. A fault of the same name is replaced. */
+  addFault(fault: Fault, onProgress: (progress: Progress) => void = () => undefined): Promise<readonly Problem[]> {
+    return this.#follow("POST", "/v1/faults", fault, onProgress);
+  }
+
+  removeFaults(names: readonly string[], onProgress: (progress: Progress) => void = () => undefined): Promise<readonly Problem[]> {
+    return this.#follow("POST", "/v1/faults/remove", names, onProgress);
   }
 
   /** Resolves when the lab is at rest. */

@@ -8,6 +8,7 @@ import { createServer } from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import { Hono } from "hono";
 import { stream } from "hono/streaming";
+import { faultText } from "../arm/faults.ts";
 import type { AgentPool, LoadBalancer } from "../arm/resources.ts";
 import { topologyOf } from "../compile/topology.ts";
 import type { Problem } from "../documents/index.ts";
@@ -16,14 +17,14 @@ import type { Event, Node } from "../kube/objects.ts";
 import { snatShares } from "../lab/snat.ts";
 import type { Address } from "../net/address.ts";
 import { protocolNumbers } from "../net/ports.ts";
-import { armBucket, armKey, type Key, kubeBucket, type Resource } from "../resources/resources.ts";
+import { armBucket, armKey, type Key, kubeBucket, type Resource, type Resources } from "../resources/resources.ts";
 import type { DaemonInfo } from "./client.ts";
-import { clusterNames, type Daemon, findPool, isReady, podsOf } from "./daemon.ts";
+import { clusterNames, type Daemon, faultsOf, findPool, isReady, podsOf } from "./daemon.ts";
 import { say } from "./log.ts";
 import { observe } from "./observe.ts";
 import { probe } from "./probe.ts";
 import type { ApplyLine, Entry, Flows, ProbeLine, SnatUse, Status } from "./protocol.ts";
-import { applyRequest, bodyOf, observeRequest, probeRequests, Refused, scaleRequest } from "./requests.ts";
+import { applyRequest, bodyOf, faultNames, faultRequest, observeRequest, probeRequests, Refused, scaleRequest } from "./requests.ts";
 import { socketName } from "./state.ts";
 import { type Trouble, troubleOf } from "./trouble.ts";
 
@@ -68,6 +69,29 @@ export async function serveControl(daemon: Daemon, lab: string, info: DaemonInfo
     if (found === "none") throw new Refused("not-found", `there is no pool ${cluster === undefined ? pool : `${cluster}/${pool}`}`);
     if (found === "several") throw new Refused("request", `several clusters have a pool ${pool}`, "say which one: cluster");
     return stream(context, follow(daemon.scale(found, count)));
+  });
+
+  app.post("/v1/faults", async (context) => {
+    const fault = await bodyOf(faultRequest, context.req);
+    const { kind, until: _until, ...targets } = fault.properties;
+    for (const target of Object.values(targets)) {
+      if (typeof target === "string" || isThere(daemon.resources, target.id)) continue;
+      throw new Refused("not-found", `fault ${fault.name}: the lab has no ${target.id} for a fault of kind ${kind}`);
+    }
+    daemon.write([{ key: armKey(fault.id), value: fault }]);
+    return stream(context, follow([]));
+  });
+
+  app.post("/v1/faults/remove", async (context) => {
+    const names = await bodyOf(faultNames, context.req);
+    const known = new Map(faultsOf(daemon.resources).map((fault) => [fault.name, fault]));
+    const writes = names.map((name) => {
+      const fault = known.get(name);
+      if (fault === undefined) throw new Refused("not-found", `there is no fault ${name}`);
+      return { key: armKey(fault.id), value: undefined };
+    });
+    daemon.write(writes);
+    return stream(context, follow([]));
   });
 
   app.get("/v1/settled", (context) => stream(context, follow([])));
@@ -125,6 +149,19 @@ export async function serveControl(daemon: Daemon, lab: string, info: DaemonInfo
   });
   chmodSync(socketName, 0o600);
   daemon.wake();
+}
+
+/** A probe is a part of its load balancer. */
+function isThere(resources: Resources, id: string): boolean {
+  if (resources.get(armKey(id)) !== undefined) return true;
+  const [balancer, probe] = armKey(id).split("/probes/");
+  const found = resources.get(balancer ?? "");
+  return (
+    found !== undefined &&
+    "type" in found &&
+    found.type === "Microsoft.Network/loadBalancers" &&
+    found.properties.probes.some(({ name }) => name.toLowerCase() === probe)
+  );
 }
 
 function* resourceLines(daemon: Daemon): Generator<string> {
@@ -212,6 +249,12 @@ function statusOf(daemon: Daemon, lab: string, info: DaemonInfo): Status {
       })),
     ),
     snat: snatShares(topologyOf(resources), snatUse(daemon)),
+    faults: faultsOf(resources).map(({ name, properties }) => ({
+      name,
+      kind: properties.kind,
+      what: faultText(properties),
+      ...(properties.until === undefined ? {} : { until: properties.until }),
+    })),
     kernelErrors: [...daemon.errors.map((error) => error.message), ...daemon.listenProblems],
     ...(daemon.failure === undefined ? {} : { failure: daemon.failure }),
     memoryBytes: process.memoryUsage.rss(),

@@ -6,15 +6,16 @@
  * Everything is driven by changes: a lab at rest does nothing but its health probes. Only this process touches the lab's namespaces.
  */
 
+import type { Fault } from "../arm/faults.ts";
 import { segmentAfter } from "../arm/names.ts";
 import type { AgentPool, ManagedCluster } from "../arm/resources.ts";
 import { type CompiledNetwork, compile } from "../compile/index.ts";
-import { controllers, settle } from "../controllers/index.ts";
+import { controllers, failingProbes, isUnreachable, settle } from "../controllers/index.ts";
 import { podIndex } from "../controllers/pod-index.ts";
 import { checkChange, checkTransition, type Problem } from "../documents/index.ts";
 import type { HostName, Listener, Network } from "../ir/network.ts";
 import { type ApplyError, Kernel, type ObservedHost } from "../kernel/index.ts";
-import type { EndpointSlice, Pod, Service } from "../kube/objects.ts";
+import type { EndpointSlice, Node, Pod, Service } from "../kube/objects.ts";
 import { type Address, parseAddress } from "../net/address.ts";
 import { armBucket, armKey, type Key, kubeBucket, kubeKey, type Resources, type Write } from "../resources/resources.ts";
 import type { Store } from "../store/store.ts";
@@ -45,6 +46,8 @@ const overdueMs = 5000;
 /** After that, and when nobody waits: again after this, doubling, while it still fails. */
 const retryFirstMs = 500;
 const retryLastMs = 30_000;
+/** Node's timers take no longer ones. */
+const longestTimerMs = 2 ** 31 - 1;
 
 export class Daemon {
   readonly #name: string;
@@ -69,6 +72,9 @@ export class Daemon {
   #running = false;
   #retryMs = retryFirstMs;
   #retry: NodeJS.Timeout | undefined;
+  #mending: NodeJS.Timeout | undefined;
+  /** Of the last round. */
+  #faults: readonly Fault[] | undefined;
   #failure: unknown;
   #hosts = { done: 0, total: 0 };
 
@@ -164,6 +170,7 @@ export class Daemon {
 
   close(): void {
     clearTimeout(this.#retry);
+    clearTimeout(this.#mending);
     this.#probes.close();
     this.#standIns.close();
     this.#store.close();
@@ -183,7 +190,10 @@ export class Daemon {
           continue;
         }
         const ports = answerablePorts(this.resources);
-        if (this.#probes.settled((probe, port) => ports.has(`${segmentAfter(probe, "resourceGroups")}/${port}`))) break;
+        const failing = failingProbes(this.resources);
+        const shouldAnswer = (probe: Key, port: number) =>
+          !failing.has(probe) && ports.has(`${segmentAfter(probe, "resourceGroups")}/${port}`);
+        if (this.#probes.settled(shouldAnswer)) break;
         this.#report("probes");
         // The next answer wakes the loop; until then others may speak.
         await new Promise((resolve) => setTimeout(resolve, 20));
@@ -215,6 +225,7 @@ export class Daemon {
   /** Once from resources to the kernel, and what answers back into the store. */
   async #round(): Promise<void> {
     this.#report("controllers");
+    this.#mendOverdue();
     const answering = this.#answering;
     this.#answering = [];
     this.#store.transact((write) => {
@@ -231,11 +242,26 @@ export class Daemon {
     this.#report("answering");
     await this.#askPods();
     this.#probes.follow(this.resources);
+    const faults = faultsOf(this.resources);
+    if (this.#faults !== undefined && this.#faults !== faults) this.#probes.askAnew();
+    this.#faults = faults;
     const results = this.#probes.results(this.resources);
     if (results.length > 0) {
       this.#store.commit(results);
       this.#dirty = true;
     }
+  }
+
+  /** Takes away faults whose time is over, and comes back when the next one's is. */
+  #mendOverdue(): void {
+    clearTimeout(this.#mending);
+    const now = Date.now();
+    const times = faultsOf(this.resources).flatMap(({ id, properties: { until } }) =>
+      until === undefined ? [] : [{ key: armKey(id), at: Date.parse(until) }],
+    );
+    this.#store.commit(times.filter(({ at }) => at <= now).map(({ key }) => ({ key, value: undefined })));
+    const next = Math.min(...times.filter(({ at }) => at > now).map(({ at }) => at));
+    if (next < Number.POSITIVE_INFINITY) this.#mending = setTimeout(() => this.wake(), Math.min(next - now, longestTimerMs));
   }
 
   /** `changed`: the only hosts that may differ from what is in place; absent, any may. */
@@ -311,9 +337,10 @@ export class Daemon {
   async #askPods(): Promise<void> {
     const byNode = new Map<HostName, Unready[]>();
     for (const cluster of clustersOf(this.resources)) {
+      const lost = unreachableNodes(this.resources, cluster.name);
       for (const pod of podIndex(cluster, podsOf(this.resources, cluster.name)).unready) {
         const address = pod.status?.podIP === undefined ? undefined : parseAddress(pod.status.podIP);
-        if (address === undefined || pod.spec.nodeName === undefined) continue;
+        if (address === undefined || pod.spec.nodeName === undefined || lost.has(pod.spec.nodeName)) continue;
         const node = `node/${cluster.name}/${pod.spec.nodeName}`;
         const one: Unready = { key: podKey(cluster.name, pod), pod, address, port: tcpPortOf(pod) };
         const others = byNode.get(node);
@@ -393,8 +420,19 @@ function clustersOf(resources: Resources): readonly ManagedCluster[] {
   return resources.list(armBucket("Microsoft.ContainerService/managedClusters")) as unknown as readonly ManagedCluster[];
 }
 
+export function faultsOf(resources: Resources): readonly Fault[] {
+  return resources.list(armBucket("Drydock.Lab/faults")) as unknown as readonly Fault[];
+}
+
 export function clusterNames(resources: Resources): readonly string[] {
   return clustersOf(resources).map((cluster) => cluster.name);
+}
+
+/** Nodes whose pods nobody asks: no kubelet is there to say what they answered. */
+function unreachableNodes(resources: Resources, cluster: string): ReadonlySet<string> {
+  if (faultsOf(resources).length === 0) return new Set();
+  const nodes = resources.list(kubeBucket(cluster, "Node")) as unknown as readonly Node[];
+  return new Set(nodes.flatMap((node) => (isUnreachable(node) ? node.metadata.name : [])));
 }
 
 export function podsOf(resources: Resources, cluster: string): readonly Pod[] {

@@ -3,7 +3,8 @@
  * then at the probe's interval. Healthy after one success, unhealthy after as many failures in a row as the probe says.
  * Azure docs: load-balancer-custom-probe-overview.
  *
- * One difference, for people who wait: until a backend has answered once, it is asked again sooner (100 ms, doubling up to the interval).
+ * One difference, for people who wait: until a backend has answered once, and after a fault came or went, it is asked again sooner (100 ms,
+ * doubling up to the interval).
  * Probes of one interval keep one beat, so that a lab at rest wakes once in an interval and asks all it has to in one visit of each fabric: the
  * first time that a backend is asked again is half an interval to one and a half after the first answer.
  */
@@ -77,11 +78,23 @@ export class HealthProbes {
     this.#send(fresh);
   }
 
-  /** Has every backend been asked at least once, and does somebody answer each probe that somebody `shouldAnswer`? */
+  /** Something was broken or mended: every backend is asked at once, and again soon, as new ones are. What was asked before tells nothing any more. */
+  askAnew(): void {
+    const fresh: State[] = [];
+    for (const [id, state] of this.#states) {
+      const dueMs = Number.POSITIVE_INFINITY;
+      const anew: State = { ...state, asked: false, everHealthy: false, failures: 0, retryMs: firstRetryMs, dueMs };
+      this.#states.set(id, anew);
+      fresh.push(anew);
+    }
+    this.#send(fresh);
+  }
+
+  /** Has every backend been asked at least once, is none about to fail, and does somebody answer each probe that somebody `shouldAnswer`? */
   settled(shouldAnswer: (probe: Key, port: number) => boolean): boolean {
     const answered = new Set<Key>();
-    for (const { asked, healthy, target } of this.#states.values()) {
-      if (!asked) return false;
+    for (const { asked, healthy, failures, target } of this.#states.values()) {
+      if (!asked || (healthy && failures > 0)) return false;
       if (healthy) answered.add(target.probe);
     }
     return [...this.#states.values()].every(({ target }) => answered.has(target.probe) || !shouldAnswer(target.probe, target.port));

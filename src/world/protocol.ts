@@ -51,6 +51,8 @@ export type Status = {
   readonly waiting: readonly Waiting[];
   /** Health probes, with the backends that answer. */
   readonly probes: readonly { readonly probe: string; readonly healthy: number; readonly backends: number }[];
+  /** What was broken on purpose, by name. */
+  readonly faults: readonly { readonly name: string; readonly kind: string; readonly what: string; readonly until?: string }[];
   /** Source ports for outbound flows, node by node. */
   readonly snat: readonly SnatShare[];
   /** What the kernel refused; empty when all is in place. */

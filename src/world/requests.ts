@@ -1,6 +1,7 @@
 /** Bodies of requests to the control socket, checked: what is wrong is said with its place, and nothing is done. */
 
 import { z } from "zod";
+import type { Fault } from "../arm/faults.ts";
 import { parseAddress } from "../net/address.ts";
 import { armKey, armTypeOf, type Key, kubeKey, type Resource } from "../resources/resources.ts";
 import type { Entry, Trouble } from "./protocol.ts";
@@ -68,6 +69,27 @@ function keyFor(key: Key, value: z.infer<typeof armSchema> | z.infer<typeof kube
 export const applyRequest = z.array(entrySchema);
 
 export const scaleRequest = z.strictObject({ pool: z.string().min(1), cluster: z.string().min(1).optional(), count: z.int().min(0) });
+
+const referenceSchema = z.strictObject({ id: z.string().startsWith("/") });
+const always = { until: z.iso.datetime().exactOptional() };
+const nameSchema = z.string().regex(/^[a-z0-9][a-z0-9-]{0,39}$/);
+
+export const faultRequest = z.strictObject({
+  id: z.string().regex(/^\/subscriptions\/.+\/providers\/Drydock\.Lab\/faults\/[a-z0-9-]+$/),
+  name: nameSchema,
+  type: z.literal("Drydock.Lab/faults"),
+  properties: z.discriminatedUnion("kind", [
+    z.strictObject({ kind: z.literal("route"), routeTable: referenceSchema, routeName: z.string(), ...always }),
+    z.strictObject({ kind: z.literal("stop"), virtualMachine: referenceSchema, machineName: z.string(), ...always }),
+    z.strictObject({ kind: z.literal("probe"), probe: referenceSchema, ...always }),
+    z.strictObject({ kind: z.literal("snat"), virtualMachine: referenceSchema, machineName: z.string(), ...always }),
+    z.strictObject({ kind: z.literal("leak"), managedCluster: referenceSchema, ...always }),
+    z.strictObject({ kind: z.literal("site"), site: referenceSchema, ...always }),
+    z.strictObject({ kind: z.literal("peering"), peering: referenceSchema, ...always }),
+  ]),
+}) satisfies z.ZodType<Fault>;
+
+export const faultNames = z.array(nameSchema);
 
 const addressSchema = z.string().transform((text, context) => {
   const address = parseAddress(text);

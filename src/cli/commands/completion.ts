@@ -1,5 +1,6 @@
 import { Argument, type Command } from "commander";
 import { endNames } from "../../lab/ends.ts";
+import { faultTargets, isFaultKind } from "../../lab/faults.ts";
 import type { LabView } from "../../lab/view.ts";
 import { command } from "../command.ts";
 import { complete, completionScript, type Names, type Shell, shells } from "../completion.ts";
@@ -49,6 +50,11 @@ function namesFor(context: Context, words: readonly string[]): Names {
     pools: from((lab) =>
       lab.resources.list("microsoft.containerservice/managedclusters/agentpools").flatMap((pool) => ("name" in pool ? pool.name : [])),
     ),
+    faultTargets: async (kind) => {
+      const lab = await view();
+      return lab === undefined || !isFaultKind(kind) ? [] : faultTargets(lab, kind).map(({ label }) => label);
+    },
+    faults: from((lab) => lab.topology.faults.map(({ name }) => name)),
     labs: async () => (await runningLabs(context)).map((lab) => lab.name),
   };
 }

@@ -6,6 +6,7 @@ import { connect, runningLabs } from "../connect.ts";
 import type { Context } from "../context.ts";
 import type { Status } from "../live.ts";
 import { type OutputOptions, outputOption, print } from "../output.ts";
+import { faultTable } from "./fault.ts";
 
 export function statusCommand(context: Context): Command {
   const made = command("status", "say what runs, what is ready, and what waits for what", [
@@ -65,6 +66,7 @@ export function statusText(status: Status, style: Style): string {
     ]),
     style,
   );
+  const faults = faultTable(status.faults, style);
   const waiting = renderTable(
     ["WAITS", "REASON", "FOR"],
     status.waiting.map(({ cluster, kind, name, reason, message }) => [
@@ -80,7 +82,7 @@ export function statusText(status: Status, style: Style): string {
       ? ""
       : `${style.red("cannot go on:")} ${status.failure.error}\n${status.failure.fix === undefined ? "" : `  ${style.dim("fix:")} ${status.failure.fix}\n`}`;
   const head = `${style.bold(`lab ${status.lab}`)}  ${style.dim(facts.join(", "))}\n`;
-  return [head + clusters, probes, snat, waiting, refused, failure].filter((part) => part !== "").join("\n");
+  return [head + clusters, faults, probes, snat, waiting, refused, failure].filter((part) => part !== "").join("\n");
 }
 
 /** All of a small lab; of a large one those that use any, the busiest first. JSON has all of them. */

@@ -1,5 +1,6 @@
 /** The rules of the load balancers of a VNet, with the addresses they stand for. */
 
+import { type FaultOf, isFault } from "../../arm/faults.ts";
 import type { LoadBalancer } from "../../arm/resources.ts";
 import type { Origin } from "../../ir/network.ts";
 import { type Address, parseAddress } from "../../net/address.ts";
@@ -25,6 +26,8 @@ export type BalancingRule = {
   /** Those of them that answer the probe; all of them when the rule has no probe. */
   readonly healthy: readonly NicInfo[];
   readonly poolSize: number;
+  /** Keeps the probe from being answered. */
+  readonly probeFault: FaultOf<"probe"> | undefined;
   readonly origin: Origin;
 };
 
@@ -75,6 +78,10 @@ export function balancingRules(topology: Topology, vnet: VnetInfo): readonly Bal
           members: members.flatMap((member) => nics.get(nicKeyOf(member)) ?? []),
           healthy: healthy.flatMap((member) => nics.get(nicKeyOf(member)) ?? []),
           poolSize: members.length,
+          probeFault: topology.faults.find(
+            (fault): fault is FaultOf<"probe"> =>
+              isFault(fault, "probe") && armKey(fault.properties.probe.id) === armKey(properties.probe?.id ?? ""),
+          ),
           origin: { resource: balancer.id, reason: `rule ${rule.name} of load balancer ${balancer.name}` },
         },
       ];

@@ -8,6 +8,7 @@
  * it there. Everything that does not concern a frontend is left untracked.
  */
 
+import { faultReason } from "../../arm/faults.ts";
 import type { Origin, PolicyRule, Route } from "../../ir/network.ts";
 import {
   type Chain,
@@ -334,11 +335,11 @@ function ruleKey(rule: BalancingRule): MapElement["key"] {
 function ruleElement(rule: BalancingRule): MapElement {
   const key = ruleKey(rule);
   if (rule.healthy.length === 0) {
-    return {
-      key,
-      value: { verdict: "drop" },
-      origin: { ...rule.origin, reason: `${rule.origin.reason}: none of ${rule.poolSize} backends answers the health probe` },
-    };
+    const why = `none of ${rule.poolSize} backends answers the health probe`;
+    const { probeFault: fault } = rule;
+    const cause = fault === undefined ? {} : { resource: fault.id };
+    const reason = `${rule.origin.reason}: ${why}${fault === undefined ? "" : `: ${faultReason(fault)}`}`;
+    return { key, value: { verdict: "drop" }, origin: { ...rule.origin, ...cause, reason } };
   }
   return { key, value: { verdict: "goto", chain: pickName(rule) }, origin: rule.origin };
 }

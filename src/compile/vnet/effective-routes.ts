@@ -12,6 +12,7 @@ import { type Address, parseAddress } from "../../net/address.ts";
 import { comparePrefixes, mustPrefix, type Prefix, parsePrefix, prefixCovers } from "../../net/prefix.ts";
 import { isOpen, sitesInReach } from "../peerings.ts";
 import type { PeeringInfo, SiteInfo, SubnetInfo, VnetInfo } from "../topology.ts";
+import { explained } from "./lost-routes.ts";
 
 /** As `az network nic show-effective-route-table` names things. */
 export type EffectiveRoute = {
@@ -44,7 +45,7 @@ export function effectiveRoutes(vnet: VnetInfo, subnet: SubnetInfo | undefined):
     taken.add(route.prefix);
     return route;
   });
-  return routes.sort((a, b) => comparePrefixes(a.prefix, b.prefix) || a.state.localeCompare(b.state));
+  return [...explained(routes, subnet)].sort((a, b) => comparePrefixes(a.prefix, b.prefix) || a.state.localeCompare(b.state));
 }
 
 function systemRoutes(vnet: VnetInfo): EffectiveRoute[] {
@@ -108,7 +109,9 @@ function gatewayRoutes(vnet: VnetInfo, subnet: SubnetInfo | undefined): Effectiv
 function userRoutes(subnet: SubnetInfo | undefined): EffectiveRoute[] {
   const table = subnet?.routeTable;
   if (table === undefined) return [];
+  const lost = new Set(subnet?.lostRoutes.map(({ properties }) => properties.routeName.toLowerCase()));
   return table.properties.routes.flatMap((route): EffectiveRoute[] => {
+    if (lost.has(route.name.toLowerCase())) return [];
     const prefix = parsePrefix(route.properties.addressPrefix);
     if (prefix === undefined) return [];
     const { nextHopType, nextHopIpAddress } = route.properties;

@@ -1,0 +1,56 @@
+/**
+ * Faults: what is provoked to be broken in a lab, as resources beside Azure's. Controllers and front ends look at them and do what the real thing
+ * would; the resources that are hit stay as they are, so that taking a fault away mends everything.
+ */
+
+import { lastSegment } from "./names.ts";
+import type { ArmResource, Reference } from "./resources.ts";
+
+export type FaultProperties = {
+  /** ISO 8601: mended by itself then. */
+  readonly until?: string;
+} & (
+  | { readonly kind: "route"; readonly routeTable: Reference; readonly routeName: string }
+  /** A node's machine or another one. `machineName`: a node's computer name. */
+  | { readonly kind: "stop"; readonly virtualMachine: Reference; readonly machineName: string }
+  | { readonly kind: "probe"; readonly probe: Reference }
+  | { readonly kind: "snat"; readonly virtualMachine: Reference; readonly machineName: string }
+  | { readonly kind: "leak"; readonly managedCluster: Reference }
+  | { readonly kind: "site"; readonly site: Reference }
+  /** Both sides of it. */
+  | { readonly kind: "peering"; readonly peering: Reference }
+);
+
+export type Fault = ArmResource<"Drydock.Lab/faults", FaultProperties>;
+export type FaultKind = FaultProperties["kind"];
+/** Of one kind. */
+export type FaultOf<Kind extends FaultKind> = Fault & { readonly properties: { readonly kind: Kind } };
+
+/** What is broken: a sentence without a full stop. */
+export function faultText(properties: FaultProperties): string {
+  switch (properties.kind) {
+    case "route":
+      return `route ${properties.routeName} of ${lastSegment(properties.routeTable.id)} is not in effect`;
+    case "stop":
+      return `machine ${properties.machineName} is stopped`;
+    case "probe":
+      return `health probe ${lastSegment(properties.probe.id)} gets no answer`;
+    case "snat":
+      return `all source ports of ${properties.machineName} are taken`;
+    case "leak":
+      return `addresses of pods of ${lastSegment(properties.managedCluster.id)} are not given back`;
+    case "site":
+      return `the connection to site ${lastSegment(properties.site.id)} is cut`;
+    case "peering":
+      return `peering ${lastSegment(properties.peering.id)} is cut`;
+  }
+}
+
+/** As the reason of what a fault does: with its name, by which it is taken away. */
+export function faultReason({ name, properties }: Fault): string {
+  return `${faultText(properties)} (fault ${name})`;
+}
+
+export function isFault<Kind extends FaultKind>(fault: Fault, kind: Kind): fault is FaultOf<Kind> {
+  return fault.properties.kind === kind;
+}
