@@ -3,7 +3,8 @@
 import { readdirSync, readFileSync, type Stats, statSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { formatProblem, type Kept, type Problem } from "../documents/problem.ts";
-import { type OpenedLab, openLab } from "../lab/index.ts";
+import { hasErrors, openLab, type ReadLab, readLab } from "../lab/index.ts";
+import type { LabView } from "../lab/view.ts";
 import type { Style } from "../render/style.ts";
 import type { Context } from "./context.ts";
 import { Failure } from "./failure.ts";
@@ -88,17 +89,27 @@ function listFolder(context: Context, path: string): readonly string[] | undefin
   }
 }
 
-/** Reads and opens documents. Problems that are only warnings go to standard error; errors are a {@link Failure} with all of them. */
-export function openFiles(context: Context, paths: readonly string[]): OpenedLab & { readonly view: NonNullable<OpenedLab["view"]> } {
-  const opened = openLab(
+/** Reads documents. Problems that are only warnings go to standard error; errors are a {@link Failure} with all of them. */
+export function readFiles(context: Context, paths: readonly string[]): ReadLab {
+  return checked(context, paths, readLab);
+}
+
+/** {@link readFiles}, and what comes of them. */
+export function openFiles(context: Context, paths: readonly string[]): LabView {
+  const { view } = checked(context, paths, openLab);
+  if (view === undefined) throw new Error("documents without errors were not opened");
+  return view;
+}
+
+function checked<Lab extends ReadLab>(context: Context, paths: readonly string[], take: (...from: Parameters<typeof readLab>) => Lab): Lab {
+  const lab = take(
     paths.map((path) => readDocument(context, path)),
     (path, from) => readManifest(context, besides(from, path)),
     (path, from) => listFolder(context, besides(from, path)),
   );
-  const { view } = opened;
-  if (view === undefined) throw documentFailure(paths, opened.problems, context.errorStyle);
-  warn(context, opened.problems);
-  return { ...opened, view };
+  if (hasErrors(lab)) throw documentFailure(paths, lab.problems, context.errorStyle);
+  warn(context, lab.problems);
+  return lab;
 }
 
 export function warn(context: Context, problems: readonly Problem[]): void {

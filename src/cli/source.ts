@@ -17,7 +17,7 @@ export type SourceOptions = { readonly lab?: string; readonly file?: readonly st
 /** Documents if any are named, else the running lab. */
 export async function openSource(context: Context, options: SourceOptions, files: readonly string[] = []): Promise<Source> {
   const named = [...(options.file ?? []), ...files];
-  if (named.length > 0) return { view: openFiles(context, named).view };
+  if (named.length > 0) return { view: openFiles(context, named) };
   const live = await connect(context, options.lab);
   return { view: await live.view(), live };
 }

@@ -10,27 +10,41 @@ import { MemoryResources } from "../resources/memory.ts";
 import type { Key, Resource } from "../resources/resources.ts";
 import { LabView } from "./view.ts";
 
-export type OpenedLab = {
-  /** Absent when the documents have errors. */
-  readonly view?: LabView;
+/** What documents say, before anybody has done anything about it. */
+export type ReadLab = {
   readonly name: string;
-  /** What the documents say, before anybody has done anything about it. */
   readonly documents: readonly { readonly key: Key; readonly value: Resource }[];
   readonly problems: readonly Problem[];
   readonly kept: readonly Kept[];
+};
+
+export type OpenedLab = ReadLab & {
+  /** Absent when the documents have errors. */
+  readonly view?: LabView;
   /** Rounds until the controllers came to rest. */
   readonly rounds: number;
 };
+
+/** Reads documents, for somebody who runs what they say elsewhere. */
+export function readLab(files: readonly DocumentFile[], read: ReadFile, listFolder?: ListFolder): ReadLab {
+  const { name, resources: documents, problems, kept } = loadLab(files, read, listFolder);
+  return { name, documents, problems, kept };
+}
 
 /**
  * Reads documents, runs what Azure, AKS and Kubernetes do about them to the end, and compiles the result. What a running lab would have to measure
  * (do pods answer? do probes?) is assumed to go well.
  */
 export function openLab(files: readonly DocumentFile[], read: ReadFile, listFolder?: ListFolder): OpenedLab {
-  const { name, resources: desired, problems, kept } = loadLab(files, read, listFolder);
-  if (problems.some((problem) => problem.severity === "error")) return { name, documents: desired, problems, kept, rounds: 0 };
+  const lab = readLab(files, read, listFolder);
+  if (hasErrors(lab)) return { ...lab, rounds: 0 };
   const resources = new MemoryResources();
-  resources.apply(desired);
+  resources.apply(lab.documents);
   const rounds = settle(resources, [...controllers, ...assumptions], (writes) => resources.apply(writes));
-  return { view: new LabView(name, resources), name, documents: desired, problems, kept, rounds };
+  return { ...lab, view: new LabView(lab.name, resources), rounds };
+}
+
+/** Then nothing may be done with it. */
+export function hasErrors({ problems }: ReadLab): boolean {
+  return problems.some((problem) => problem.severity === "error");
 }

@@ -171,8 +171,11 @@ async function start(options: LaunchOptions, paths: LabPaths, lock: number, unsh
       throw explainEnd(said, paths);
     }
     try {
-      await client.status();
-      break;
+      // Before there is a socket there is nobody to ask.
+      if (existsSync(paths.socket)) {
+        await client.status();
+        break;
+      }
     } catch (error) {
       if (!(error instanceof ControlError)) throw error;
     }

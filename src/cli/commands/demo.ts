@@ -12,7 +12,7 @@ import { journeys, type LegId, legsOf } from "../demo/journeys.ts";
 import { type Measured, measure, medianRoundTrip } from "../demo/measure.ts";
 import { legText } from "../demo/report.ts";
 import { Failure } from "../failure.ts";
-import { openFiles } from "../files.ts";
+import { readFiles } from "../files.ts";
 import type { Live } from "../live.ts";
 import { type OutputOptions, outputOption, print } from "../output.ts";
 import { Progress } from "../progress.ts";
@@ -72,7 +72,7 @@ export function demoCommand(context: Context): Command {
 
 async function start(context: Context, name: string, progress: Progress): Promise<Live> {
   const file = fileURLToPath(new URL("../examples/two-options/lab.yaml", import.meta.url));
-  const { documents } = openFiles(context, [file]);
+  const { documents } = readFiles(context, [file]);
   // Addresses of an earlier demonstration would make this one differ from its description.
   await purgeLab(context, name);
   return (await launchLab(context, { name, documents, foreground: false }, (text) => progress.update(text))).live;

@@ -3,7 +3,7 @@ import { command, type LabOptions, labOption } from "../command.ts";
 import { connect, launchLab, runningLabs, stateOf } from "../connect.ts";
 import type { Context } from "../context.ts";
 import { Failure } from "../failure.ts";
-import { openFiles, renderKept } from "../files.ts";
+import { readFiles, renderKept } from "../files.ts";
 import type { Live } from "../live.ts";
 import { Progress } from "../progress.ts";
 import { statusText } from "./status.ts";
@@ -22,7 +22,7 @@ export function upCommand(context: Context): Command {
     .option("--name <name>", "another name for the lab than its file gives it")
     .action(async (files: readonly string[]) => {
       const options = made.opts<Options>();
-      const { documents, kept, ...opened } = openFiles(context, files);
+      const { documents, kept, ...opened } = readFiles(context, files);
       const name = options.name ?? opened.name;
       const running = (await runningLabs(context)).find((lab) => lab.name === name);
       if (running !== undefined) {
@@ -76,7 +76,7 @@ export function applyCommand(context: Context): Command {
     )
     .action(async (files: readonly string[]) => {
       const options = made.opts<LabOptions>();
-      const { documents, kept, ...opened } = openFiles(context, files);
+      const { documents, kept, ...opened } = readFiles(context, files);
       const live = await connect(context, options.lab ?? opened.name);
       const progress = new Progress(context);
       try {
