@@ -25,6 +25,9 @@ export type Range = { readonly min: number; readonly max: number; readonly sourc
 /** The first Kubernetes version for which a cluster without a network option gets Azure CNI Overlay. */
 export const overlayDefaultVersion = "1.30";
 
+/** The first one that can move to Azure CNI Overlay in place. AKS docs: update-azure-cni (1.22 in earlier text). */
+export const overlayMoveVersion = "1.27";
+
 /** The first one that has static blocks of a pod subnet. AKS docs: concepts-network-azure-cni-pod-subnet. */
 export const staticBlockVersion = "1.28";
 

@@ -3,7 +3,8 @@
 import { parseAddress } from "../net/address.ts";
 import { type Prefix, parsePrefix, prefixContains, prefixCovers } from "../net/prefix.ts";
 import { lastSegment, segmentAfter, subnetTag } from "./names.ts";
-import { isOverlayProfile } from "./network-option.ts";
+import { isOverlayProfile, networkOption, optionNames } from "./network-option.ts";
+import { isOverlayMove, overlayMoveDocs, overlayMoveProblems } from "./overlay-move.ts";
 import type { AgentPool, AzureResource, ManagedCluster, NetworkProfile, Subnet } from "./resources.ts";
 import { refusedOutboundChange } from "./rules/outbound.ts";
 import type { ArmProblem, PropertyPath } from "./rules/problem.ts";
@@ -32,7 +33,7 @@ export function refusedTransitions(current: readonly AzureResource[], next: read
     const before = now.cluster(cluster.id);
     if (before === undefined) continue;
     problems.push(
-      ...clusterChanges(before, cluster),
+      ...clusterChanges(now, wanted, before, cluster),
       ...outboundChanges(wanted, before, cluster),
       ...poolChanges(now, wanted, cluster),
       ...tableChanges(now, wanted, cluster),
@@ -66,8 +67,10 @@ function written(value: unknown): string {
   return value === undefined ? "nothing" : String(value);
 }
 
-function clusterChanges(before: ManagedCluster, after: ManagedCluster): ArmProblem[] {
+function clusterChanges(now: AzureView, next: AzureView, before: ManagedCluster, after: ManagedCluster): ArmProblem[] {
   const problems: ArmProblem[] = [];
+  const option = networkOption(before.properties.networkProfile, now.poolsOf(before));
+  const nextOption = networkOption(after.properties.networkProfile, next.poolsOf(after));
   const [old, wanted] = [before.properties.networkProfile, after.properties.networkProfile];
   const compare = (property: PropertyPath, from: unknown, to: unknown, rule: Rule) => {
     if (from !== to) problems.push(changed(after.id, property, from, to, rule));
@@ -75,9 +78,13 @@ function clusterChanges(before: ManagedCluster, after: ManagedCluster): ArmProbl
   const profile = (name: keyof typeof old, rule: Rule) => compare(["networkProfile", name], old[name], wanted[name], rule);
 
   if (old.networkPlugin !== wanted.networkPlugin || old.networkPluginMode !== wanted.networkPluginMode) {
-    const inPlace = `the only way in place is from ${old.networkPlugin === "kubenet" ? "kubenet" : "Azure CNI with node subnet"} to Azure CNI Overlay, and that move is not modelled yet`;
-    profile("networkPlugin", { message: `the network option is fixed; ${inPlace}`, source: "aks:update-azure-cni.md", fix: rebuild });
-    profile("networkPluginMode", { message: `the network option is fixed; ${inPlace}`, source: "aks:update-azure-cni.md", fix: rebuild });
+    if (isOverlayMove(option, nextOption)) {
+      problems.push(...overlayMoveProblems(before, after, next.labs[0]?.properties.rules ?? "current"));
+    } else {
+      const message = `the network option is fixed; the only ways in place are from ${optionNames.kubenet} and from ${optionNames.nodeSubnet} to ${optionNames.overlay}, and never back`;
+      profile("networkPlugin", { message, source: overlayMoveDocs, fix: rebuild });
+      profile("networkPluginMode", { message, source: overlayMoveDocs, fix: rebuild });
+    }
   } else {
     if (!isGrowth(old, wanted)) {
       const why = isOverlayProfile(old)
@@ -146,7 +153,11 @@ function poolChanges(now: AzureView, wanted: AzureView, cluster: ManagedCluster)
       const isSame = name === "vnetSubnetID" || name === "podSubnetID" ? sameId(String(from), String(to)) : from === to;
       if (!isSame) problems.push(changed(pool.id, [name], shown(from), shown(to), rule));
     };
-    compare("maxPods", { message: "max pods per node are fixed when a pool is made", source: planning, fix: newPool });
+    compare("maxPods", {
+      message: "max pods per node are fixed when a pool is made",
+      source: planning,
+      fix: `write maxPods: ${before.properties.maxPods}; or ${newPool}`,
+    });
     compare("vnetSubnetID", { message: "a pool stays in its subnet", source: "aks:node-pool-unique-subnet.md", fix: newPool }, (value) =>
       subnetLabel(String(value)),
     );

@@ -19,6 +19,7 @@ import { nodeLifecycle } from "./node-lifecycle.ts";
 import { nodeNetworks } from "./node-networks.ts";
 import { nodePools } from "./node-pools.ts";
 import { nodes } from "./nodes.ts";
+import { overlayMove } from "./overlay-move.ts";
 import { peerings } from "./peerings.ts";
 import { podAddresses } from "./pod-addresses.ts";
 import { podGarbage } from "./pod-garbage.ts";
@@ -40,6 +41,7 @@ export const controllers: readonly Controller[] = [
   peerings,
   virtualMachines,
   nodePools,
+  overlayMove,
   nodes,
   routeTables,
   nodeRoutes,

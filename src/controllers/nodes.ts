@@ -24,6 +24,8 @@ import { getArm, getKube, isKubenet, isOverlay, keyOf, listArm, listKube, poolsO
 const nodeMask = 24;
 const cidrNotAvailable = "CIDRNotAvailable";
 
+/** Of nodes that are set up for Azure CNI Overlay. */
+export const overlayLabel = { key: "kubernetes.azure.com/podnetwork-type", value: "overlay" } as const;
 export const networkUnavailableTaint: Taint = { key: "node.kubernetes.io/network-unavailable", effect: "NoSchedule" };
 export const noRouteCreated: Condition = {
   type: "NetworkUnavailable",
@@ -107,6 +109,7 @@ function nodeOf(
   if (address === undefined) return undefined;
   const name = machine.properties.osProfile.computerName;
   const labels = {
+    ...(before === undefined && isOverlay(cluster) ? { [overlayLabel.key]: overlayLabel.value } : {}),
     ...before?.metadata.labels,
     "kubernetes.io/hostname": name,
     "kubernetes.io/os": pool.properties.osType.toLowerCase(),
@@ -182,7 +185,9 @@ class NodePrefixes {
     this.count = podCidr === undefined || network === undefined ? 0 : Math.floor(2 ** (nodeMask - lengthOf(podCidr)));
     for (const node of existing) if (node.spec.podCIDR !== undefined) this.#used.add(this.#indexOf(node.spec.podCIDR));
     this.last = lastGiven(resources, ipamStateId(cluster, "node-cidrs"));
-    this.#next = this.last === undefined ? 0 : this.#indexOf(this.last) + 1;
+    // A cluster that moved to an overlay may have another range than before.
+    const last = this.last === undefined ? -1 : this.#indexOf(this.last);
+    this.#next = last >= 0 && last < this.count ? last + 1 : 0;
   }
 
   take(): string | undefined {

@@ -70,6 +70,21 @@ describe("refused", () => {
       "PropertyChangeNotAllowed clusters[0].networkPlugin",
     ],
     [
+      "a move to an overlay with an old Kubernetes",
+      [["networkPlugin: kubenet, subnet: v/k", "networkPlugin: azure, networkPluginMode: overlay, kubernetesVersion: 1.26, subnet: v/k"]],
+      "PropertyChangeNotAllowed clusters[0].kubernetesVersion",
+    ],
+    [
+      "a move to an overlay that leaves maxPods out",
+      [
+        [
+          "name: f, networkPlugin: azure, subnet: v/f, pools: [{ name: np1, count: 2, maxPods: 30 }]",
+          "name: f, networkPlugin: azure, networkPluginMode: overlay, subnet: v/f, pools: [{ name: np1, count: 2 }]",
+        ],
+      ],
+      "PropertyChangeNotAllowed clusters[1].pools[0].maxPods",
+    ],
+    [
       "an overlay's pod CIDR to another range",
       [["podCidr: 10.250.0.0/16", "podCidr: 10.251.0.0/16"]],
       "PropertyChangeNotAllowed clusters[2].podCidr",
@@ -165,6 +180,31 @@ describe("refused", () => {
   test("says what to do instead, without the documents too", () => {
     const { next } = change([["10.244.0.0/16", "10.245.0.0/16"]]);
     expect(checkTransition(current, next.resources).map(formatProblem).join("\n")).toMatchSnapshot();
+  });
+});
+
+describe("a move to an overlay", () => {
+  const toOverlay: [string, string] = [
+    "networkPlugin: kubenet, subnet: v/k",
+    "networkPlugin: azure, networkPluginMode: overlay, subnet: v/k",
+  ];
+
+  test("is allowed, and says what it costs", () => {
+    const { problems } = change([toOverlay]);
+    expect(problems.map(({ code, severity, path }) => `${severity} ${code} ${path}`)).toEqual([
+      "warning AllNodesReimaged clusters[0].networkPlugin",
+    ]);
+    expect(problems[0]?.message).toMatch(
+      /^cluster k moves to Azure CNI Overlay, and there is no way back\. Its 2 nodes are re-imaged all at once; 3 pods are made anew .* ends: default\/single \(10\.244\.\d\.\d\), /,
+    );
+  });
+
+  test("is refused while the cluster has its own ip-masq-agent configuration", () => {
+    const map =
+      "immutable: true\ndata: { a: b }\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: { name: azure-ip-masq-agent-config, namespace: kube-system }\ndata: { ip-masq-agent: 'masqLinkLocal: true' }";
+    const { problems } = change([toOverlay], [["immutable: true\ndata: { a: b }", map]]);
+    expect(problems.map(({ code, severity }) => `${severity} ${code}`)).toEqual(["error PropertyChangeNotAllowed"]);
+    expect(problems[0]?.message).toContain("kube-system/azure-ip-masq-agent-config");
   });
 });
 

@@ -1,10 +1,15 @@
 /** May a running lab become what the new documents say? Azure's and Kubernetes' rules of what cannot be changed, with places where they are known. */
 
-import type { AzureResource } from "../arm/resources.ts";
+import { isOverlayProfile, optionNames } from "../arm/network-option.ts";
+import { overlayMoveDocs } from "../arm/overlay-move.ts";
+import type { AzureResource, ManagedCluster } from "../arm/resources.ts";
 import { checkAzure } from "../arm/rules/index.ts";
+import type { ArmProblem } from "../arm/rules/problem.ts";
 import { refusedTransitions } from "../arm/transition.ts";
+import { masqueradeNamespace, userMasqueradeMap } from "../kube/ip-masq-agent.ts";
+import type { KubeObject } from "../kube/objects.ts";
 import { refusedChanges } from "../kube/transition.ts";
-import { armBucket, armKey, bucketOf, type Key, type Resource, type Resources } from "../resources/resources.ts";
+import { armBucket, armKey, bucketOf, type Key, kubeBucket, kubeKey, type Resource, type Resources } from "../resources/resources.ts";
 import type { DocumentPlace } from "./index.ts";
 import { formatPath, type Problem } from "./problem.ts";
 
@@ -32,6 +37,10 @@ export function checkTransition(
     if (before === undefined || isAzure(before) || isAzure(value)) continue;
     for (const { path, reason, known: _known, ...problem } of refusedChanges(before, value)) add(key, path, { ...problem, code: reason });
   }
+  // What a move costs is of interest when it can be made.
+  for (const { id, property, ...problem } of moveFindings(current, next)) {
+    if (problem.severity === "error" || !problems.some(({ severity }) => severity === "error")) add(id.toLowerCase(), property, problem);
+  }
   return problems;
 }
 
@@ -42,6 +51,57 @@ export function checkChange(documents: Next, changed: AzureResource): readonly P
   return checkAzure(azure.map((value) => (armKey(value.id) === armKey(changed.id) ? changed : value)))
     .filter((problem) => !before.has(problem.message))
     .map(({ id, property, ...problem }) => ({ ...problem, file: "running lab", path: `${nameOf(id)}: ${formatPath(property)}` }));
+}
+
+/** What a cluster that moves to Azure CNI Overlay in place loses, and what of Kubernetes' objects is in its way. */
+function moveFindings(current: Resources, next: Next): readonly ArmProblem[] {
+  return next.flatMap(({ key, value }): ArmProblem[] => {
+    const before = current.get(key);
+    if (!isCluster(value) || before === undefined || !isCluster(before)) return [];
+    if (isOverlayProfile(before.properties.networkProfile) || !isOverlayProfile(value.properties.networkProfile)) return [];
+    const place = { id: value.id, property: ["networkProfile", "networkPlugin"] } as const;
+    const masquerade = kubeKey(value.name, "ConfigMap", masqueradeNamespace, userMasqueradeMap);
+    if (current.get(masquerade) !== undefined || next.some((one) => one.key === masquerade)) {
+      return [
+        {
+          ...place,
+          code: "PropertyChangeNotAllowed",
+          severity: "error",
+          message: `cluster ${value.name} cannot move to ${optionNames.overlay} in place: it has a ConfigMap ${masqueradeNamespace}/${userMasqueradeMap}`,
+          source: `${overlayMoveDocs}; chg:2025-01-30`,
+          fix: "take the ConfigMap out and apply, then move",
+        },
+      ];
+    }
+    const pods = current.list(kubeBucket(value.name, "Pod")).flatMap((pod) => ("metadata" in pod ? addressOf(pod) : []));
+    const shown = pods.length <= mostShown ? pods : [...pods.slice(0, mostShown), `${pods.length - mostShown} more`];
+    const nodes = current.list(kubeBucket(value.name, "Node")).length;
+    return [
+      {
+        ...place,
+        code: "AllNodesReimaged",
+        severity: "warning",
+        message: `cluster ${value.name} moves to ${optionNames.overlay}, and there is no way back. Its ${nodes} nodes are re-imaged all at once; ${pods.length} pods are made anew with other addresses, and every connection of theirs ends: ${shown.join(", ")}`,
+        source: overlayMoveDocs,
+        fix: "plan for the whole cluster being away at once; a pool cannot move by itself",
+      },
+    ];
+  });
+}
+
+/** Pods that a message names. */
+const mostShown = 8;
+
+/** `default/web-0 (10.244.0.2)`, of a pod with an address. */
+function addressOf(pod: KubeObject): string[] {
+  const { namespace, name } = pod.metadata;
+  const address =
+    "status" in pod && typeof pod.status === "object" && pod.status !== null && "podIP" in pod.status ? pod.status.podIP : undefined;
+  return typeof address === "string" ? [`${namespace ?? ""}/${name} (${address})`] : [];
+}
+
+function isCluster(value: Resource): value is ManagedCluster {
+  return "type" in value && value.type === "Microsoft.ContainerService/managedClusters";
 }
 
 const azureTypes = [
