@@ -1,5 +1,7 @@
 /** The fabric between VNets, in the kernel and in the tracer: peering, gateways and their sites. */
 
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Kernel } from "../../src/kernel/index.ts";
 import { expectationText, observationText } from "../../src/lab/check.ts";
@@ -227,6 +229,28 @@ describe("a firewall that sees one direction only", () => {
     expect(path?.return?.decidedBy).toMatchObject({
       host: "vm/fw",
       origin: { reason: "firewall fw knows no flow that the packet belongs to: it has not seen how the flow began" },
+    });
+  });
+});
+
+const example = (name: string): LabText => {
+  const folder = join(import.meta.dirname, "../../examples", name);
+  const manifests = Object.fromEntries(readdirSync(folder).map((file) => [file, readFileSync(join(folder, file), "utf8")]));
+  return { lab: manifests["lab.yaml"] ?? "", manifests };
+};
+
+describe("examples", () => {
+  test("asymmetric-firewall", async () => {
+    const results = await run(
+      example("asymmetric-firewall"),
+      ["vm/app > vm/routed:443", "vm/routed > vm/app:443", "vm/shared > vm/app:443", "vm/app > vm/shared:53/udp"],
+      "those",
+    );
+    expect(results).toEqual({
+      "vm/app > vm/routed:443": answered("vm/routed", "10.1.1.4"),
+      "vm/routed > vm/app:443": answered("vm/app", "10.0.3.4"),
+      "vm/shared > vm/app:443": expect.stringMatching(/^asymmetric, .*; timeout$/),
+      "vm/app > vm/shared:53/udp": answered("vm/shared", "10.1.1.4"),
     });
   });
 });
