@@ -253,4 +253,28 @@ describe("examples", () => {
       "vm/app > vm/shared:53/udp": answered("vm/shared", "10.1.1.4"),
     });
   });
+
+  test("hub-and-spoke", async () => {
+    const results = await run(example("hub-and-spoke"), [
+      "shop:default/pod/web* > vm/db:5432",
+      "shop:default/pod/web* > internet/partner:443",
+      "shop:default/pod/web* > internet/partner:80",
+      "shop:default/pod/web* > site/hq/erp:443",
+      "site/hq/erp > vm/db:5432",
+      "vm/db > site/hq/erp:443",
+      "vm/db > shop:default/svc/internal:80",
+      "internet/partner > shop:default/svc/ingress:80",
+    ]);
+    expect(results).toEqual({
+      "shop:default/pod/web* > vm/db:5432": answered("vm/db", "10.1.0.\\d+"),
+      "shop:default/pod/web* > internet/partner:443": answered("internet/partner", "198.18.0.\\d+"),
+      "shop:default/pod/web* > internet/partner:80": lost,
+      "shop:default/pod/web* > site/hq/erp:443": answered("site/hq/erp", "10.1.0.\\d+"),
+      "site/hq/erp > vm/db:5432": answered("vm/db", "192.168.10.5"),
+      "vm/db > site/hq/erp:443": lost,
+      "vm/db > shop:default/svc/internal:80": lost,
+      // In by the load balancer, out by the firewall.
+      "internet/partner > shop:default/svc/ingress:80": expect.stringMatching(/^asymmetric, .*; timeout$/),
+    });
+  });
 });
