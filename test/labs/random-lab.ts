@@ -138,7 +138,7 @@ function randomPeerings(chance: Chance, vnets: number, sites: string[]): readonl
 }
 
 /**
- * A machine of v0 that forwards, a router without a memory; a machine in each VNet in a subnet whose routes lead there, for some destinations, by peering
+ * A machine of v0 that forwards, mostly as a firewall; a machine in each VNet in a subnet whose routes lead there, for some destinations, by peering
  * too; and sometimes what comes in by v0's gateway.
  */
 function randomRouter(chance: Chance, sites: readonly string[]) {
@@ -152,10 +152,17 @@ function randomRouter(chance: Chance, sites: readonly string[]) {
       .map((prefix, index) => `{ name: r${index}, addressPrefix: ${prefix}, nextHopType: VirtualAppliance, nextHopIpAddress: ${address} }`)
       .join(", ");
   };
+  const rule = (index: number) =>
+    `{ name: r${index}, action: ${pick(["Allow", "Deny"])}, protocols: [${pick(["TCP", "UDP", "ICMP", "Any"])}], sourceAddresses: ["${pick(["*", "10.40.0.0/16", "10.41.212.4"])}"], destinationPorts: ["${pick(["*", "1-100", "443"])}"] }`;
+  const rules = Array.from({ length: chance.below(3) }, (_, index) => rule(index)).join(", ");
+  const firewall =
+    chance.below(3) === 0
+      ? ""
+      : `, firewall: { defaultAction: ${pick(["Allow", "Deny"])}, snat: ${pick(["internet", "all", "none"])}, rules: [${rules}] }`;
   const hasGateway = sites.some((site) => site.includes("network: v0,")) && chance.below(2) === 0;
   const propagation = () => (chance.below(3) === 0 ? ", disableBgpRoutePropagation: true" : "");
   return {
-    machine: `  - { name: router, subnet: v0/r, address: ${address}, enableIPForwarding: ${pick(["true", "true", "true", "false"])} }`,
+    machine: `  - { name: router, subnet: v0/r, address: ${address}, enableIPForwarding: ${pick(["true", "true", "true", "false"])}${firewall} }`,
     subnetsOf: (vnet: number) => [
       `{ name: s, prefix: 10.${40 + vnet}.212.0/28 }`,
       ...(vnet === 0 ? [`{ name: r, prefix: 10.40.213.0/28 }`] : []),
