@@ -95,10 +95,10 @@ export function readFiles(context: Context, paths: readonly string[]): ReadLab {
 }
 
 /** {@link readFiles}, and what comes of them. */
-export function openFiles(context: Context, paths: readonly string[]): LabView {
-  const { view } = checked(context, paths, openLab);
+export function openFiles(context: Context, paths: readonly string[]): { readonly view: LabView; readonly kept: readonly Kept[] } {
+  const { view, kept } = checked(context, paths, openLab);
   if (view === undefined) throw new Error("documents without errors were not opened");
-  return view;
+  return { view, kept };
 }
 
 function checked<Lab extends ReadLab>(context: Context, paths: readonly string[], take: (...from: Parameters<typeof readLab>) => Lab): Lab {
@@ -135,5 +135,5 @@ export function renderKept(kept: readonly Kept[], style: Style): string {
   const byKind = new Map<string, number>();
   for (const { kind } of kept) byKind.set(kind, (byKind.get(kind) ?? 0) + 1);
   const list = [...byKind].map(([kind, count]) => (count === 1 ? kind : `${count} ${kind}`)).join(", ");
-  return style.dim(`kept, no effect on the network: ${list}\n`);
+  return style.dim(`kept, no effect on the network: ${list} ('drydock show kept FILE' says why)\n`);
 }

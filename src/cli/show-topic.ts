@@ -1,5 +1,6 @@
 /** One thing that `show` shows. */
 
+import type { Kept } from "../documents/index.ts";
 import type { LabView } from "../lab/view.ts";
 import type { Style } from "../render/style.ts";
 import type { Example } from "./command.ts";
@@ -9,6 +10,8 @@ export type TopicInput = {
   readonly view: LabView;
   /** Present when the lab is running. */
   readonly live?: Live;
+  /** Present for documents: objects that change no packet's way. */
+  readonly kept?: readonly Kept[];
   /** The topic's argument, if it was given. */
   readonly argument?: string;
   readonly cluster?: string;

@@ -1,5 +1,6 @@
 /** Where a command takes the lab from: documents, or the daemon of a running lab. The commands are the same for both. */
 
+import type { Kept } from "../documents/index.ts";
 import type { LabView } from "../lab/view.ts";
 import { connect } from "./connect.ts";
 import type { Context } from "./context.ts";
@@ -10,6 +11,8 @@ export type Source = {
   readonly view: LabView;
   /** Absent for documents. */
   readonly live?: Live;
+  /** Of documents: objects that change no packet's way. */
+  readonly kept?: readonly Kept[];
 };
 
 export type SourceOptions = { readonly lab?: string; readonly file?: readonly string[] };
@@ -17,7 +20,7 @@ export type SourceOptions = { readonly lab?: string; readonly file?: readonly st
 /** Documents if any are named, else the running lab. */
 export async function openSource(context: Context, options: SourceOptions, files: readonly string[] = []): Promise<Source> {
   const named = [...(options.file ?? []), ...files];
-  if (named.length > 0) return { view: openFiles(context, named) };
+  if (named.length > 0) return openFiles(context, named);
   const live = await connect(context, options.lab);
   return { view: await live.view(), live };
 }

@@ -1,6 +1,7 @@
 /** What answers on machines and pods: stand-ins on the ports that they declare. */
 
 import type { Listener, Origin } from "../ir/network.ts";
+import { runningContainers } from "../kube/containers.ts";
 import type { Pod } from "../kube/objects.ts";
 import type { Address } from "../net/address.ts";
 import { parsePortSpec } from "../net/ports.ts";
@@ -16,7 +17,7 @@ export function listenersOf(listen: readonly string[], as: string, origin: Origi
 /** Stand-ins on the container ports of a pod, TCP and UDP. `address` for pods that share the node's. */
 export function podListeners(pod: Pod, as: string, origin: Origin, address?: Address): Listener[] {
   const seen = new Set<string>();
-  return pod.spec.containers.flatMap((container) =>
+  return runningContainers(pod.spec).flatMap((container) =>
     (container.ports ?? []).flatMap((port): Listener[] => {
       const protocol = port.protocol === "UDP" ? "udp" : "tcp";
       const key = `${protocol}/${port.containerPort}`;

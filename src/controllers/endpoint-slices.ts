@@ -4,6 +4,7 @@
  */
 
 import type { ManagedCluster } from "../arm/resources.ts";
+import { runningContainers } from "../kube/containers.ts";
 import { safeSuffix, uidOf } from "../kube/identity.ts";
 import type { EndpointSlice, Pod, Service, ServicePort } from "../kube/objects.ts";
 import { perCluster } from "./memo.ts";
@@ -134,7 +135,7 @@ function endpointOf(service: Service, pod: Pod): Endpoint | undefined {
 function targetPort(port: ServicePort, pod: Pod): number | undefined {
   const target = port.targetPort ?? port.port;
   if (typeof target === "number") return target;
-  for (const container of pod.spec.containers) {
+  for (const container of runningContainers(pod.spec)) {
     for (const declared of container.ports ?? []) {
       if (declared.name === target && (declared.protocol ?? "TCP") === (port.protocol ?? "TCP")) return declared.containerPort;
     }

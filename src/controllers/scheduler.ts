@@ -7,6 +7,7 @@
  * No resource requests, no preferences: a lab's nodes have room for `maxPods` pods, whatever they ask for.
  */
 
+import { runningContainers } from "../kube/containers.ts";
 import type { Node, Pod, PodSpec } from "../kube/objects.ts";
 import { syncWarnings, type Warning } from "./events.ts";
 import { perCluster } from "./memo.ts";
@@ -201,7 +202,7 @@ function hostPortsOf(spec: PodSpec): readonly string[] {
   const known = spec.hostNetwork === true ? hostNetworkPorts : hostPorts;
   let ports = known.get(spec.containers);
   if (ports === undefined) {
-    ports = spec.containers.flatMap((container) =>
+    ports = runningContainers(spec).flatMap((container) =>
       (container.ports ?? []).flatMap((port) => {
         const number = port.hostPort ?? (spec.hostNetwork === true ? port.containerPort : undefined);
         return number === undefined ? [] : [`${number}/${port.protocol ?? "TCP"}`];

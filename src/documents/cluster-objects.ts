@@ -1,5 +1,6 @@
 /** The objects of one cluster's manifests together: what none of them shows alone. */
 
+import { runningContainers } from "../kube/containers.ts";
 import { builtInNamespaces } from "../kube/kinds/index.ts";
 import type { ClusterFacts } from "../kube/kinds/kind.ts";
 import type { Pod, ReplicaSpec, Service } from "../kube/objects.ts";
@@ -193,7 +194,7 @@ class Templates {
       const entry: Template = {
         owner: `${object.kind} ${object.metadata.name}`,
         labels,
-        listens: template.spec.containers.flatMap((container) =>
+        listens: runningContainers(template.spec).flatMap((container) =>
           (container.ports ?? []).flatMap(({ containerPort, name, protocol = "TCP" }) => [
             `number ${containerPort}/${protocol}`,
             ...(name === undefined ? [] : [`string ${name}/${protocol}`]),

@@ -26,6 +26,33 @@ describe("public manifests load unmodified", () => {
   }
 });
 
+describe("what charts and exports are made of is read: every field, every kind, lists, anchors, empty documents", () => {
+  const folder = "test/fixtures/manifests/made/";
+  const text = readdirSync(folder)
+    .sort()
+    .map((name) => readFileSync(folder + name, "utf8"))
+    .join("---\n");
+  const lab = loadManifest(text);
+  test("nothing is refused", () => {
+    expect(lab.problems.map(({ severity, code, path }) => `${severity} ${code} ${path}`)).toEqual([
+      "warning NotModelled spec.template.spec.hostAliases",
+      "warning NotModelled spec.template.spec.topologySpreadConstraints[1]",
+      "warning NoController kind",
+    ]);
+  });
+  test("what changes no packet's way is kept by name", () => {
+    const kinds = lab.kept.map(({ kind, name }) => `${kind} ${name}`);
+    expect(kinds).toEqual(
+      expect.arrayContaining(["Job migrate", "CronJob nightly", "Ingress api", "Widget w", "HorizontalPodAutoscaler api"]),
+    );
+    for (const { why } of lab.kept) expect(why).toMatch(/\w/);
+  });
+  test("Windows line ends and a byte order mark change nothing", () => {
+    const windows = loadManifest(`\ufeff${text.replaceAll("\n", "\r\n")}`);
+    expect(windows.resources.map(({ key }) => key)).toEqual(lab.resources.map(({ key }) => key));
+  });
+});
+
 /** Each breaks one rule, and is told so once, with Kubernetes' reason. */
 const refusals: readonly (readonly [name: string, manifest: string, problem: string])[] = [
   ["no kind", "apiVersion: v1\nmetadata: { name: a }", "FieldValueRequired kind"],
@@ -102,11 +129,6 @@ const refusals: readonly (readonly [name: string, manifest: string, problem: str
     "a number as environment",
     container("env: [{ name: A, value: 80 }]"),
     "FieldValueTypeInvalid spec.template.spec.containers[0].env[0].value",
-  ],
-  [
-    "host aliases",
-    pod("hostAliases: [{ ip: 1.2.3.4, hostnames: [a] }], containers: [{ name: c, image: i }]"),
-    "NotModelled spec.template.spec.hostAliases",
   ],
   [
     "a restart policy",
@@ -208,7 +230,6 @@ const refusals: readonly (readonly [name: string, manifest: string, problem: str
   ["a ConfigMap of numbers", object("ConfigMap", "v1", "data: { a: 5 }"), "FieldValueTypeInvalid data.a"],
   ...(
     [
-      ["Ingress", "networking.k8s.io/v1"],
       ["EndpointSlice", "discovery.k8s.io/v1"],
       ["Endpoints", "v1"],
       ["Node", "v1"],
@@ -339,6 +360,12 @@ describe("warned of, and brought up", () => {
       ),
       "NotModelled spec.template.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution",
     ],
+    [
+      "names of a pod's own",
+      pod("hostAliases: [{ ip: 1.2.3.4, hostnames: [a] }], containers: [{ name: c, image: i }]"),
+      "NotModelled spec.template.spec.hostAliases",
+    ],
+    ["an Ingress", object("Ingress", "networking.k8s.io/v1"), "NoController kind"],
     [
       "a masquerade configuration that is ignored",
       "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: azure-ip-masq-agent-config, namespace: kube-system }\ndata: { ip-masq-agent: 'nonMasqueradeCIDRs: [ten]' }",

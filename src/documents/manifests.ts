@@ -95,6 +95,15 @@ function readObject(source: Source, tree: Tree, path: Path, context: Context, de
   switch (treatment.treatment) {
     case "kept":
       keep(treatment.why);
+      if (treatment.warning !== undefined) {
+        report(["kind"], {
+          code: "NoController",
+          severity: "warning",
+          value: kind,
+          message: `${kind} ${formatValue(name)}: ${treatment.warning}`,
+          ...(treatment.fix === undefined ? {} : { fix: treatment.fix }),
+        });
+      }
       return;
     case "refused":
       report(["kind"], {

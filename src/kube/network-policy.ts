@@ -3,6 +3,7 @@
  * (k8sdoc: concepts/services-networking/network-policies). Text for people is made here, too, so that all who name a rule name it alike.
  */
 
+import { runningContainers } from "./containers.ts";
 import type { LabelSelector, Labels, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicyRule, Pod } from "./objects.ts";
 import { selectorText, selects } from "./selectors.ts";
 
@@ -61,7 +62,7 @@ export function namespaceLabels(name: string, labels: Labels | undefined): Label
 
 /** The numbers that a pod gives to a port's name, for one protocol. */
 export function numbersOf(pod: Pod, name: string, protocol: string): readonly number[] {
-  const found = pod.spec.containers
+  const found = runningContainers(pod.spec)
     .flatMap((container) => container.ports ?? [])
     .filter((port) => port.name === name && (port.protocol ?? "TCP") === protocol)
     .map((port) => port.containerPort);

@@ -44,7 +44,13 @@ export type ContainerPort = {
   readonly protocol?: "TCP" | "UDP" | "SCTP";
 };
 
-export type Container = { readonly name: string; readonly image?: string; readonly ports?: readonly ContainerPort[] };
+export type Container = {
+  readonly name: string;
+  readonly image?: string;
+  readonly ports?: readonly ContainerPort[];
+  /** Of an init container: `Always` makes it a sidecar, which goes on running beside the others. */
+  readonly restartPolicy?: string;
+};
 
 export type Toleration = {
   readonly key?: string;

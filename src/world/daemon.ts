@@ -15,6 +15,7 @@ import { podIndex } from "../controllers/pod-index.ts";
 import { checkChange, checkTransition, type Problem } from "../documents/index.ts";
 import type { HostName, Listener, Network } from "../ir/network.ts";
 import { type ApplyError, Kernel, type ObservedHost } from "../kernel/index.ts";
+import { runningContainers } from "../kube/containers.ts";
 import type { EndpointSlice, Node, Pod, Service } from "../kube/objects.ts";
 import { type Address, parseAddress } from "../net/address.ts";
 import { armBucket, armKey, type Key, kubeBucket, kubeKey, type Resources, type Write } from "../resources/resources.ts";
@@ -456,8 +457,9 @@ type Unready = { readonly key: Key; readonly pod: Pod; readonly address: Address
 
 /** What kubelet would ask, from the node: the first TCP port. A pod without one has nothing to be asked. */
 function tcpPortOf(pod: Pod): number | undefined {
-  return pod.spec.containers.flatMap((container) => container.ports ?? []).find((candidate) => (candidate.protocol ?? "TCP") === "TCP")
-    ?.containerPort;
+  return runningContainers(pod.spec)
+    .flatMap((container) => container.ports ?? [])
+    .find((candidate) => (candidate.protocol ?? "TCP") === "TCP")?.containerPort;
 }
 
 /** A store that was left by another process says that pods answer; none does yet. */

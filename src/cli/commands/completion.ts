@@ -64,7 +64,7 @@ async function openQuietly(context: Context, words: readonly string[]): Promise<
   const lab = words.indexOf("--lab");
   const silent: Context = { ...context, stderr: { write: () => true } };
   try {
-    if (files.length > 0) return openFiles(silent, files);
+    if (files.length > 0) return openFiles(silent, files).view;
     const live = await connect(silent, lab < 0 ? undefined : words[lab + 1]);
     return await live.view();
   } catch (error) {

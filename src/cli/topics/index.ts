@@ -5,6 +5,7 @@ import { addresses } from "./addresses.ts";
 import { events, nodes, pods, services } from "./cluster.ts";
 import { flows } from "./flows.ts";
 import { hosts, interfaces } from "./hosts.ts";
+import { kept } from "./kept.ts";
 import { loadBalancer, snat } from "./load-balancer.ts";
 import { resources } from "./resources.ts";
 import { routes } from "./routes.ts";
@@ -12,6 +13,7 @@ import { rules } from "./rules.ts";
 
 export const topics: readonly Topic[] = [
   resources,
+  kept,
   nodes,
   pods,
   services,

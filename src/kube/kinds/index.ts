@@ -34,7 +34,8 @@ export const builtInNamespaces: readonly string[] = ["default", "kube-node-lease
 
 export type Treatment =
   | { readonly treatment: "understood"; readonly kind: Kind }
-  | { readonly treatment: "kept"; readonly why: string }
+  /** `warning`: who wrote it may expect an effect on the network. */
+  | { readonly treatment: "kept"; readonly why: string; readonly warning?: string; readonly fix?: string }
   /** Would have an effect on the network. */
   | { readonly treatment: "refused"; readonly what: string; readonly fix: string }
   /** Not served by the API server. */
@@ -47,12 +48,23 @@ const toTheEnd = "its pods run to their end: a lab is at rest after them";
 const slices = "give the Service a selector, or put a machine into the lab";
 
 type Known = { readonly group: string; readonly kind: string } & (
-  | { readonly why: string }
+  | { readonly why: string; readonly warning?: string; readonly fix?: string }
   | { readonly refused: string; readonly fix: string }
 );
 
 const kept = (group: string, why: string, names: string): Known[] => names.split(" ").map((kind) => ({ group, kind, why }));
 const refused = (group: string, kind: string, what: string, fix: string): Known => ({ group, kind, refused: what, fix });
+
+/** As in a cluster that has no ingress controller: nothing comes of it. */
+const ingress = (group: string): Known[] => [
+  {
+    group,
+    kind: "Ingress",
+    why: "routes of an ingress controller, which does not run in a lab",
+    warning: "no ingress controller runs in a lab: nothing comes in by it",
+    fix: "trace to the Service behind it; to reach that from outside give it type LoadBalancer",
+  },
+];
 
 /** Kubernetes' own kinds by group, without version (k8s docs, reference/kubernetes-api). */
 const known: readonly Known[] = [
@@ -84,11 +96,11 @@ const known: readonly Known[] = [
   ),
   ...kept("resource.k8s.io", "devices; a lab has none", "DeviceClass ResourceClaim ResourceClaimTemplate ResourceSlice"),
   ...kept("networking.k8s.io", "a name for an ingress controller; it routes nothing by itself", "IngressClass"),
-  refused("networking.k8s.io", "Ingress", "Ingress", "use a Service of type LoadBalancer"),
+  ...ingress("networking.k8s.io"),
   refused("networking.k8s.io", "ServiceCIDR", "a further service CIDR", "leave it out"),
   refused("networking.k8s.io", "IPAddress", "reserved Service addresses", "leave it out"),
   refused("discovery.k8s.io", "EndpointSlice", "endpoints by hand", slices),
-  refused("extensions", "Ingress", "Ingress", "use a Service of type LoadBalancer"),
+  ...ingress("extensions"),
   ...kept("extensions", admission, "PodSecurityPolicy"),
 ];
 
@@ -122,7 +134,10 @@ export function treatmentOf(apiVersion: string, kind: string): Treatment {
   }
   const entry = knownKinds.get(`${group}/${kind}`);
   if (entry !== undefined) {
-    if ("why" in entry) return { treatment: "kept", why: entry.why };
+    if ("why" in entry) {
+      const { group: _group, kind: _kind, ...rest } = entry;
+      return { treatment: "kept", ...rest };
+    }
     return { treatment: "refused", what: entry.refused, fix: entry.fix };
   }
   if (group.endsWith("kustomize.config.k8s.io") || kind === "Kustomization") {
