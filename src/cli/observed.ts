@@ -107,6 +107,23 @@ function samePort(predicted: number | undefined, observed: number | undefined, r
   return ranges.some(({ first, last }) => predicted >= first && predicted <= last && observed >= first && observed <= last);
 }
 
+/** What the text says, as data: hop by hop, there and then back. */
+export function comparisonData({ forward, reply }: Comparison): readonly unknown[] {
+  const hop = (direction: "forward" | "reply") => (line: Line) => {
+    const { agrees, predicted, observed } = line;
+    return {
+      direction,
+      host: predicted?.host ?? observed?.host,
+      agrees,
+      ...(predicted === undefined ? {} : { predicted: { before: predicted.before, after: predicted.after } }),
+      ...(observed === undefined
+        ? {}
+        : { observed: { before: observed.before, after: observed.after, end: observed.end, rules: ruleWords(observed) } }),
+    };
+  };
+  return [...forward.map(hop("forward")), ...reply.map(hop("reply"))];
+}
+
 /** In one line each: where they part. */
 export function differences({ forward, reply }: Comparison): readonly { readonly predicted: string; readonly observed: string }[] {
   return [...forward, ...reply]

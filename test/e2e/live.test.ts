@@ -61,6 +61,25 @@ describe.skipIf(!canRun && !required)("a running lab", () => {
     expect(status).toBe(0);
   });
 
+  test("an observed trace as data has what the text has, hop by hop", async () => {
+    type Hop = { direction: string; host: string; agrees: boolean; predicted: object; observed: { end: string; rules: string[] } };
+    const seen: { agrees: boolean; comparison: Hop[] } = await user.json(
+      "trace",
+      "shop-kubenet:shop/deploy/web",
+      "internet/partner",
+      "--observed",
+    );
+    expect(seen.agrees).toBe(true);
+    expect(seen.comparison.every(({ agrees }) => agrees)).toBe(true);
+    expect(seen.comparison[0]).toMatchObject({ direction: "forward", host: expect.stringMatching(/^pod\//), observed: { end: "left" } });
+    expect(seen.comparison.at(-1)).toMatchObject({
+      direction: "reply",
+      host: expect.stringMatching(/^pod\//),
+      observed: { end: "delivered" },
+    });
+    expect(seen.comparison.flatMap(({ observed }) => observed.rules)).toContainEqual(expect.stringContaining("outbound rule"));
+  });
+
   test("an observed ping is what was predicted", async () => {
     const { status, stdout } = await user.run(
       "trace",

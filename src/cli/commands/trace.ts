@@ -5,7 +5,7 @@ import { command, fileOption, labOption } from "../command.ts";
 import type { Context } from "../context.ts";
 import { Failure } from "../failure.ts";
 import { addJourney, findJourney, heaviestFirst, type JourneyOptions, traceJourney } from "../journey.ts";
-import { observeJourney, renderComparison } from "../observed.ts";
+import { comparisonData, observeJourney, renderComparison } from "../observed.ts";
 import { type OutputOptions, outputOption, print } from "../output.ts";
 import { openSource, type SourceOptions } from "../source.ts";
 
@@ -63,7 +63,9 @@ export function traceCommand(context: Context): Command {
           to: { label: target.label, address: target.address },
           ...first,
           alternatives,
-          ...(seen === undefined ? {} : { agrees: seen.comparison.agrees, observed: seen.observation }),
+          ...(seen === undefined
+            ? {}
+            : { agrees: seen.comparison.agrees, comparison: comparisonData(seen.comparison), observed: seen.observation }),
         },
         (style) =>
           renderPaths(paths, {
