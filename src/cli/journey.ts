@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import type { Connection } from "../kernel/index.ts";
 import type { Via } from "../lab/endpoints.ts";
 import { type Found, findSender, findTarget, type Sender, type Target } from "../lab/ends.ts";
+import { holdsPort } from "../lab/snat.ts";
 import type { LabView } from "../lab/view.ts";
 import { type Protocol, protocolNumbers } from "../net/ports.ts";
 import type { KnownConnection, Path, Step, TracePacket } from "../trace/index.ts";
@@ -63,7 +64,8 @@ function drawsPort(step: Step): boolean {
   return step.kind === "source-nat" && step.ports !== undefined;
 }
 
-function knownConnection({ original, reply, mark }: Connection): KnownConnection[] {
+function knownConnection({ original, reply, mark, tcpState }: Connection): KnownConnection[] {
+  if (!holdsPort(tcpState)) return [];
   const protocol = (["tcp", "udp"] as const).find((name) => protocolNumbers[name] === original.protocol);
   if (protocol === undefined) return [];
   return [{ original: { ...original, protocol }, reply: { ...reply, protocol }, mark }];

@@ -61,7 +61,9 @@ export function compare(paths: readonly Path[], observation: Observation): Compa
     const ranges = portRanges(path);
     // A packet that got no source, since its sender has no way for it, is none: there is nothing to see.
     const sent = path.hops.filter((hop) => hop.before.source !== unspecified[familyOf(hop.before.source)]);
-    const forward = lines(sent, observation.forward, ranges);
+    // Where no port is left, the kernel translates to one that is taken and then drops the packet, which is seen no more.
+    const last = path.outcome === "exhausted" ? path.hops.at(-1) : undefined;
+    const forward = lines(sent, observation.forward, ranges, last);
     const reply = lines(path.return?.hops ?? [], observation.reply, ranges);
     // A reply that was lost on its way may never have been seen by the sender's own packet either: then only the way there can be compared.
     const both = path.outcome === "delivered" ? [...forward, ...reply] : forward;
@@ -73,7 +75,8 @@ export function compare(paths: readonly Path[], observation: Observation): Compa
   return best;
 }
 
-function lines(hops: readonly Hop[], passes: readonly Pass[], ranges: readonly PortRange[]): Line[] {
+/** `untranslated`: the hop whose outcome is not compared. */
+function lines(hops: readonly Hop[], passes: readonly Pass[], ranges: readonly PortRange[], untranslated?: Hop): Line[] {
   // Only IP is watched: bridges between interfaces let packets pass unseen.
   const routed = hops.filter((hop) => !hop.steps.some((step) => step.kind === "switch") || hop.steps.some((step) => step.kind === "route"));
   const rest = [...passes];
@@ -81,7 +84,7 @@ function lines(hops: readonly Hop[], passes: readonly Pass[], ranges: readonly P
     const index = rest.findIndex((pass) => pass.host === hop.host && sameTuple(hop.before, pass.before, ranges));
     const pass = index < 0 ? undefined : rest.splice(index, 1)[0];
     if (pass === undefined) return { agrees: false, predicted: hop };
-    return { agrees: sameTuple(hop.after, pass.after, ranges), predicted: hop, observed: pass };
+    return { agrees: hop === untranslated || sameTuple(hop.after, pass.after, ranges), predicted: hop, observed: pass };
   });
   return [...found, ...rest.map((observed): Line => ({ agrees: false, observed }))];
 }

@@ -23,6 +23,14 @@ export type SnatShare = {
   readonly why: string;
 };
 
+/**
+ * Does a connection in this state (undefined for UDP) keep its port from others? The kernel forgets one that is over when its port is
+ * wanted (nf_nat_core.c, nf_nat_may_kill); older ones keep it for the two minutes of TIME_WAIT.
+ */
+export function holdsPort(tcpState: string | undefined): boolean {
+  return tcpState !== "TIME_WAIT" && tcpState !== "CLOSE";
+}
+
 /** The share of every backend of every outbound rule. `use`: of a running lab; whoever is not in it uses none. */
 export function snatShares(topology: Topology, use?: readonly SnatUse[]): readonly SnatShare[] {
   const clusters = new Map(

@@ -14,7 +14,7 @@ import { topologyOf } from "../compile/topology.ts";
 import type { Problem } from "../documents/index.ts";
 import { connections, within } from "../kernel/index.ts";
 import type { Event, Node } from "../kube/objects.ts";
-import { snatShares } from "../lab/snat.ts";
+import { holdsPort, snatShares } from "../lab/snat.ts";
 import type { Address } from "../net/address.ts";
 import { protocolNumbers } from "../net/ports.ts";
 import { armBucket, armKey, type Key, kubeBucket, type Resource, type Resources } from "../resources/resources.ts";
@@ -271,8 +271,8 @@ function isNodeReady(node: Node): boolean {
 function snatUse(daemon: Daemon): readonly SnatUse[] {
   const used = new Map<string, { readonly backend: Address; readonly publicAddress: Address; tcp: Set<number>; udp: Set<number> }>();
   for (const edge of (daemon.network?.names() ?? []).filter((name) => name.startsWith("edge/"))) {
-    for (const { original, reply, status } of connections(edge)) {
-      if (!status.includes("snat") || reply.destinationPort === undefined) continue;
+    for (const { original, reply, status, tcpState } of connections(edge)) {
+      if (!status.includes("snat") || reply.destinationPort === undefined || !holdsPort(tcpState)) continue;
       const key = `${original.source} ${reply.destination}`;
       const entry = used.get(key) ?? { backend: original.source, publicAddress: reply.destination, tcp: new Set(), udp: new Set() };
       const ports = reply.protocol === protocolNumbers.tcp ? entry.tcp : reply.protocol === protocolNumbers.udp ? entry.udp : undefined;
