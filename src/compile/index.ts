@@ -278,7 +278,7 @@ function internetRecipe(topology: Topology): Recipe {
     inputs: [
       ...topology.internetHosts,
       ...topology.vnets.map((vnet) => vnet.resource),
-      ...edges.flatMap((link) => link.routes.map((route) => route.dst)),
+      ...edges.flatMap((link) => link.routes.flatMap((route) => [route.dst, route.origin.reason])),
     ],
     build: () =>
       hostOf(internetHost, true, { resource: "Drydock.Lab/internet", reason: "the Internet" }, [
