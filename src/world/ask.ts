@@ -1,6 +1,7 @@
 /** Questions that Kubernetes and Azure ask of a port, asked for real: does it accept a connection, does it answer HTTP 200? */
 
 import { Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import type { HostName } from "../ir/network.ts";
 import { connectTcp, resetTcp, SystemError, type Target, tcpConnect, within } from "../kernel/index.ts";
 import { libc } from "../kernel/libc.ts";
@@ -13,6 +14,8 @@ export type Question = {
   readonly port: number;
   /** Absent: a connection is enough. Present: HTTP GET of this path must answer 200. */
   readonly path?: string;
+  /** HTTPS, with any certificate. */
+  readonly secure?: boolean;
   readonly timeoutMs: number;
 };
 
@@ -39,21 +42,23 @@ export function ask(question: Question): Promise<boolean> {
     };
     const timer = setTimeout(end, question.timeoutMs, false);
     socket.on("error", () => end(false));
+    if (question.path === undefined) {
+      // A connection under way accepts a write when it is established.
+      socket.write("", (error) => end(error == null));
+      socket.on("end", () => end(false));
+      return;
+    }
+    const stream = question.secure === true ? connectTls({ socket, rejectUnauthorized: false }) : socket;
+    if (stream !== socket) stream.on("error", () => end(false));
     let head = "";
-    socket.on("data", (chunk) => {
+    stream.on("data", (chunk) => {
       head += chunk.toString("latin1");
-      if (question.path !== undefined && head.length >= 12) end(/^HTTP\/1\.[01] 200/.test(head));
+      if (head.length >= 12) end(/^HTTP\/1\.[01] 200/.test(head));
     });
-    socket.on("end", () => end(false));
-    // A connection under way accepts a write when it is established.
-    const request =
-      question.path === undefined
-        ? undefined
-        : `GET ${question.path} HTTP/1.1\r\nHost: ${question.to}:${question.port}\r\nUser-Agent: Load Balancer Agent\r\nConnection: close\r\n\r\n`;
-    socket.write(request ?? "", (error) => {
-      if (error != null) end(false);
-      else if (request === undefined) end(true);
-    });
+    stream.on("end", () => end(false));
+    stream.write(
+      `GET ${question.path} HTTP/1.1\r\nHost: ${question.to}:${question.port}\r\nUser-Agent: Load Balancer Agent\r\nConnection: close\r\n\r\n`,
+    );
   });
 }
 

@@ -33,6 +33,7 @@ type Target = {
   readonly to: Address;
   readonly port: number;
   readonly path: string | undefined;
+  readonly secure: boolean;
   readonly intervalMs: number;
   readonly threshold: number;
 };
@@ -173,12 +174,12 @@ export class HealthProbes {
 
   /** Asks one and waits for what it says. */
   #await(state: State): void {
-    const { from, to, port, path, intervalMs } = state.target;
+    const { from, to, port, path, secure, intervalMs } = state.target;
     // Inside one machine an answer takes no time: what is silent lost a packet while the network was being made.
     const timeoutMs = state.everHealthy
       ? Math.min(intervalMs, longestTimeoutMs)
       : Math.min(Math.max(state.retryMs, firstTimeoutMs), intervalMs);
-    void ask({ from, source: probeSource, to, port, ...(path === undefined ? {} : { path }), timeoutMs }).then((answer) => {
+    void ask({ from, source: probeSource, to, port, ...(path === undefined ? {} : { path, secure }), timeoutMs }).then((answer) => {
       if (this.#isCurrent(state)) this.#take(state, answer);
     });
   }
@@ -236,6 +237,7 @@ function targetsOf(resources: Resources): Target[] {
             member: member.id,
             ...place,
             port: probe.properties.port,
+            secure: probe.properties.protocol === "Https",
             path: probe.properties.protocol === "Tcp" ? undefined : (probe.properties.requestPath ?? "/"),
             intervalMs: probe.properties.intervalInSeconds * 1000,
             threshold: probe.properties.numberOfProbes,

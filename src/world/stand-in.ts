@@ -14,9 +14,11 @@
 import { createSocket, type RemoteInfo } from "node:dgram";
 import { createServer as createHttpServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer, type Server, type Socket } from "node:net";
+import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import type { Answer, HostName, Listener } from "../ir/network.ts";
 import { bindUdp, type Local, listenTcp, within } from "../kernel/index.ts";
 import { familyOf } from "../net/address.ts";
+import { selfSigned } from "./certificate.ts";
 import { Dialler } from "./dial.ts";
 import { say } from "./log.ts";
 
@@ -54,6 +56,8 @@ const limits = {
 } as const;
 
 const longestMethod = 8;
+/** The first byte of a TLS connection (RFC 8446, section 5.1). */
+const tlsHandshake = 0x16;
 const httpMethod = /^(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|TRACE|CONNECT) /;
 const httpMethods = ["GET ", "HEAD ", "POST ", "PUT ", "DELETE ", "OPTIONS ", "PATCH ", "TRACE ", "CONNECT "];
 
@@ -70,6 +74,8 @@ export class StandIns {
   /** Which listener a connection that was handed to the HTTP server came in by, and on which host. */
   readonly #origins = new WeakMap<Socket, { readonly host: HostName; readonly open: Open }>();
   readonly #dialler: Dialler;
+  /** Made when the first client speaks TLS. */
+  #context: SecureContext | undefined;
 
   constructor(enter: Enter) {
     this.#enter = enter;
@@ -197,7 +203,10 @@ export class StandIns {
     const read = (chunk: Buffer) => {
       head = head === undefined ? chunk : Buffer.concat([head, chunk]);
       const text = head.toString("latin1", 0, longestMethod);
-      if (httpMethod.test(text)) {
+      if (head[0] === tlsHandshake) {
+        stop();
+        this.#secure(host, open, socket, head);
+      } else if (httpMethod.test(text)) {
         stop();
         this.#handOver(host, open, socket, head);
       } else if (!httpMethods.some((method) => method.startsWith(text))) line();
@@ -205,6 +214,16 @@ export class StandIns {
     socket.on("data", read);
     socket.on("end", line);
     socket.on("close", stop);
+  }
+
+  /** TLS, and HTTP in it. */
+  #secure(host: HostName, open: Open, socket: Socket, head: Buffer): void {
+    this.#context ??= createSecureContext(selfSigned("stand-in"));
+    socket.pause();
+    socket.unshift(head);
+    const secure = new TLSSocket(socket, { isServer: true, secureContext: this.#context });
+    secure.on("error", () => socket.destroy());
+    this.#handOver(host, open, secure, undefined);
   }
 
   /** `head`: what was read of it already. */

@@ -6,6 +6,7 @@ import type { Listener } from "../../src/ir/network.ts";
 import { Kernel } from "../../src/kernel/index.ts";
 import { tcpConnect, udpBind } from "../../src/kernel/sockets.ts";
 import { mustAddress } from "../../src/net/address.ts";
+import { ask as askHealth } from "../../src/world/ask.ts";
 import { enter, StandIns } from "../../src/world/stand-in.ts";
 import { host, network, origin, veth } from "./build.ts";
 import { requireKernel } from "./require-kernel.ts";
@@ -270,5 +271,21 @@ describe("set", () => {
     const each = (process.memoryUsage().rss - before) / 1000;
     process.stderr.write(`stand-in: ${Math.round(each)} bytes a listener\n`);
     expect(each).toBeLessThan(20_000);
+  });
+});
+
+describe("asked as a load balancer asks", () => {
+  beforeAll(() => expect(standIns.set(web, [identity("tcp", 80), fixed])).toEqual([]));
+  const question = { from: client, source: here, to: there, timeoutMs: 2000 };
+  test.each([
+    { name: "a connection", port: 80, answer: true },
+    { name: "a connection where nobody listens", port: 81, answer: false },
+    { name: "HTTP", port: 80, path: "/healthz", answer: true },
+    { name: "HTTP, another status than 200", port: 80, path: "/echo?code=503", answer: false },
+    { name: "HTTPS", port: 80, path: "/healthz", secure: true, answer: true },
+    { name: "HTTPS, another status than 200", port: 80, path: "/echo?code=503", secure: true, answer: false },
+    { name: "HTTPS where plain HTTP is spoken", port: 10256, path: "/healthz", secure: true, answer: false },
+  ])("$name: $answer", async ({ answer, name: _name, ...asked }) => {
+    expect(await askHealth({ ...question, ...asked })).toBe(answer);
   });
 });
