@@ -125,6 +125,22 @@ export const networkModeDefault: Readonly<Record<RuleSet, { readonly value: "bri
   lesson: { value: "bridge", source: "seed; default before chg:2021-01-04" },
 };
 
+/** Services that a subnet may have an endpoint for. */
+export const endpointServices = {
+  names: [
+    "Microsoft.AzureCosmosDB",
+    "Microsoft.CognitiveServices",
+    "Microsoft.ContainerRegistry",
+    "Microsoft.EventHub",
+    "Microsoft.KeyVault",
+    "Microsoft.ServiceBus",
+    "Microsoft.Sql",
+    "Microsoft.Storage",
+    "Microsoft.Web",
+  ],
+  source: "learn:azure/virtual-network/virtual-network-service-endpoints-overview",
+} as const;
+
 /** What a cluster gets that says nothing. */
 export const clusterDefaults = {
   serviceCidr: "10.0.0.0/16",

@@ -34,6 +34,7 @@ export type Subnet = ArmResource<
     readonly routeTable?: Reference;
     readonly networkSecurityGroup?: Reference;
     readonly natGateway?: Reference;
+    readonly serviceEndpoints?: readonly { readonly service: string }[];
     readonly defaultOutboundAccess?: boolean;
   }
 >;
@@ -348,7 +349,11 @@ export type Firewall = ArmResource<
   }
 >;
 
-export type InternetHost = ArmResource<"Drydock.Lab/internetHosts", { readonly address: string; readonly listen: readonly string[] }>;
+/** `service`: it is that Azure service, such as `Microsoft.Storage`, at its public address. */
+export type InternetHost = ArmResource<
+  "Drydock.Lab/internetHosts",
+  { readonly address: string; readonly listen: readonly string[]; readonly service?: string }
+>;
 
 /** Which backends of a probe answer: NIC IP configuration ids. Written by who probes. */
 export type ProbeResult = ArmResource<"Drydock.Lab/probeResults", { readonly probe: Reference; readonly healthy: readonly ArmId[] }>;

@@ -5,7 +5,7 @@
  * This is the composing file: the front ends (one folder each) do not know one another; here they meet in the hosts that they add to.
  */
 
-import { listenTag } from "../arm/resources.ts";
+import { type InternetHost, listenTag } from "../arm/resources.ts";
 import type { Host, HostName, Network, Origin } from "../ir/network.ts";
 import { mainTable } from "../ir/network.ts";
 import type { Table } from "../ir/ruleset.ts";
@@ -47,6 +47,7 @@ import {
 } from "./topology.ts";
 import { fabric, machineInterface } from "./vnet/fabric.ts";
 import { peering } from "./vnet/peering.ts";
+import { serviceEnds, serviceLinks } from "./vnet/service-endpoints.ts";
 import { eth0, hostNames, internetHost, links, routerAddress } from "./wiring.ts";
 
 /** `previous`: the network that the last version of the resources gave; its hosts are kept where nothing changed. */
@@ -151,8 +152,12 @@ function recipesOf(
   for (const host of topology.internetHosts) {
     const name = hostNames.internetMachine(host.name);
     recipes.set(name, () => ({
-      inputs: [host],
-      build: () => hostOf(name, false, { resource: host.id, reason: `Internet host ${host.name}` }, [internetMachine(host)]),
+      inputs: [host, ...serviceInputs(topology, host)],
+      build: () =>
+        hostOf(name, false, { resource: host.id, reason: `Internet host ${host.name}` }, [
+          internetMachine(host),
+          serviceEnds(topology.vnets, host),
+        ]),
     }));
   }
   for (const { resource, nic, firewall } of topology.machines) {
@@ -210,9 +215,16 @@ function fabricHost(topology: Topology, vnet: VnetInfo): Host {
   return hostOf(hostNames.fabric(vnet.name), true, origin, [
     fabric(vnet),
     peering(vnet),
+    serviceLinks(vnet),
     ...vnet.sites.map(tunnel),
     inboundLoadBalancing(topology, vnet),
   ]);
+}
+
+/** What a service reads of the VNets that have endpoints for it. */
+function serviceInputs(topology: Topology, host: InternetHost): readonly unknown[] {
+  const served = topology.vnets.filter((vnet) => vnet.services.some((service) => service.host === host));
+  return served.flatMap((vnet) => [vnet.resource, vnet.index, ...vnet.subnets.map((subnet) => subnet.resource)]);
 }
 
 /** What a fabric reads of peered VNets: their address spaces, their gateway's sites, and the appliances that routes of the one name in the other. */
@@ -232,6 +244,7 @@ function fabricInputs(topology: Topology, vnet: VnetInfo): readonly unknown[] {
     vnet.gateway,
     ...vnet.subnets.flatMap((subnet) => [subnet.resource, subnet.routeTable, ...subnet.lostRoutes]),
     ...vnet.nics.flatMap((nic) => (nic.pods === undefined ? [nic.resource] : [nic.resource, nic.pods.resource])),
+    ...vnet.services.map((service) => service.host),
     ...vnet.sites.flatMap((site) => [site.resource, ...site.prefixes]),
     ...vnet.overlays.flatMap((overlay) => [overlay.cluster, ...overlay.nodes.map((node) => node.podCidr)]),
     ...vnet.loadBalancers.flatMap((balancer) => [

@@ -84,6 +84,9 @@ export type SiteInfo = {
   readonly fabricInterface: InterfaceName;
 };
 
+/** An Azure service that a subnet of the VNet has an endpoint for. */
+export type ServiceInfo = { readonly host: InternetHost; readonly name: string; readonly address: Address };
+
 /** A peering that both VNets have made, seen from one of them. */
 export type PeeringInfo = {
   readonly resource: VirtualNetworkPeering;
@@ -109,6 +112,8 @@ export type VnetInfo = {
   readonly sites: readonly SiteInfo[];
   /** Of the clusters with Azure CNI Overlay whose nodes are in this VNet. */
   readonly overlays: readonly OverlayInfo[];
+  /** That subnets of it have endpoints for. */
+  readonly services: readonly ServiceInfo[];
   /** Connected ones. */
   readonly peerings: readonly PeeringInfo[];
   /** Of the clusters whose nodes are in this VNet. */
@@ -321,6 +326,7 @@ export function topologyOf(resources: Resources, previous?: Topology): Topology 
     siblings.push({ cluster, podCidr, nodes, index: siblings.length + 1 });
   }
 
+  const internetHosts = azure<InternetHost>("Drydock.Lab/internetHosts");
   const peeringsByVnet = new Map<Key, PeeringInfo[]>();
   const vnets: VnetInfo[] = azure<VirtualNetwork>("Microsoft.Network/virtualNetworks").map((resource, index) => {
     const key = armKey(resource.id);
@@ -338,6 +344,7 @@ export function topologyOf(resources: Resources, previous?: Topology): Topology 
       gateway,
       sites: sitesBehind(gateway),
       overlays: overlaysByVnet.get(key) ?? [],
+      services: servicesOf(subnetsByVnet.get(key) ?? [], internetHosts),
       peerings: listIn(peeringsByVnet, key),
       loadBalancers: loadBalancers.filter((balancer) => groups.includes(segmentAfter(balancer.id, "resourceGroups").toLowerCase())),
       index,
@@ -401,7 +408,7 @@ export function topologyOf(resources: Resources, previous?: Topology): Topology 
       const nic = nicsByHost.get(hostNames.machine(resource.name));
       return nic === undefined ? [] : [{ resource, nic, firewall: firewalls.get(armKey(resource.id)) }];
     }),
-    internetHosts: azure<InternetHost>("Drydock.Lab/internetHosts"),
+    internetHosts,
     applicationSecurityGroups,
     publicAddresses: byKey(azure<PublicIPAddress>("Microsoft.Network/publicIPAddresses")),
     publicPrefixes: byKey(azure<PublicIPPrefix>("Microsoft.Network/publicIPPrefixes")),
@@ -446,6 +453,18 @@ export function hostNetworkPodsOn(cluster: ClusterInfo, node: string): readonly 
 
 function podCidrOf(node: Node): Prefix | undefined {
   return node.spec.podCIDR === undefined ? undefined : parsePrefix(node.spec.podCIDR);
+}
+
+function servicesOf(subnets: readonly SubnetInfo[], hosts: readonly InternetHost[]): readonly ServiceInfo[] {
+  const wanted = new Set(
+    subnets.flatMap(({ resource }) => (resource.properties.serviceEndpoints ?? []).map(({ service }) => service.toLowerCase())),
+  );
+  if (wanted.size === 0) return [];
+  return hosts.flatMap((host) => {
+    const { service: name, address: text } = host.properties;
+    const address = parseAddress(text);
+    return name === undefined || address === undefined || !wanted.has(name.toLowerCase()) ? [] : [{ host, name, address }];
+  });
 }
 
 /** Those whose both sides are Connected, by the key of the VNet that has the side. */

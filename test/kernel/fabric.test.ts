@@ -246,6 +246,45 @@ describe("a firewall that sees one direction only", () => {
   });
 });
 
+describe("a service endpoint", () => {
+  test("is a way past the default route, under the sender's private address, for its own subnet", async () => {
+    const lab = `lab: t
+rules: lesson
+networks:
+  - name: hub
+    addressSpace: [10.0.0.0/16]
+    subnets:
+      - { name: with, prefix: 10.0.1.0/24, serviceEndpoints: [Microsoft.Storage] }
+      - { name: without, prefix: 10.0.2.0/24 }
+      - { name: overridden, prefix: 10.0.3.0/24, serviceEndpoints: [Microsoft.Storage] }
+machines:
+  - { name: with, subnet: hub/with, listen: [22/tcp] }
+  - { name: without, subnet: hub/without }
+  - { name: overridden, subnet: hub/overridden }
+routeTables:
+  - { name: nowhere, subnets: [hub/with], routes: [{ name: default, addressPrefix: 0.0.0.0/0, nextHopType: None }] }
+  - { name: own, subnets: [hub/overridden], routes: [{ name: storage, addressPrefix: 20.60.0.1/32, nextHopType: None }] }
+internet:
+  - { name: storage, address: 20.60.0.1, listen: [443/tcp], service: Microsoft.Storage }
+  - { name: other, address: 20.60.0.2, listen: [443/tcp] }
+`;
+    const results = await run({ lab, manifests: {} }, [
+      "vm/with > internet/storage:443",
+      "vm/with > internet/other:443",
+      "vm/without > internet/storage:443",
+      "vm/overridden > internet/storage:443",
+      "internet/storage > vm/with:22",
+    ]);
+    expect(results).toEqual({
+      "vm/with > internet/storage:443": answered("internet/storage", "10.0.1.4"),
+      "vm/with > internet/other:443": lost,
+      "vm/without > internet/storage:443": answered("internet/storage", "198.19.255.1"),
+      "vm/overridden > internet/storage:443": lost,
+      "internet/storage > vm/with:22": lost,
+    });
+  });
+});
+
 const example = (name: string): LabText => {
   const folder = join(import.meta.dirname, "../../examples", name);
   const manifests = Object.fromEntries(readdirSync(folder).map((file) => [file, readFileSync(join(folder, file), "utf8")]));

@@ -112,7 +112,7 @@ export function randomLab(seed: number): LabText {
   const lab = `lab: random\nrules: ${pick(["current", "lesson"])}\n${section("networks", networks)}${section("machines", machines)}${section("natGateways", natGateways)}${section(
     "publicIPAddresses",
     publicAddresses.map((name) => `  - { name: ${name} }`),
-  )}${section("sites", sites)}${section("routeTables", routeTables)}${section("securityGroups", [...securityGroups, ...groupsOfOptions])}internet:\n  - { name: www, address: 203.0.113.10, listen: [443/tcp, 53/udp] }\n${section("clusters", clusters)}`;
+  )}${section("sites", sites)}${section("routeTables", routeTables)}${section("securityGroups", [...securityGroups, ...groupsOfOptions])}internet:\n  - { name: www, address: 203.0.113.10, listen: [443/tcp, 53/udp], service: Microsoft.Storage }\n${section("clusters", clusters)}`;
   return { lab, manifests };
 }
 
@@ -159,12 +159,13 @@ function randomRouter(chance: Chance, sites: readonly string[]) {
     chance.below(3) === 0
       ? ""
       : `, firewall: { defaultAction: ${pick(["Allow", "Deny"])}, snat: ${pick(["internet", "all", "none"])}, rules: [${rules}] }`;
+  const endpoints = [0, 1].map(() => chance.below(2) === 0);
   const hasGateway = sites.some((site) => site.includes("network: v0,")) && chance.below(2) === 0;
   const propagation = () => (chance.below(3) === 0 ? ", disableBgpRoutePropagation: true" : "");
   return {
     machine: `  - { name: router, subnet: v0/r, address: ${address}, enableIPForwarding: ${pick(["true", "true", "true", "false"])}${firewall} }`,
     subnetsOf: (vnet: number) => [
-      `{ name: s, prefix: 10.${40 + vnet}.212.0/28 }`,
+      `{ name: s, prefix: 10.${40 + vnet}.212.0/28${endpoints[vnet] === true ? ", serviceEndpoints: [Microsoft.Storage]" : ""} }`,
       ...(vnet === 0 ? [`{ name: r, prefix: 10.40.213.0/28 }`] : []),
       ...(vnet === 0 && hasGateway ? [`{ name: GatewaySubnet, prefix: 10.40.214.0/27 }`] : []),
     ],

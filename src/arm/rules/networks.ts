@@ -1,7 +1,7 @@
 /** Rules of VNets, subnets and route tables. */
 
 import { type Address, parseAddress } from "../../net/address.ts";
-import { hostPrefix, lengthOf, type Prefix } from "../../net/prefix.ts";
+import { hostPrefix, lengthOf, type Prefix, parsePrefix } from "../../net/prefix.ts";
 import { labReserved, limits, networkForbidden } from "../limits.ts";
 import { addressTag, ipForwardingTag, subnetTag } from "../names.ts";
 import type { RouteTable, Subnet, VirtualNetwork } from "../resources.ts";
@@ -19,6 +19,32 @@ const routing = "learn:azure/virtual-network/virtual-networks-udr-overview";
 export function checkNetworks(view: AzureView, report: Report): void {
   for (const network of view.networks) checkNetwork(view, network, report);
   for (const table of view.routeTables) checkRouteTable(view, table, report);
+  checkServiceEndpoints(view, report);
+}
+
+/** A service answers to private addresses, so in a lab it must be told by them which VNet is asking. Azure tells otherwise. */
+function checkServiceEndpoints(view: AzureView, report: Report): void {
+  const known = new Map<string, PrefixSet<Subnet>>();
+  for (const subnet of view.subnets) {
+    const prefix = parsePrefix(subnet.properties.addressPrefix);
+    for (const [index, { service }] of (subnet.properties.serviceEndpoints ?? []).entries()) {
+      const others = known.get(service) ?? new PrefixSet<Subnet>();
+      known.set(service, others);
+      const other = prefix === undefined ? undefined : others.overlapping(prefix)?.value;
+      if (prefix !== undefined) others.add(prefix, subnet);
+      if (other === undefined || sameId(parentOf(other.id), parentOf(subnet.id))) continue;
+      report({
+        id: subnet.id,
+        property: ["serviceEndpoints", index],
+        code: "NotModelled",
+        severity: "error",
+        value: service,
+        message: `subnets ${subnetLabel(other.id)} and ${subnetLabel(subnet.id)} have overlapping prefixes and both an endpoint for ${service}`,
+        source: "a limit of the lab, not of Azure",
+        fix: "give the subnets prefixes of their own, or leave one endpoint out",
+      });
+    }
+  }
 }
 
 function checkNetwork(view: AzureView, network: VirtualNetwork, report: Report): void {

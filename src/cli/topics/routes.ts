@@ -113,7 +113,12 @@ function effective(input: TopicInput): Shown {
         WHY: ({ origin }) => origin.reason,
       },
       "no routes",
-      ({ site, ...route }) => ({ ...route, ...(site === undefined ? {} : { site: site.resource.name }) }),
+      ({ site, peering, service, ...route }) => ({
+        ...route,
+        ...(site === undefined ? {} : { site: site.resource.name }),
+        ...(peering === undefined ? {} : { remoteVirtualNetwork: peering.remote.name }),
+        ...(service === undefined ? {} : { service: service.name }),
+      }),
     );
   }
   throw new Failure("usage", `${host.name} has no network interface in a VNet`, {

@@ -3,7 +3,8 @@
  * precedence. Docs: virtual-networks-udr-overview.
  *
  * 1. Longest prefix wins. 2. For the same prefix: user-defined, then gateway (BGP), then system.
- * 3. System routes for the VNet's own space and for that of peered VNets win over gateway routes inside, however long their prefix.
+ * 3. System routes for the VNet's own space, for that of peered VNets and of service endpoints win over gateway routes inside, however long
+ * their prefix.
  */
 
 import type { NextHopType } from "../../arm/resources.ts";
@@ -11,8 +12,9 @@ import type { Origin } from "../../ir/network.ts";
 import { type Address, parseAddress } from "../../net/address.ts";
 import { comparePrefixes, mustPrefix, type Prefix, parsePrefix, prefixCovers } from "../../net/prefix.ts";
 import { isOpen, sitesInReach } from "../peerings.ts";
-import type { PeeringInfo, SiteInfo, SubnetInfo, VnetInfo } from "../topology.ts";
+import type { PeeringInfo, ServiceInfo, SiteInfo, SubnetInfo, VnetInfo } from "../topology.ts";
 import { explained } from "./lost-routes.ts";
+import { serviceRoutes } from "./service-endpoints.ts";
 
 /** As `az network nic show-effective-route-table` names things. */
 export type EffectiveRoute = {
@@ -21,12 +23,14 @@ export type EffectiveRoute = {
   /** Invalid: another route has precedence, by the same prefix or as the VNet's own or a peered VNet's. */
   readonly state: "Active" | "Invalid";
   readonly prefix: Prefix;
-  readonly nextHopType: NextHopType | "VNetPeering";
+  readonly nextHopType: NextHopType | "VNetPeering" | "VirtualNetworkServiceEndpoint";
   readonly nextHopIpAddress?: Address;
   /** Of a gateway route: where it leads. */
   readonly site?: SiteInfo;
   /** Of a route into a peered VNet, or to a gateway there. */
   readonly peering?: PeeringInfo;
+  /** Of a service endpoint's route. */
+  readonly service?: ServiceInfo;
   readonly origin: Origin;
 };
 
@@ -37,7 +41,7 @@ const unusedSpace = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.
 
 /** Sorted by prefix, active before invalid. Without `subnet`: those of a gateway whose subnet the lab leaves out. */
 export function effectiveRoutes(vnet: VnetInfo, subnet: SubnetInfo | undefined): readonly EffectiveRoute[] {
-  const candidates = [...userRoutes(subnet), ...gatewayRoutes(vnet, subnet), ...systemRoutes(vnet)];
+  const candidates = [...userRoutes(subnet), ...serviceRoutes(vnet, subnet), ...gatewayRoutes(vnet, subnet), ...systemRoutes(vnet)];
   const taken = new Set<Prefix>();
   const routes = candidates.map((route): EffectiveRoute => {
     if (route.state === "Invalid") return route;

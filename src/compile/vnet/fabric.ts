@@ -19,6 +19,7 @@ import { azureHostAddress, eth0, hostNames, links, nicTable, peerAddress, router
 import { type EffectiveRoute, effectiveRoutes } from "./effective-routes.ts";
 import { overlayGuard, overlayPolicyRules, overlayRoutes } from "./overlay.ts";
 import { podSubnetMarks, podSubnetRoutes } from "./pod-subnets.ts";
+import { serviceInterface } from "./service-endpoints.ts";
 
 /** A subnet that sends packets: by its mark and its table they take its effective routes. */
 type Sender = { readonly index: number; readonly subnet: SubnetInfo | undefined; readonly origin: Origin };
@@ -61,7 +62,7 @@ export function fabric(vnet: VnetInfo): Part {
       ...senders.flatMap((sender) =>
         effectiveRoutes(vnet, sender.subnet)
           .filter((r) => r.state === "Active")
-          .map((r) => subnetRoute(senderTable(sender), r, next)),
+          .map((r) => subnetRoute(vnet, senderTable(sender), r, next)),
       ),
       ...overlayRoutes(vnet),
       // What a peered VNet sends to this one's gateway.
@@ -187,7 +188,7 @@ function nextHops(vnet: VnetInfo): NextHops {
   return { own: nicsByAddress(vnet), remote: new Map(remote) };
 }
 
-function subnetRoute(table: number, route: EffectiveRoute, next: NextHops): Route {
+function subnetRoute(vnet: VnetInfo, table: number, route: EffectiveRoute, next: NextHops): Route {
   const base = { table, dst: route.prefix, origin: route.origin };
   const dropped = (why: string): Route => ({
     ...base,
@@ -208,6 +209,9 @@ function subnetRoute(table: number, route: EffectiveRoute, next: NextHops): Rout
     case "VNetPeering":
       if (route.peering === undefined || !isOpen(route.peering)) return { ...base, type: "blackhole" };
       return toPeer(base, route.peering.fabricInterface, route.peering.remote);
+    case "VirtualNetworkServiceEndpoint":
+      if (route.service === undefined) return { ...base, type: "blackhole" };
+      return { ...base, type: "unicast", dev: serviceInterface(vnet, route.service), via: route.service.address, onlink: true };
     case "VirtualAppliance": {
       const hop = route.nextHopIpAddress;
       const nic = hop === undefined ? undefined : next.own.get(hop);

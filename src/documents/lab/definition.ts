@@ -2,6 +2,7 @@
 
 import {
   clusterDefaults,
+  endpointServices,
   kubenetNodes,
   limits,
   managedNetwork,
@@ -82,12 +83,18 @@ const listenItem: Shape<string> = {
 };
 const listen = list(listenItem, { what: "listen" });
 
+const endpointService = choice(endpointServices.names, { what: "service with endpoints", source: endpointServices.source });
+
 const subnet = object(
   {
     name: required(name("a subnet", "plain"), "Name of the subnet."),
     prefix: required(
       cidr,
       `Its part of the VNet's address space; /${limits.smallestSubnet.value} is the smallest. Azure keeps 5 addresses of it.`,
+    ),
+    serviceEndpoints: optional(
+      list(endpointService, { what: "serviceEndpoints" }),
+      "Azure services that the subnet reaches directly, under private addresses: those hosts of `internet` that name one of them as service.",
     ),
   },
   {
@@ -96,7 +103,6 @@ const subnet = object(
     notModelled: {
       networkSecurityGroup: "name the subnet in securityGroups[].subnets",
       natGateway: "name the subnet in natGateways[].subnets",
-      serviceEndpoints: "leave them out",
       delegations: "leave them out: AKS takes no delegated subnet",
       defaultOutboundAccess: "leave it out",
       routeTable: "name the subnet in routeTables[].subnets",
@@ -199,6 +205,16 @@ const fixedMachine = (what: string, example: string, ends: string) =>
     },
     { what, synonyms: { ip: "address", ports: "listen" } },
   );
+
+const internetMachine = object(
+  {
+    name: required(name("an internet host", "partner"), "Name of the host; its end of a journey is internet/NAME."),
+    address: required(text({ ...anyAddress, examples: ["203.0.113.10"] }), "Its public address."),
+    listen: withDefault(listen, [], "What it listens on."),
+    service: optional(endpointService, "The Azure service that it stands for: subnets with an endpoint for the service reach it directly."),
+  },
+  { what: "an internet host", synonyms: { ip: "address", ports: "listen" } },
+);
 
 const site = object(
   {
@@ -534,11 +550,7 @@ const parts = {
   natGateways: withDefault(list(egress.natGateway, { what: "natGateways" }), [], "NAT gateways of one's own, on subnets."),
   machines: withDefault(list(machine, { what: "machines" }), [], "Virtual machines in subnets."),
   sites: withDefault(list(site, { what: "sites" }), [], "On-premises sites, each behind the gateway of a VNet."),
-  internet: withDefault(
-    list(fixedMachine("an internet host", "203.0.113.10", "internet/NAME"), { what: "internet" }),
-    [],
-    "Hosts on the internet.",
-  ),
+  internet: withDefault(list(internetMachine, { what: "internet" }), [], "Hosts on the internet."),
   clusters: withDefault(list(cluster, { what: "clusters" }), [], "AKS clusters."),
 } as const;
 

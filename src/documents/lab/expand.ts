@@ -240,6 +240,7 @@ class Expander {
       const table = this.#tableOf.get(subnetId.toLowerCase());
       const group = this.#groupOf.get(subnetId.toLowerCase());
       const natGateway = this.#natGatewayOf.get(subnetId.toLowerCase());
+      const services = [...new Set(present(subnet.entry.serviceEndpoints)[0])];
       this.#add(
         {
           id: subnetId,
@@ -250,6 +251,7 @@ class Expander {
             ...(table === undefined ? {} : { routeTable: { id: table.id } }),
             ...(group === undefined ? {} : { networkSecurityGroup: { id: group.id } }),
             ...(natGateway === undefined ? {} : { natGateway: { id: natGateway.id } }),
+            ...(services.length === 0 ? {} : { serviceEndpoints: services.map((service) => ({ service })) }),
           },
         },
         { source, path: subnet.path, rename: (property) => (property[0] === "addressPrefix" ? ["prefix"] : property) },
@@ -703,7 +705,11 @@ class Expander {
         id: armId(this.#name, "Drydock.Lab/internetHosts", entry.name),
         name: entry.name,
         type: "Drydock.Lab/internetHosts",
-        properties: { address: entry.address, listen: [...new Set(present(entry.listen)[0])] },
+        properties: {
+          address: entry.address,
+          listen: [...new Set(present(entry.listen)[0])],
+          ...(entry.service === undefined ? {} : { service: entry.service }),
+        },
       },
       { source, path, rename: same },
     );
