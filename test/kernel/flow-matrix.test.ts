@@ -143,6 +143,32 @@ function same(seen: string, wanted: string): boolean {
 
 const kernel = new Kernel();
 
+test("pods of a pod subnet leave by its NAT gateway, and their nodes by the load balancer", async () => {
+  const gateway = "publicIPAddresses: [{ name: nat }]\nnatGateways: [{ name: own, subnets: [hub/pods], publicIpAddresses: [nat] }]\n";
+  const view = openText({ lab: lab("pod subnet") + gateway, manifests: { "m.yaml": manifest } });
+  const running = new RunningLab(view, kernel);
+  try {
+    const seen: string[] = [];
+    for (const name of ["here", "host"]) {
+      const sender = view.endpoints.find((one) => one.kind === "pod" && one.name === name);
+      const asked: Question = {
+        from: name,
+        to: "internet/www",
+        host: sender?.host ?? "",
+        options: [],
+        packet: { protocol: "tcp", destination: mustAddress("203.0.113.10"), destinationPort: 80, sourcePort: 40_000 },
+      };
+      const observed = (await running.send(asked, 5000)) as Observation;
+      expect(predict(view, asked).map(({ source }) => source)).toEqual([observed.source?.address]);
+      seen.push(observed.source?.address ?? "");
+    }
+    expect(seen[0]).not.toBe(seen[1]);
+    expect(seen).toEqual([expect.stringMatching(/^198\.18\./), expect.stringMatching(/^198\.18\./)]);
+  } finally {
+    running.close();
+  }
+});
+
 describe.each(Object.keys(options) as Option[])("%s", (option) => {
   const view = withDns(openText({ lab: lab(option), manifests: { "m.yaml": manifest } }));
   const end = (text: string) => {

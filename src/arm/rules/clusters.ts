@@ -294,6 +294,17 @@ function checkRanges(context: Context): void {
   }
   checkPodCapacity(context, pods);
   warnOfSites(context, network, podProperty, pods, "pod CIDR");
+  warnOfPeers(context, network, podProperty, pods);
+  if (!privateRanges.some((range) => prefixesOverlap(range, pods))) {
+    refuse(context, podProperty, {
+      code: "PublicPodCidr",
+      severity: "warning",
+      value: pods,
+      message: `pod CIDR ${pods} is in public address space: AKS does not refuse it and does not support it, and pods cannot reach those addresses on the Internet`,
+      source: "aks:concepts-network-azure-cni-overlay.md",
+      fix: "use a private range (RFC 1918), or one of 100.64.0.0/10",
+    });
+  }
 }
 
 function checkDns(context: Context, service: Prefix): void {
@@ -372,6 +383,22 @@ function warnOfSites(context: Context, network: VirtualNetwork | undefined, prop
     source: planning,
     fix: "choose a range that no connected network has",
   });
+}
+
+/** AKS does not look at peered VNets, but its documentation asks for a range that none of them has. */
+function warnOfPeers(context: Context, network: VirtualNetwork | undefined, property: PropertyPath, prefix: Prefix): void {
+  for (const peer of network === undefined ? [] : context.view.peersOf(network)) {
+    const space = context.view.spaceOf(peer).set.overlapping(prefix)?.prefix;
+    if (space === undefined) continue;
+    refuse(context, property, {
+      code: "OverlapPeeredNetwork",
+      severity: "warning",
+      value: prefix,
+      message: `pod CIDR ${span(prefix)} overlaps ${span(space)} of the peered VNet ${peer.name}: pods of cluster ${context.cluster.name} cannot reach that part of it`,
+      source: "aks:concepts-network-azure-cni-overlay.md",
+      fix: "choose a range that no connected network has",
+    });
+  }
 }
 
 function checkPools(context: Context): void {

@@ -58,7 +58,7 @@ export const nodes: Topic = {
         NODE: ({ name }) => name,
         STATUS: ({ object }) => nodeStatus(object),
         ADDRESS: ({ object }) => object.status.addresses.find((address) => address.type === "InternalIP")?.address,
-        "POD RANGE": ({ object }) => object.spec.podCIDR,
+        "POD RANGE": ({ cluster: name, name: node, object }) => object.spec.podCIDR ?? heldBy(input, name, node),
         "MAX PODS": ({ object }) => object.status.capacity.pods,
         PODS: ({ cluster: name, name: node }) => podsOn(input, name, node),
       },
@@ -66,6 +66,14 @@ export const nodes: Topic = {
       objectOf,
     ),
 };
+
+/** What a node holds of a pod subnet: its blocks, or how many single addresses. */
+function heldBy({ view }: TopicInput, name: string, node: string): string | undefined {
+  const pods = view.topology.clusters.get(name)?.nodes.get(node)?.nic.pods;
+  if (pods === undefined) return undefined;
+  const blocks = pods.prefixes.filter((prefix) => !prefix.endsWith("/32"));
+  return blocks.length > 0 ? blocks.join(", ") : `${pods.prefixes.length} of ${pods.subnet.prefix}`;
+}
 
 function podsOn({ view }: TopicInput, name: string, node: string): number {
   const info = view.topology.clusters.get(name);

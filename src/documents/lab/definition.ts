@@ -503,7 +503,7 @@ const cluster = object(
       advancedNetworking: "leave it out",
       staticEgressGatewayProfile: "leave it out",
       apiServerAccessProfile: "leave it out: the API server is outside the lab",
-      addonProfiles: "leave it out",
+      addonProfiles: "leave it out: add-ons, virtual nodes among them, are not in a lab; their pods stay pending",
       serviceMeshProfile: "leave it out",
       ingressProfile: "leave it out",
       autoScalerProfile: "leave it out, and change the pools' count",

@@ -563,6 +563,14 @@ describe("warned of, and brought up", () => {
       around("sites: [{ name: s, network: hub, prefixes: [10.0.0.0/8] }]"),
       "AddressSpaceOverlap sites[0].prefixes[0]",
     ],
+    ["a public pod CIDR", overlay(", podCidr: 51.0.0.0/16, pools: [{ maxPods: 30 }]"), "PublicPodCidr clusters[0].podCidr"],
+    [
+      "a pod CIDR of a peered VNet",
+      overlay(", podCidr: 10.250.0.0/16")
+        .replace("    subnets:", "    peerings: [{ network: far }]\n    subnets:")
+        .replace("clusters:", "  - { name: far, addressSpace: [10.250.0.0/20], peerings: [{ network: hub }] }\nclusters:"),
+      "OverlapPeeredNetwork clusters[0].podCidr",
+    ],
     ["a pod CIDR with Azure CNI", azure(", podCidr: 10.244.0.0/16"), "PodCidrIgnored clusters[0].podCidr"],
     [
       "too small a subnet",
