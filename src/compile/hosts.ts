@@ -87,3 +87,28 @@ export class HostGroups {
     return this.#changed;
   }
 }
+
+/** Hosts without what changes more often than the rest of them, kept apart, so that such a change costs no more than itself. */
+export class BareHosts {
+  readonly #made = new Map<HostName, { readonly inputs: readonly unknown[]; readonly host: Host }>();
+  #before: BareHosts | undefined;
+
+  constructor(before: BareHosts | undefined) {
+    this.#before = before;
+    if (before !== undefined) before.#before = undefined;
+  }
+
+  /** What gives the host when it is needed: that of before, while its inputs are the same. */
+  prepared(name: HostName, { inputs, build }: Recipe): () => Host {
+    const before = this.#before === undefined ? undefined : this.#before.#made.get(name);
+    if (before !== undefined && sameItems(before.inputs, inputs)) {
+      this.#made.set(name, before);
+      return () => before.host;
+    }
+    return () => {
+      const host = build();
+      this.#made.set(name, { inputs, host });
+      return host;
+    };
+  }
+}

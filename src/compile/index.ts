@@ -15,7 +15,7 @@ import { azureCniBridge, azureCniTransparent } from "./azure-cni/azure-cni.ts";
 import { type EdgeInputs, edge, internetLink, publicAddressesOf } from "./edge/edge.ts";
 import { type Effect, faultEffects } from "./faults/faults.ts";
 import { firewallPart } from "./firewall/firewall.ts";
-import { HostGroups, type Recipe, type RecipeGroup, type Recipes } from "./hosts.ts";
+import { BareHosts, HostGroups, type Recipe, type RecipeGroup, type Recipes } from "./hosts.ts";
 import { type EdgeLink, internetMachine, internetRouter } from "./internet/internet.ts";
 import { kubenet } from "./kubenet/kubenet.ts";
 import { listenersOf, podListeners } from "./listeners.ts";
@@ -335,17 +335,18 @@ function addCluster(
       const podSubnet = nic.pods?.subnet;
       const podGuards =
         podSubnet === undefined ? undefined : securityGroups.of(cluster.vnet, { subnet: podSubnet, securityGroup: undefined });
+      const policies = common().policies.table(name);
       const inputs = [
+        ...nodeInputs,
         common().services,
-        common().policies.table(name),
         ...cluster.masqueradeMaps,
         ...guardInputs(guards),
         ...guardInputs(podGuards),
         pods,
         hostNetworkPodsOn(cluster, name),
       ];
-      return {
-        inputs: [...nodeInputs, ...inputs],
+      const bare = common().bareNodes.prepared(node.host, {
+        inputs,
         build: () => {
           const { uplink } = network;
           const guard = guardPart(guards, {
@@ -353,9 +354,10 @@ function addCluster(
             ...(uplink.shared === true ? { inside: nic.secondary } : {}),
             ...(podSubnet === undefined ? {} : { pods: { prefix: podSubnet.prefix, guards: podGuards } }),
           });
-          return nodeHost(cluster, network, node, context(), common(), guard);
+          return nodeHost(cluster, network, node, context(), common().services, guard);
         },
-      };
+      });
+      return { inputs: [...inputs, policies], build: () => withTable(bare(), policies) };
     });
     const podRecipe = (pod: PodInfo): Recipe => ({
       inputs: [...nodeInputs, pod],
@@ -371,9 +373,14 @@ function addCluster(
   }
 }
 
-function nodeHost(cluster: ClusterInfo, network: PodNetwork, node: NodeInfo, context: NodeContext, shared: SharedParts, guard: Part): Host {
-  const { services } = shared;
-  const policyTable = shared.policies.table(node.node.metadata.name);
+function nodeHost(
+  cluster: ClusterInfo,
+  network: PodNetwork,
+  node: NodeInfo,
+  context: NodeContext,
+  services: ServiceRules,
+  guard: Part,
+): Host {
   const name = node.node.metadata.name;
   const isWindows = node.os !== "linux";
   const origin: Origin = { resource: node.host, reason: isWindows ? `node ${name} (Windows, emulated on Linux)` : `node ${name}` };
@@ -390,7 +397,6 @@ function nodeHost(cluster: ClusterInfo, network: PodNetwork, node: NodeInfo, con
           keepsClientAddress: !isWindows,
         }),
         ...sourceNatOf(cluster, node, network),
-        ...(policyTable === undefined ? [] : [policyTable]),
       ],
       listeners: [
         ...healthListeners(services.inputs, services.shared, name, node.nic.primary),
@@ -402,11 +408,24 @@ function nodeHost(cluster: ClusterInfo, network: PodNetwork, node: NodeInfo, con
   ]);
 }
 
+function withTable(host: Host, table: Table | undefined): Host {
+  return table === undefined ? host : { ...host, ruleSet: [...host.ruleSet, table].sort((a, b) => (a.name < b.name ? -1 : 1)) };
+}
+
 /** What the nodes of a cluster have in common. */
-type SharedParts = { readonly services: ServiceRules; readonly policies: ClusterPolicies };
+type SharedParts = {
+  readonly services: ServiceRules;
+  readonly policies: ClusterPolicies;
+  /** Without their network policies. */
+  readonly bareNodes: BareHosts;
+};
 
 function sharedPartsOf(cluster: ClusterInfo, network: PodNetwork, before: SharedParts | undefined): SharedParts {
-  return { services: serviceRulesOf(cluster, network, before?.services), policies: policiesOf(cluster, before?.policies) };
+  return {
+    services: serviceRulesOf(cluster, network, before?.services),
+    policies: policiesOf(cluster, before?.policies),
+    bareNodes: new BareHosts(before?.bareNodes),
+  };
 }
 
 function policiesOf(cluster: ClusterInfo, before: ClusterPolicies | undefined): ClusterPolicies {

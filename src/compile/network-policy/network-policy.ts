@@ -38,7 +38,9 @@ export class ClusterPolicies {
   readonly #pods: PodSets;
   /** By namespace, sorted by name. */
   readonly #policies: ReadonlyMap<string, readonly NetworkPolicy[]>;
+  /** By name of the chain, and by the very list of policies; a list is of one direction. */
   readonly #isolations = new Map<string, Isolation>();
+  readonly #isolationOf = new Map<readonly NetworkPolicy[], Isolation>();
   readonly #tables = new Map<string, Made>();
   readonly #addresses: readonly SetElement[];
   #before: ClusterPolicies | undefined;
@@ -77,7 +79,12 @@ export class ClusterPolicies {
       if (ingress.length + egress.length === 0) continue;
       isolated.push({ address: info.address, ingress: this.#isolation(ingress, "ingress"), egress: this.#isolation(egress, "egress") });
     }
-    const isolations = [...new Set(isolated.flatMap(({ ingress, egress }) => [ingress ?? [], egress ?? []].flat()))];
+    const distinct = new Set<Isolation>();
+    for (const { ingress, egress } of isolated) {
+      if (ingress !== undefined) distinct.add(ingress);
+      if (egress !== undefined) distinct.add(egress);
+    }
+    const isolations = [...distinct];
     const uses = new Map(isolations.flatMap(({ parts }) => parts.flatMap(({ sets }) => sets.map((use) => [use.name, use] as const))));
     const sets = [...uses.values()].map((use): NamedSet => ({ name: use.name, key: use.key, ...this.#filled(use) })).sort(byName);
     const inputs = [
@@ -96,11 +103,14 @@ export class ClusterPolicies {
 
   #isolation(policies: readonly NetworkPolicy[], direction: Direction): Isolation | undefined {
     if (policies.length === 0) return undefined;
+    const made = this.#isolationOf.get(policies);
+    if (made !== undefined) return made;
     const name = `${direction}-${hashDigits(policies.map(nameOf).join(" "), 12)}`;
     const known = this.#isolations.get(name) ?? (this.#before === undefined ? undefined : this.#before.#isolations.get(name));
     const isolation =
       known !== undefined && sameItems(known.policies, policies) ? known : makeIsolation(this.#inputs, name, policies, direction);
     this.#isolations.set(name, isolation);
+    this.#isolationOf.set(policies, isolation);
     return isolation;
   }
 }
@@ -136,16 +146,21 @@ function addressesOf({ podsByNode, nodeAddresses }: PolicyInputs, before: readon
 
 type Selecting = Readonly<Record<Direction, readonly NetworkPolicy[]>>;
 const known = new WeakMap<PodInfo, { readonly policies: readonly NetworkPolicy[]; readonly selecting: Selecting }>();
+const choices = new WeakMap<readonly NetworkPolicy[], Map<string, Selecting>>();
 
-/** The policies of a pod's namespace that select it. */
+/** The policies of a pod's namespace that select it: the same lists for all pods that the same policies select. */
 function selecting(policies: readonly NetworkPolicy[], info: PodInfo): Selecting {
   const before = known.get(info);
   if (before?.policies === policies) return before.selecting;
   const all = policies.filter((policy) => selectsPod(policy, info.pod));
-  const result: Selecting = {
+  const chosen = choices.get(policies) ?? new Map<string, Selecting>();
+  choices.set(policies, chosen);
+  const name = all.map(({ metadata }) => metadata.name).join(" ");
+  const result = chosen.get(name) ?? {
     ingress: all.filter((policy) => judges(policy, "ingress")),
     egress: all.filter((policy) => judges(policy, "egress")),
   };
+  chosen.set(name, result);
   known.set(info, { policies, selecting: result });
   return result;
 }
