@@ -19,6 +19,9 @@ export const status = { seenReply: 0x2, assured: 0x4, confirmed: 0x8, sourceNat:
 /** Bits of `ct state` as nftables sees them. */
 export const state = { none: 0, invalid: 1, established: 2, related: 4, new: 8, untracked: 64 } as const;
 
+/** The ports that one which was drawn may be. A rule that asks about it narrows them, for all packets of the flow. */
+export type DrawnPorts = { first: number; last: number };
+
 export class Connection {
   readonly protocol: number;
   readonly source: Ip;
@@ -30,7 +33,7 @@ export class Connection {
   replyDestination: Ip;
   replyDestinationPort: number;
   /** Ports of the range that {@link replyDestinationPort} stands for, when source NAT drew it. */
-  drawnPorts: PortRange | undefined = undefined;
+  drawnPorts: DrawnPorts | undefined = undefined;
   mark = 0;
   status = 0;
   /** The rules that translated it. */
@@ -201,7 +204,8 @@ export function translateSource(table: ConnectionTable, connection: Connection, 
   const drawn = draw && !portless;
   const keep = !drawn && (portless || within(port, ports)) && isFree(table, connection, address, port);
   // A port that may be outside of the range stays or is drawn: in all, any of the range.
-  if (ports !== undefined && any !== undefined && !(within(any.first, ports) && within(any.last, ports))) connection.drawnPorts = ports;
+  if (ports !== undefined && any !== undefined && !(within(any.first, ports) && within(any.last, ports)))
+    connection.drawnPorts = { ...ports };
   if (keep && connection.replyDestination === address) return true;
   if (!drawn && table.size > 0 && !portless) {
     for (const other of table.ofSource(connection.protocol, connection.source, connection.sourcePort)) {
@@ -222,7 +226,7 @@ export function translateSource(table: ConnectionTable, connection: Connection, 
   for (let candidate = range.first; candidate <= range.last; candidate++) {
     if (!isFree(table, connection, address, candidate)) continue;
     setSource(connection, address, candidate);
-    if (range.first !== range.last) connection.drawnPorts = range;
+    if (range.first !== range.last) connection.drawnPorts = { ...range };
     return true;
   }
   return false;

@@ -27,7 +27,7 @@ const measured: { readonly rows: readonly Row[] } = JSON.parse(
 function slotOf(row: Omit<Row, "result">): number {
   const { protocol, sourcePort, destinationPort, fields } = row;
   const tuple = { protocol, source: mustAddress(row.source), sourcePort, destination: mustAddress(row.destination), destinationPort };
-  const packet = new Packet(tuple, { pick: () => 0, taken: 0 });
+  const packet = new Packet(tuple, { pick: () => 0, weigh: () => 0, taken: 0 });
   const words: number[] = [];
   for (const field of fields) appendWords(words, field, readerOf(field)(packet) ?? 0);
   const [only] = fields;

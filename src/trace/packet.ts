@@ -1,14 +1,16 @@
 /** A packet on its way, as rules see it. One object per trace, changed in place: this is the hot part of the tracer. */
 
 import { type Protocol, protocolNumbers } from "../net/ports.ts";
-import { type Connection, state } from "./connections.ts";
+import { type Connection, type DrawnPorts, state } from "./connections.ts";
 import { type Ip, ipOf, textOf, unspecified } from "./ip.ts";
-import type { Message, PortRange, Step, Tuple } from "./result.ts";
+import type { Message, Step, Tuple } from "./result.ts";
 
 /** Decides what nothing but chance decides. */
 export type Chance = {
   /** One of `0 … alternatives - 1`. */
   pick(alternatives: number): number;
+  /** The same for alternatives that are not equally likely. */
+  weigh(weights: readonly number[]): number;
   /** How often it was asked for one of several. */
   readonly taken: number;
 };
@@ -57,7 +59,7 @@ export class Packet {
   destination: Ip;
   destinationPort: number;
   /** {@link sourcePort} stands for any of these. */
-  sourcePorts: PortRange | undefined = undefined;
+  sourcePorts: DrawnPorts | undefined = undefined;
   /** The reply of a connection, not its first packet. */
   isReply = false;
   /** A TCP reset. */
@@ -111,7 +113,7 @@ export class Packet {
     return this.#tuple;
   }
 
-  setSource(address: Ip, port: number, ports: PortRange | undefined): void {
+  setSource(address: Ip, port: number, ports: DrawnPorts | undefined): void {
     this.source = address;
     this.sourcePort = port;
     this.sourcePorts = ports;

@@ -23,7 +23,7 @@ import type {
   Verdict,
 } from "../ir/ruleset.ts";
 import { type Address, parseAddress } from "../net/address.ts";
-import { state } from "./connections.ts";
+import { type DrawnPorts, state } from "./connections.ts";
 import { appendWords, bytesOf, comparableAddress, comparableNumber, comparison, type Reader, readerOf } from "./fields.ts";
 import { type Ip, ipOf } from "./ip.ts";
 import { jhashSlot } from "./jhash.ts";
@@ -404,6 +404,7 @@ function isIdle(table: PreparedTable, rule: Rule): boolean {
 type RuleContext = { readonly table: PreparedTable; readonly element: string; readonly origin: Origin };
 
 function prepareMatch(table: PreparedTable, match: Match): Test {
+  if (match.kind === "value" && match.field === "th sport" && match.mask === undefined) return prepareSourcePort(match);
   if (match.kind === "value") {
     const read = readerOf(match.field);
     const equal = match.op === "==";
@@ -427,6 +428,34 @@ function prepareMatch(table: PreparedTable, match: Match): Test {
     const found = find?.(packet) !== undefined || inDynamicSet(set, fields, packet);
     return !packet.lacked && found === equal;
   };
+}
+
+/** The port may have been drawn by a translation, and then is any of a range: chance says of which part, which it is in from then on. */
+function prepareSourcePort({ field, values, op }: Extract<Match, { readonly kind: "value" }>): Test {
+  const read = readerOf(field);
+  const compare = comparison(field, values, undefined);
+  const equal = op === "==";
+  const edges = values.flatMap((value) => {
+    const { first, last } = typeof value === "object" ? value : { first: Number(value), last: Number(value) };
+    return [first, last + 1];
+  });
+  return (packet) => {
+    const drawn = packet.sourcePorts;
+    const port = drawn === undefined ? read(packet) : drawPart(packet, drawn, edges);
+    return port !== undefined && compare(port) === equal;
+  };
+}
+
+/** Narrows the ports of a flow to one of the parts that `edges` cut them into; returns a port of it. */
+function drawPart(packet: Packet, drawn: DrawnPorts, edges: readonly number[]): number {
+  const inside = edges.filter((edge) => edge > drawn.first && edge <= drawn.last).sort((a, b) => a - b);
+  const starts = [drawn.first, ...new Set(inside)];
+  const parts = starts.map((first, at): PortRange => ({ first, last: (starts[at + 1] ?? drawn.last + 1) - 1 }));
+  const part = parts[packet.chance.weigh(parts.map(({ first, last }) => last - first + 1))];
+  if (part === undefined || parts.length === 1) return drawn.first;
+  Object.assign(drawn, part);
+  packet.steps?.push({ kind: "choose", what: `the source port that was drawn is one of ${part.first} to ${part.last}` });
+  return part.first;
 }
 
 function differs(value: number | string | undefined, other: number): boolean {

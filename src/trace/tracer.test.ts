@@ -667,6 +667,33 @@ describe("address translation", () => {
     expect(path.received?.sourcePorts).toEqual({ first: 1024, last: 65_535 });
   });
 
+  it("a rule about the source port asks chance when the port was drawn", () => {
+    const drawn: Statement = { kind: "masquerade", flag: "fully-random" };
+    const network = routed(
+      {
+        tables: [
+          nat("postrouting", rule([], drawn)),
+          table("late", [
+            base("filter", "postrouting", priorities.srcnat + 50, [
+              rule([is("th sport", { first: 40_000, last: 50_000 }, 60_000)], drop),
+              rule([is("th sport", { first: 45_000, last: 65_535 })], { kind: "counter" }),
+            ]),
+          ]),
+        ],
+      },
+      { routes: [] },
+    );
+    const paths = new Tracer(network).trace("client", packet("tcp 10.1.0.2:4000 > 10.2.0.2:80"));
+    const total = 65_536 - 1024;
+    expect(paths.map(({ outcome, weight, received }) => [outcome, Math.round(weight * total), received?.sourcePorts])).toEqual([
+      ["delivered", 38_976, { first: 1024, last: 39_999 }],
+      ["dropped", 10_001, undefined],
+      ["delivered", 9999, { first: 50_001, last: 59_999 }],
+      ["dropped", 1, undefined],
+      ["delivered", 5535, { first: 60_001, last: 65_535 }],
+    ]);
+  });
+
   it("a port that was drawn before is any of the range that it must be in", () => {
     const drawn: Statement = { kind: "masquerade", flag: "fully-random" };
     const share: Statement = { kind: "snat", address: ip("10.2.0.1"), ports: { first: 2048, last: 3071 } };

@@ -128,7 +128,8 @@ const open6 = mustAddress("::");
 
 /** Choices made in one walk after another, until every way has been taken: the last choice that has alternatives left changes first. */
 class Choices {
-  readonly #made: { taken: number; readonly of: number }[] = [];
+  /** `shares`: how likely each alternative is, where they are not equally likely. */
+  readonly #made: { taken: number; readonly of: number; readonly shares?: readonly number[] }[] = [];
   #at = 0;
 
   rewind(): void {
@@ -136,10 +137,17 @@ class Choices {
   }
 
   pick(alternatives: number): number {
-    if (alternatives <= 1) return 0;
+    return alternatives <= 1 ? 0 : this.#next({ of: alternatives });
+  }
+
+  weigh(weights: readonly number[]): number {
+    return weights.length <= 1 ? 0 : this.#next({ of: weights.length, shares: sharesOf(weights) });
+  }
+
+  #next(made: { readonly of: number; readonly shares?: readonly number[] }): number {
     let choice = this.#made[this.#at++];
     if (choice === undefined) {
-      choice = { taken: 0, of: alternatives };
+      choice = { taken: 0, ...made };
       this.#made.push(choice);
     }
     return choice.taken;
@@ -154,7 +162,7 @@ class Choices {
   }
 
   get weight(): number {
-    return this.#made.reduce((weight, choice) => weight / choice.of, 1);
+    return this.#made.reduce((weight, { taken, of, shares }) => weight * (shares === undefined ? 1 / of : (shares[taken] ?? 0)), 1);
   }
 
   /** Goes on to the next way; false when there is none. */
@@ -183,6 +191,18 @@ class Chooser {
     this.weight /= alternatives;
     return Math.min(Math.max(Math.trunc(this.#choose(alternatives)), 0), alternatives - 1);
   }
+
+  weigh(weights: readonly number[]): number {
+    const before = this.weight;
+    const taken = this.pick(weights.length);
+    this.weight = before * (sharesOf(weights)[taken] ?? 1);
+    return taken;
+  }
+}
+
+function sharesOf(weights: readonly number[]): readonly number[] {
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  return weights.map((weight) => weight / sum);
 }
 
 /** Adds up the weights of paths that are equal in all else. */

@@ -369,7 +369,7 @@ class Journey {
         kind: "refuse",
       });
     }
-    const received = { ...tuple, host: host.name, ...(packet.sourcePorts === undefined ? {} : { sourcePorts: packet.sourcePorts }) };
+    const received = { ...tuple, host: host.name, ...(packet.sourcePorts === undefined ? {} : { sourcePorts: { ...packet.sourcePorts } }) };
     const listener = protocol === "icmp" ? undefined : host.listener(protocol, packet.destination, port);
     if (listener === undefined && protocol !== "icmp") {
       const what = `nothing listens on ${port}/${protocol}`;
@@ -623,7 +623,8 @@ class Journey {
         origin,
       };
     }
-    const ports = connection.drawnPorts;
+    const { drawnPorts: drawn } = connection;
+    const ports = drawn === undefined ? undefined : { ...drawn };
     if (ports === undefined) return { kind: "source-nat", what: `source NAT to ${after.source}${again}`, element, before, after, origin };
     const text = `source NAT to ${after.source}, a port from ${ports.first} to ${ports.last}${again}`;
     return { kind: "source-nat", what: text, element, before, after, ports, origin };
