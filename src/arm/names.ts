@@ -83,6 +83,11 @@ export function routeTableName(digits: string): string {
   return `aks-agentpool-${digits}-routetable`;
 }
 
+/** `aks-agentpool-<8 digits>-nsg` (AgentBaker, pkg/agent/datamodel/types.go). */
+export function securityGroupName(digits: string): string {
+  return `aks-agentpool-${digits}-nsg`;
+}
+
 /**
  * A node's route: `<node>____<prefix without dots, colons and slash>` in today's cloud config, the node's name alone in the older one
  * (cloud-provider-azure, pkg/provider/azure_routes.go).

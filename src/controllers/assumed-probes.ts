@@ -1,6 +1,7 @@
 /**
- * An assumption, for labs that do not run: a backend answers its health probe if the node's service rules would. Under `Cluster` every node does
- * as long as the Service has an endpoint; under `Local` those with an endpoint of their own. In a running lab the probes are sent.
+ * An assumption, for labs that do not run: a backend answers its health probe if security groups let the probe in and the node's service rules would
+ * answer. Under `Cluster` every node does as long as the Service has an endpoint; under `Local` those with an endpoint of their own. In a running
+ * lab the probes are sent.
  */
 
 import { isFault } from "../arm/faults.ts";
@@ -10,6 +11,7 @@ import type { EndpointSlice, Service } from "../kube/objects.ts";
 import { armKey, type Key, type Resources } from "../resources/resources.ts";
 import { indexed, perCluster } from "./memo.ts";
 import { isUnreachable } from "./node-lifecycle.ts";
+import { letsProbeIn } from "./probe-access.ts";
 import { sharedProbe } from "./service-probes.ts";
 import { clusterTags, getArm, listArm, listKube, pathOf, Writes } from "./view.ts";
 
@@ -30,7 +32,8 @@ export const assumedProbes = perCluster("assumed-probes", (resources, cluster) =
     if (balancer === undefined || balancer.properties.probes.length === 0) continue;
     const backends = backendsOf(resources, balancer).filter(({ node }) => !lost.has(node));
     const all = backends.map(({ configuration }) => configuration);
-    const put = (probe: LoadBalancer["properties"]["probes"][number], healthy: readonly ArmId[]) =>
+    const put = (probe: LoadBalancer["properties"]["probes"][number], answering: readonly ArmId[]) => {
+      const healthy = answering.filter((configuration) => letsProbeIn(resources, configuration, probe.properties.port));
       writes.putArm({
         id: resultId(cluster, name, probe.name),
         name: `${cluster.name}-${name}-${probe.name}`,
@@ -38,6 +41,7 @@ export const assumedProbes = perCluster("assumed-probes", (resources, cluster) =
         tags: clusterTags(cluster),
         properties: { probe: { id: probe.id ?? "" }, healthy },
       });
+    };
     for (const probe of balancer.properties.probes) {
       if (failing.has(armKey(probe.id ?? ""))) {
         put(probe, []);

@@ -18,3 +18,8 @@ export function portAnnotation(service: Service, port: number, name: string): st
 export function isOn(text: string | undefined): boolean {
   return text?.toLowerCase() === "true";
 }
+
+/** Without it the fabric translates to the node's own address and the node port. */
+export function hasFloatingIp(service: Service): boolean {
+  return !isOn(azureAnnotation(service, "azure-disable-load-balancer-floating-ip"));
+}

@@ -11,6 +11,7 @@ import { listArm } from "./view.ts";
 const types = [
   "Microsoft.Compute/virtualMachineScaleSets/virtualMachines",
   "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces",
+  "Microsoft.Network/networkSecurityGroups",
   "Drydock.Lab/ipamStates",
 ] as const;
 

@@ -27,6 +27,7 @@ import { publicIps } from "./public-ips.ts";
 import { replicaSets } from "./replica-sets.ts";
 import { nodeRoutes, routeTables } from "./route-tables.ts";
 import { scheduler } from "./scheduler.ts";
+import { securityGroups } from "./security-groups.ts";
 import { serviceAddresses } from "./service-addresses.ts";
 import { statefulSets } from "./stateful-sets.ts";
 import { virtualMachines } from "./virtual-machines.ts";
@@ -60,6 +61,7 @@ export const controllers: readonly Controller[] = [
   endpointSlices,
   publicIps,
   loadBalancers,
+  securityGroups,
 ];
 
 /** What is taken for granted when nothing runs: that pods answer, and what probes would say. */

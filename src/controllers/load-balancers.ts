@@ -27,9 +27,10 @@ import type {
   Reference,
 } from "../arm/resources.ts";
 import { uidOf, uuidOf } from "../kube/identity.ts";
+import { loadBalancerAccess } from "../kube/load-balancer-access.ts";
 import type { Service, ServicePort } from "../kube/objects.ts";
 import { armKey, type Key, type Resources } from "../resources/resources.ts";
-import { azureAnnotation, isOn, portAnnotation } from "./azure-annotations.ts";
+import { azureAnnotation, hasFloatingIp, isOn, portAnnotation } from "./azure-annotations.ts";
 import { syncWarnings, type Warning } from "./events.ts";
 import { attachNatGateway, managedNatGateway } from "./managed-nat-gateway.ts";
 import { remembering } from "./memo.ts";
@@ -115,9 +116,9 @@ function reconcileCluster(context: Context): void {
   for (const service of listKube(resources, cluster, "Service")) {
     let ip: string | undefined;
     if (isBalanced(service)) {
-      const missing = missingNodePort(service);
-      const add = isInternal(service) ? () => addInternal(context, internalDraft, service) : () => addPublic(context, publicDraft, service);
-      const added = missing === undefined ? add() : { problem: missing };
+      const { isInternal, problem = missingNodePort(service) } = loadBalancerAccess(service);
+      const add = isInternal ? () => addInternal(context, internalDraft, service) : () => addPublic(context, publicDraft, service);
+      const added = problem === undefined ? add() : { problem };
       if ("ip" in added) ip = added.ip;
       else {
         const { namespace = "", name } = service.metadata;
@@ -443,12 +444,7 @@ function hasSharedProbe(cluster: ManagedCluster): boolean {
 
 /** One rule for all ports and both protocols: internal load balancers only. */
 function hasAllPorts(service: Service): boolean {
-  return isInternal(service) && isOn(azureAnnotation(service, "azure-load-balancer-enable-high-availability-ports"));
-}
-
-/** Without it the fabric translates to the node's own address and the node port. */
-function hasFloatingIp(service: Service): boolean {
-  return !isOn(azureAnnotation(service, "azure-disable-load-balancer-floating-ip"));
+  return loadBalancerAccess(service).isInternal && isOn(azureAnnotation(service, "azure-load-balancer-enable-high-availability-ports"));
 }
 
 function protocolOf(port: ServicePort): "Tcp" | "Udp" {
@@ -482,10 +478,6 @@ function publicAddress(
 function isBalanced({ spec }: Service): boolean {
   if (spec.type !== "LoadBalancer" || spec.clusterIP === undefined) return false;
   return spec.externalTrafficPolicy !== "Local" || spec.healthCheckNodePort !== undefined;
-}
-
-function isInternal(service: Service): boolean {
-  return isOn(azureAnnotation(service, "azure-load-balancer-internal"));
 }
 
 function requestedAddress(service: Service): string | undefined {

@@ -12,6 +12,7 @@ import { armKey, type Key, type Resources } from "../resources/resources.ts";
 import { syncWarnings, type Warning } from "./events.ts";
 import { ipamState, ipamStateId, lastGiven } from "./ipam-state.ts";
 import { remembering } from "./memo.ts";
+import { nodeSecurityGroupId } from "./security-groups.ts";
 import { SubnetAddresses } from "./subnet-addresses.ts";
 import { clusterTags, getArm, isKubenet, listArm, poolsOf, Writes } from "./view.ts";
 
@@ -97,7 +98,14 @@ function reconcilePool(context: Context, machines: readonly ScaleSetMachine[]): 
 function ensureMachine(context: Context, scaleSet: string, instance: number, existing: ScaleSetMachine | undefined): void {
   const { resources, writes, cluster, pool } = context;
   const reference = existing?.properties.networkProfile.networkInterfaces[0];
-  if (reference !== undefined && getArm(resources, nicType, reference.id) !== undefined) return;
+  const known = reference === undefined ? undefined : getArm(resources, nicType, reference.id);
+  if (known !== undefined) {
+    const networkSecurityGroup = { id: nodeSecurityGroupId(cluster) };
+    if (known.properties.networkSecurityGroup === undefined) {
+      writes.putArm({ ...known, properties: { ...known.properties, networkSecurityGroup } });
+    }
+    return;
+  }
 
   const setName = lastSegment(scaleSet);
   const id = `${scaleSet}/virtualMachines/${instance}`;
@@ -146,6 +154,7 @@ function nicOf({ cluster, pool }: Context, id: string, machine: string, addresse
       // kubenet's pods are no addresses of the interface: without forwarding Azure would drop what they send and get.
       enableIPForwarding: isKubenet(cluster),
       virtualMachine: { id: machine },
+      networkSecurityGroup: { id: nodeSecurityGroupId(cluster) },
       ipConfigurations: addresses.map((privateIPAddress, index) => {
         const name = `ipconfig${index + 1}`;
         return { id: `${id}/ipConfigurations/${name}`, name, properties: { primary: index === 0, privateIPAddress, subnet } };

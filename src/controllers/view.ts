@@ -14,6 +14,7 @@ import type {
   ManagedCluster,
   NatGateway,
   NetworkInterface,
+  NetworkSecurityGroup,
   ProbeResult,
   PublicIPAddress,
   PublicIPPrefix,
@@ -46,6 +47,7 @@ type ArmTypes = {
   "Microsoft.Network/virtualNetworks/subnets": Subnet;
   "Microsoft.Network/virtualNetworks/virtualNetworkPeerings": VirtualNetworkPeering;
   "Microsoft.Network/routeTables": RouteTable;
+  "Microsoft.Network/networkSecurityGroups": NetworkSecurityGroup;
   "Microsoft.Network/networkInterfaces": NetworkInterface;
   "Microsoft.Network/publicIPAddresses": PublicIPAddress;
   "Microsoft.Network/publicIPPrefixes": PublicIPPrefix;

@@ -1,8 +1,10 @@
 /** The objects of one cluster's manifests together: what none of them shows alone. */
 
+import { knownTags, serviceTag, serviceTagDocs } from "../arm/service-tags.ts";
 import { runningContainers } from "../kube/containers.ts";
 import { builtInNamespaces } from "../kube/kinds/index.ts";
 import type { ClusterFacts } from "../kube/kinds/kind.ts";
+import { loadBalancerAccess } from "../kube/load-balancer-access.ts";
 import type { Pod, ReplicaSpec, Service } from "../kube/objects.ts";
 import { matchesLabels } from "../kube/selectors.ts";
 import { checkInCluster, located, type Placed } from "./manifests.ts";
@@ -72,6 +74,19 @@ export class ClusterObjects {
     }
   }
 
+  /** A tag that is unknown here is not let in, which Azure would do. */
+  #checkServiceTags(placed: Placed, service: Service): void {
+    const unknown = loadBalancerAccess(service).serviceTags.find((tag) => serviceTag(tag) === undefined);
+    if (unknown === undefined) return;
+    this.#complain(placed, ["metadata", "annotations", "service.beta.kubernetes.io/azure-allowed-service-tags"], {
+      code: "NotModelled",
+      value: unknown,
+      message: `service tag ${formatValue(unknown)} is not known here: Azure's own services are not in a lab, and their addresses change every week`,
+      source: serviceTagDocs,
+      fix: `use azure-allowed-ip-ranges, or one of ${knownTags.join(", ")}`,
+    });
+  }
+
   #checkServices(all: readonly Placed[]): void {
     const services = all.flatMap((placed) => (placed.object.kind === "Service" ? [{ placed, service: placed.object as Service }] : []));
     const pods = new Templates(all);
@@ -80,6 +95,7 @@ export class ClusterObjects {
     let balanced = 0;
     for (const { placed, service } of services) {
       const name = `${service.metadata.namespace}/${service.metadata.name}`;
+      this.#checkServiceTags(placed, service);
       const { clusterIP, ports = [], type } = service.spec;
       if (clusterIP !== undefined && clusterIP !== "None") {
         const other = addresses.get(clusterIP);

@@ -7,6 +7,7 @@ import {
   addressOf,
   lastAddressOf,
   lengthOf,
+  mergePrefixes,
   mustPrefix,
   parseLoosePrefix,
   parsePrefix,
@@ -49,6 +50,32 @@ test("two prefixes overlap exactly when one covers the other", () => {
   fc.assert(fc.property(prefix, prefix, (a, b) => prefixesOverlap(a, b) === (prefixCovers(a, b) || prefixCovers(b, a))));
   expect(prefixCovers(mustPrefix("172.16.0.0/12"), mustPrefix("172.30.0.0/16"))).toBe(true);
   expect(prefixesOverlap(mustPrefix("10.0.0.0/24"), mustPrefix("10.0.1.0/24"))).toBe(false);
+});
+
+describe("merged prefixes", () => {
+  test("are as few as can be", () => {
+    const merged = (...texts: readonly string[]) => mergePrefixes(texts.map(mustPrefix));
+    expect(merged("10.0.1.0/24", "10.0.0.0/24")).toEqual(["10.0.0.0/23"]);
+    expect(merged("10.0.1.0/24", "10.0.2.0/24")).toEqual(["10.0.1.0/24", "10.0.2.0/24"]);
+    expect(merged("10.0.0.0/24", "10.0.2.0/23", "10.0.1.0/24", "10.0.0.7/32")).toEqual(["10.0.0.0/22"]);
+    expect(merged("0.0.0.0/1", "128.0.0.0/1")).toEqual(["0.0.0.0/0"]);
+  });
+  test("hold the same addresses, each once", () => {
+    // Close together, so that they meet.
+    const close = fc
+      .tuple(fc.integer({ min: 0, max: 63 }), fc.integer({ min: 26, max: 32 }))
+      .map(([host, length]) => prefixOf(mustAddress(`10.0.0.${host}`), length));
+    fc.assert(
+      fc.property(fc.array(close, { maxLength: 12 }), (prefixes) => {
+        const merged = mergePrefixes(prefixes);
+        for (let host = 0; host < 64; host++) {
+          const address = mustAddress(`10.0.0.${host}`);
+          const holding = merged.filter((one) => prefixContains(one, address)).length;
+          expect(holding).toBe(prefixes.some((one) => prefixContains(one, address)) ? 1 : 0);
+        }
+      }),
+    );
+  });
 });
 
 test("addresses by index", () => {

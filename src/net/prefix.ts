@@ -99,12 +99,28 @@ export function comparePrefixes(a: Prefix, b: Prefix): number {
   return x < y ? -1 : x > y ? 1 : lengthOf(a) - lengthOf(b);
 }
 
-/** The same addresses without prefixes that others cover, in order. */
+/** The same addresses in as few prefixes as can be, in order: what others cover is left out, and neighbours that make a shorter one are joined. */
 export function mergePrefixes(prefixes: readonly Prefix[]): readonly Prefix[] {
   const merged: Prefix[] = [];
   for (const prefix of [...prefixes].sort(comparePrefixes)) {
     const previous = merged.at(-1);
-    if (previous === undefined || !prefixCovers(previous, prefix)) merged.push(prefix);
+    if (previous !== undefined && prefixCovers(previous, prefix)) continue;
+    let last = prefix;
+    for (let other = merged.at(-1); other !== undefined; other = merged.at(-1)) {
+      const joined = joinedPrefix(other, last);
+      if (joined === undefined) break;
+      merged.pop();
+      last = joined;
+    }
+    merged.push(last);
   }
   return merged;
+}
+
+/** The prefix that `a` and `b` are the two halves of. */
+function joinedPrefix(a: Prefix, b: Prefix): Prefix | undefined {
+  const length = lengthOf(a);
+  if (length === 0 || lengthOf(b) !== length || prefixFamily(a) !== prefixFamily(b)) return undefined;
+  const parent = prefixOf(addressOf(a), length - 1);
+  return parent === prefixOf(addressOf(b), length - 1) ? parent : undefined;
 }

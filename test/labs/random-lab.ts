@@ -3,7 +3,7 @@
 import { Chance } from "../../src/lab/check.ts";
 import { addNetworkPolicies } from "./random-network-policies.ts";
 import { randomOptions, windowsPool } from "./random-options.ts";
-import { randomSecurityGroups } from "./random-security-groups.ts";
+import { randomAccess, randomSecurityGroups } from "./random-security-groups.ts";
 
 export type LabText = { readonly lab: string; readonly manifests: Readonly<Record<string, string>> };
 
@@ -53,10 +53,10 @@ export function randomLab(seed: number): LabText {
       clusters.push(
         `  - { name: ${name}, networkPlugin: ${plugin}, ${mode}subnet: v${vnet}/n${index}, serviceCidr: 172.20.${10 * vnet + index}.0/24, dnsServiceIP: 172.20.${10 * vnet + index}.10, pools: [{ name: p, count: ${nodes}, maxPods: ${maxPods} }${plugin === "azure" ? windowsPool(windows) : ""}], ${profile(balancing, own)}${outboundType}manifests: [${name}.yaml] }`,
       );
-      manifests[`${name}.yaml`] = `${manifest(chance, nodes)}${balancedServices(balancing, `${base}.${index}.240`)}`;
+      manifests[`${name}.yaml`] = `${manifest(chance, security, nodes)}${balancedServices(balancing, `${base}.${index}.240`)}`;
     }
     // The newer network options, with a chance of their own, so that they leave the rest of a seed's lab as it was.
-    const options = randomOptions(seed, vnet, base, manifest);
+    const options = randomOptions(seed, vnet, base, (own, nodes) => manifest(own, security, nodes));
     subnets.push(...options.subnets);
     clusters.push(...options.clusters);
     routeTables.push(...options.routeTables);
@@ -181,7 +181,7 @@ function randomRouter(chance: Chance, sites: readonly string[]) {
   };
 }
 
-function manifest(chance: Chance, nodes: number): string {
+function manifest(chance: Chance, security: Chance, nodes: number): string {
   const pick = <T>(items: readonly T[]): T => items[chance.below(items.length)] as T;
   const objects: string[] = [
     deployment("web", 1 + chance.below(2 * nodes), `[{ containerPort: 80, name: http }, { containerPort: 53, protocol: UDP, name: dns }]`),
@@ -204,6 +204,12 @@ function manifest(chance: Chance, nodes: number): string {
       pick(["", "externalTrafficPolicy: Local, "]),
       "web",
       '{ service.beta.kubernetes.io/azure-load-balancer-internal: "true" }',
+    ),
+    service(
+      "guarded",
+      "LoadBalancer",
+      "{ port: 80, name: http }, { port: 53, protocol: UDP, targetPort: dns, name: dns }",
+      ...randomAccess(security),
     ),
   ];
   if (chance.below(3) === 0) {

@@ -75,3 +75,17 @@ export function randomSecurityGroups(chance: Chance, around: Surroundings): read
     }
   }
 }
+
+/** Who a Service of type LoadBalancer lets in: what its spec says, the pods that it is for, and its annotations. */
+export function randomAccess(chance: Chance): readonly [more: string, app: string, annotations: string] {
+  const pick = <T>(items: readonly T[]): T => items[chance.below(items.length)] as T;
+  const ranges = pick(["203.0.113.0/24", "10.40.0.0/16, 198.18.0.0/15", "10.40.200.4/32, 192.168.0.0/16", "0.0.0.0/0"]);
+  const annotations = [
+    ...(chance.below(2) === 0 ? ['azure-load-balancer-internal: "true"'] : []),
+    ...(chance.below(2) === 0 ? ['azure-deny-all-except-load-balancer-source-ranges: "true"'] : []),
+    ...pick([[`azure-allowed-ip-ranges: "${ranges}"`], ["azure-allowed-service-tags: VirtualNetwork"], []]),
+  ];
+  const isRanged = annotations.some((annotation) => annotation.startsWith("azure-allowed-ip-ranges"));
+  const more = isRanged || chance.below(2) === 0 ? "" : `loadBalancerSourceRanges: [${ranges}], `;
+  return [more, "web", `{ ${annotations.map((annotation) => `service.beta.kubernetes.io/${annotation}`).join(", ")} }`];
+}

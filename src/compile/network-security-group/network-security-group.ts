@@ -10,6 +10,7 @@
  * A group's rules are compiled once for all interfaces of a subnet, and are the same objects for as long as nothing that they say changes.
  */
 
+import { ranges } from "../../arm/limits.ts";
 import type { NetworkSecurityGroup } from "../../arm/resources.ts";
 import { type Direction, type JudgingRule, judgingRules, type Peers, type PortRange, securityGroupDocs } from "../../arm/security-rules.ts";
 import { azureLoadBalancerPrefix, isPlatformTag, notInternet, platformPrefixes, platformTags } from "../../arm/service-tags.ts";
@@ -136,7 +137,7 @@ function compileGroup(
     return [
       {
         matches: [...protocolMatches(rule), ...source, ...destination],
-        statements: [{ kind: "verdict", verdict: rule.access === "Allow" ? "accept" : "drop" }],
+        statements: [{ kind: "verdict", verdict: rule.access === "Deny" ? "drop" : isDefault(rule) ? "return" : "accept" }],
         origin: {
           resource: group.id,
           reason: `${rule.access === "Allow" ? "allowed" : "denied"} by rule ${rule.name} (${rule.priority}) of NSG ${group.name} on ${where}: ${ruleWords(rule)}`,
@@ -160,6 +161,11 @@ function compileGroup(
     outbound: [...forPlatform.flatMap(compile), platform, ...rules.Outbound.flatMap(compile)],
     sets: [...sets.values()],
   };
+}
+
+/** What Azure allows by itself is no news: a short trace leaves it out, as it does everything but verdicts. */
+function isDefault({ priority }: JudgingRule): boolean {
+  return priority > ranges.securityRulePriority.max;
 }
 
 /** `Tcp from Internet to 198.18.0.5 port 80`, as the rule's own words. */
@@ -304,13 +310,17 @@ function insideSet({ inside }: Uplink): readonly NamedSet[] {
 function passing(device: "iifname" | "oifname", { name, inside }: Uplink, judged: Judged): readonly Rule[] {
   const pass = (match: Match, reason: string): Rule => ({
     matches: [match],
-    statements: [{ kind: "verdict", verdict: "accept" }],
+    statements: [{ kind: "verdict", verdict: "return" }],
     origin: { ...guardOrigin, reason },
   });
   return [
     pass(
       { kind: "value", field: "ct status", op: "==", values: ["confirmed"] },
       "security groups judge a flow's first packet; what belongs to a flow that was let through passes",
+    ),
+    pass(
+      { kind: "value", field: "ct state", op: "==", values: ["related"] },
+      "news about a flow, such as an ICMP error, goes with the flow",
     ),
     pass({ kind: "value", field: device, op: "!=", values: [name] }, "security groups judge what passes the machine's network interface"),
     ...(inside === undefined

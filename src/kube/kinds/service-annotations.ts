@@ -4,6 +4,7 @@
  */
 
 import { parseAddress } from "../../net/address.ts";
+import { parseLoosePrefix } from "../../net/prefix.ts";
 import type { Field } from "../field.ts";
 
 const prefix = "service.beta.kubernetes.io/";
@@ -48,6 +49,20 @@ function addresses(field: Field, text: string): void {
   }
 }
 
+/** Azure takes what is no range for a reason to let nobody else in. */
+function ranges(field: Field, text: string): void {
+  for (const word of text.split(",").map((part) => part.trim())) {
+    const range = parseLoosePrefix(word);
+    if (range?.includes(":") === true) field.notModelled("IPv6", "give IPv4 ranges only");
+    if (range !== undefined) continue;
+    field.report("FieldValueInvalid", `${JSON.stringify(word)} is no range: Azure ignores it and denies everybody but the other ranges`, {
+      severity: "warning",
+      source: "cloud-provider-azure, pkg/provider/loadbalancer/accesscontrol.go",
+      fix: "write network address, slash, prefix length, such as 203.0.113.0/24",
+    });
+  }
+}
+
 const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ["azure-load-balancer-internal", trueOrFalse],
   ["azure-load-balancer-internal-subnet", any],
@@ -61,6 +76,10 @@ const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ["azure-disable-load-balancer-floating-ip", trueOrFalse],
   ["azure-load-balancer-disable-tcp-reset", trueOrFalse],
   ["azure-additional-public-ips", addresses],
+  ["azure-allowed-service-tags", any],
+  ["azure-allowed-ip-ranges", ranges],
+  ["load-balancer-source-ranges", ranges],
+  ["azure-deny-all-except-load-balancer-source-ranges", trueOrFalse],
   ["azure-load-balancer-resource-group", "no effect"],
   ["azure-dns-label-name", "no effect"],
   ["azure-pip-tags", "no effect"],
@@ -72,9 +91,6 @@ const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ["azure-pip-prefix-id", any],
   ["azure-pip-prefix-id-ipv6", refused("IPv6")],
   ["azure-pip-ip-tags", refused("routing preference of a public address")],
-  ["azure-allowed-service-tags", refused("network security groups", "use spec.loadBalancerSourceRanges")],
-  ["azure-allowed-ip-ranges", refused("network security groups", "use spec.loadBalancerSourceRanges")],
-  ["azure-deny-all-except-load-balancer-source-ranges", refused("network security groups", "use spec.loadBalancerSourceRanges")],
   ["azure-load-balancer-configurations", refused("several standard load balancers")],
   ["azure-pls-create", refused("a private link service")],
 ]);
