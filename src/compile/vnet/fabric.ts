@@ -17,6 +17,7 @@ import { isOpen, type RemoteAppliance, remoteAppliances } from "../peerings.ts";
 import { type NicInfo, nicsByAddress, podSubnetAddresses, type SubnetInfo, type VnetInfo } from "../topology.ts";
 import { azureHostAddress, eth0, hostNames, links, nicTable, peerAddress, routerAddress, rulePriority } from "../wiring.ts";
 import { type EffectiveRoute, effectiveRoutes } from "./effective-routes.ts";
+import { foreignSenders } from "./foreign-senders.ts";
 import { overlayGuard, overlayPolicyRules, overlayRoutes } from "./overlay.ts";
 import { podSubnetMarks, podSubnetRoutes } from "./pod-subnets.ts";
 import { serviceInterface } from "./service-endpoints.ts";
@@ -251,6 +252,7 @@ function guard(vnet: VnetInfo, origin: Origin): Table {
   };
   const overlay = overlayGuard(vnet, origin);
   const podSubnets = podSubnetMarks(vnet, origin);
+  const foreign = foreignSenders(vnet, origin);
   return {
     family: "ip",
     name: "fabric",
@@ -275,6 +277,7 @@ function guard(vnet: VnetInfo, origin: Origin): Table {
         base: { type: "filter", hook: "forward", priority: priorities.filter, policy: "accept" },
         rules: [
           balanced,
+          ...foreign.rules,
           ...overlay.receiving,
           spoofed("oifname", "ip daddr", "a network interface without IP forwarding receives only for its own addresses"),
         ],
@@ -290,6 +293,7 @@ function guard(vnet: VnetInfo, origin: Origin): Table {
           [nic.primary, ...nic.secondary, ...podSubnetAddresses(nic)].map((address) => ({ key: [nic.fabricInterface, address] })),
         ),
       },
+      ...foreign.sets,
       ...overlay.sets,
     ],
     maps: [
