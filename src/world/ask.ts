@@ -3,7 +3,7 @@
 import { Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { HostName } from "../ir/network.ts";
-import { connectTcp, resetTcp, SystemError, type Target, tcpConnect, within } from "../kernel/index.ts";
+import { connectTcp, pendingError, resetTcp, SystemError, type Target, tcpConnect, within } from "../kernel/index.ts";
 import { libc } from "../kernel/libc.ts";
 import type { Address } from "../net/address.ts";
 
@@ -67,29 +67,58 @@ export type Answer = "yes" | "no" | "later";
 
 /**
  * Connects to many, in one visit of the host and without an object of Node's for each. In a lab a connection to a host that is up is there when
- * connect(2) returns, as every hop is the same kernel's work. `later`: it was not; {@link ask}.
+ * connect(2) returns, as every hop is the same kernel's work. `later`: it was not; {@link askAgain}.
  */
 export function askAtOnce(from: HostName, targets: readonly Target[]): readonly Answer[] {
+  return connectAll(from, targets).map(answerOf);
+}
+
+/**
+ * Connects to each until it says yes or no, or `timeoutMs` are over. More and more patiently, but each time anew: a link that has just come up may
+ * drop the first packet, and TCP would say nothing more for a second.
+ */
+export async function askAgain(from: HostName, targets: readonly Target[], timeoutMs: number): Promise<readonly boolean[]> {
+  const answers: Answer[] = targets.map(() => "later");
+  const deadline = performance.now() + timeoutMs;
+  for (let patienceMs = 1; answers.includes("later") && performance.now() < deadline; patienceMs *= 2) {
+    const pending = [...targets.keys()].filter((index) => answers[index] === "later");
+    const connections = connectAll(
+      from,
+      pending.flatMap((index) => targets[index] ?? []),
+    );
+    await new Promise((resolve) => setTimeout(resolve, Math.min(patienceMs, Math.max(deadline - performance.now(), 1))));
+    for (const [place, index] of pending.entries()) answers[index] = answerOf(connections[place]);
+  }
+  return answers.map((answer) => answer === "yes");
+}
+
+/** Connections under way; `undefined` for those that are refused already. */
+function connectAll(from: HostName, targets: readonly Target[]): readonly (number | undefined)[] {
   try {
-    return within(from, () => targets.map(connectsNow));
+    return within(from, () => targets.map(connectNow));
   } catch (error) {
     // There is no such host.
     if (!(error instanceof Error)) throw error;
-    return targets.map(() => "no");
+    return targets.map(() => undefined);
+  }
+}
+
+function connectNow(target: Target): number | undefined {
+  try {
+    return connectTcp(target);
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    return undefined;
   }
 }
 
 const nothing = new Uint8Array(1);
 
-function connectsNow(target: Target): Answer {
-  let fd: number;
+/** Ends a connection that was tried. */
+function answerOf(fd: number | undefined): Answer {
+  if (fd === undefined) return "no";
   try {
-    fd = connectTcp(target);
-  } catch (error) {
-    if (!(error instanceof SystemError)) throw error;
-    return "no";
-  }
-  try {
+    if (pendingError(fd) !== undefined) return "no";
     // Sending nothing works exactly when the connection is there. 0x4040: MSG_DONTWAIT, MSG_NOSIGNAL.
     return libc().send(fd, nothing, 0, 0x4040) === 0 ? "yes" : "later";
   } finally {

@@ -20,7 +20,7 @@ import type { EndpointSlice, Node, Pod, Service } from "../kube/objects.ts";
 import { type Address, parseAddress } from "../net/address.ts";
 import { armBucket, armKey, type Key, kubeBucket, kubeKey, type Resources, type Write } from "../resources/resources.ts";
 import type { Store } from "../store/store.ts";
-import { type Answer, ask, askAtOnce } from "./ask.ts";
+import { askAgain, askAtOnce } from "./ask.ts";
 import { HealthProbes, probeResults } from "./health-probes.ts";
 import { say } from "./log.ts";
 import { type Document, lastDocuments, mergeDocuments } from "./merge.ts";
@@ -40,7 +40,6 @@ const sliceMs = 10;
 /** How often people who watch hear of it. */
 const reportMs = 50;
 const readinessTimeoutMs = 500;
-const readinessAtOnce = 256;
 /** While somebody waits for the lab to come to rest: how soon what failed is tried again, and for how long. */
 const againMs = 100;
 const overdueMs = 5000;
@@ -351,27 +350,24 @@ export class Daemon {
     }
     let silent = 0;
     const answering: Unready[] = [];
-    const later: { readonly node: HostName; readonly one: Unready; readonly port: number }[] = [];
+    const later = new Map<HostName, Asked[]>();
     for (const [node, all] of byNode) {
+      answering.push(...all.filter(({ port }) => port === undefined));
       const asked = all.flatMap((one) => (one.port === undefined ? [] : [{ one, destination: one.address, port: one.port }]));
       const answers = askAtOnce(node, asked);
-      answering.push(...all.filter(({ port }) => port === undefined));
-      for (const [index, { one, port }] of asked.entries()) {
-        const answer: Answer = answers[index] ?? "no";
-        if (answer === "yes") answering.push(one);
-        else if (answer === "later") later.push({ node, one, port });
-        else silent++;
-      }
+      const unsure = asked.filter((_, index) => answers[index] === "later");
+      if (unsure.length > 0) later.set(node, unsure);
+      answering.push(...asked.flatMap(({ one }, index) => (answers[index] === "yes" ? [one] : [])));
+      silent += answers.filter((answer) => answer === "no").length;
       await new Promise((resolve) => setImmediate(resolve));
     }
-    for (let start = 0; start < later.length; start += readinessAtOnce) {
-      const group = later.slice(start, start + readinessAtOnce);
-      const answers = await Promise.all(
-        group.map(({ node, one, port }) => ask({ from: node, to: one.address, port, timeoutMs: readinessTimeoutMs })),
-      );
-      answering.push(...group.flatMap(({ one }, index) => (answers[index] === true ? [one] : [])));
-      silent += answers.filter((answer) => !answer).length;
-    }
+    await Promise.all(
+      [...later].map(async ([node, asked]) => {
+        const answers = await askAgain(node, asked, readinessTimeoutMs);
+        answering.push(...asked.flatMap(({ one }, index) => (answers[index] === true ? [one] : [])));
+        silent += answers.filter((answer) => !answer).length;
+      }),
+    );
     this.#answering = answering;
     if (answering.length > 0) this.#dirty = true;
     this.#silentPods = silent;
@@ -452,6 +448,9 @@ function asReady(pod: Pod): Pod {
   const others = (pod.status?.conditions ?? []).filter((condition) => condition.type !== "Ready");
   return { ...pod, status: { ...pod.status, phase: "Running", conditions: [...others, { type: "Ready", status: "True" }] } };
 }
+
+/** A pod that has a port to be asked on. */
+type Asked = { readonly one: Unready; readonly destination: Address; readonly port: number };
 
 type Unready = { readonly key: Key; readonly pod: Pod; readonly address: Address; readonly port: number | undefined };
 

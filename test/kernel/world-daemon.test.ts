@@ -6,6 +6,7 @@ import type { Pod } from "../../src/kube/objects.ts";
 import { mustAddress } from "../../src/net/address.ts";
 import { MemoryStore } from "../../src/store/log-store.ts";
 import type { Change, Store } from "../../src/store/store.ts";
+import { askAgain, askAtOnce } from "../../src/world/ask.ts";
 import { Daemon, isReady, podsOf } from "../../src/world/daemon.ts";
 import { probe } from "../../src/world/probe.ts";
 import { requireKernel } from "./require-kernel.ts";
@@ -81,6 +82,26 @@ describe("a lab comes to rest", () => {
     await second.settled();
     expect(readiness(second)).toEqual([true, true, true, true, true]);
     expect(addresses(second)).toEqual(before);
+  });
+});
+
+describe("a question", () => {
+  test("is answered yes where somebody listens, and no where nobody does or nothing goes", async () => {
+    const daemon = start(new MemoryStore());
+    daemon.applyDocuments(smallLab({ pods: 1 }));
+    await daemon.settled();
+    const [pod] = podsOf(daemon.resources, "c");
+    const node = `node/c/${pod?.spec.nodeName}`;
+    const destination = mustAddress(pod?.status?.podIP ?? "");
+    const port = pod?.spec.containers[0]?.ports?.[0]?.containerPort ?? 0;
+    const nowhere = { destination: mustAddress("198.51.100.1"), port };
+    const targets = [
+      { destination, port },
+      { destination, port: port + 1 },
+    ];
+    expect(askAtOnce(node, targets)).toEqual(["yes", "no"]);
+    expect(askAtOnce("node/c/none", targets)).toEqual(["no", "no"]);
+    expect(await askAgain(node, [...targets, nowhere], 50)).toEqual([true, false, false]);
   });
 });
 

@@ -50,8 +50,10 @@ export class ClusterPolicies {
     const before = previous !== undefined && previous.#inputs.engine === inputs.engine ? previous : undefined;
     this.#inputs = inputs;
     this.#before = before;
-    this.#pods = new PodSets(inputs.podsByNode.values(), inputs.namespaces, before === undefined ? undefined : before.#pods);
     this.#policies = byNamespace(inputs.engine === "none" ? [] : inputs.policies, before === undefined ? undefined : before.#policies);
+    // Without policies nobody asks which pods there are.
+    const pods = this.#policies.size === 0 ? [] : inputs.podsByNode.values();
+    this.#pods = new PodSets(pods, inputs.namespaces, before === undefined ? undefined : before.#pods);
     this.#addresses =
       inputs.engine === "cilium" && this.#policies.size > 0
         ? addressesOf(inputs, before === undefined ? undefined : before.#addresses)
