@@ -22,6 +22,8 @@ type Space = {
   readonly used: Set<number>;
   /** Every assignable offset below is used. */
   lowest: number;
+  /** No block that starts below is wholly free. */
+  lowestBlock: number;
 };
 
 /** What is free, as of one moment; what is taken from it is taken for the rest of the same computation. */
@@ -33,7 +35,14 @@ export class SubnetAddresses {
       const prefix = parsePrefix(subnet.properties.addressPrefix);
       const network = prefix === undefined ? undefined : ipv4Number(addressOf(prefix));
       if (prefix === undefined || network === undefined) continue;
-      this.#spaces.set(armKey(subnet.id), { subnet, network, size: sizeOf(prefix), used: new Set(), lowest: firstAssignable });
+      this.#spaces.set(armKey(subnet.id), {
+        subnet,
+        network,
+        size: sizeOf(prefix),
+        used: new Set(),
+        lowest: firstAssignable,
+        lowestBlock: 0,
+      });
     }
     for (const type of [
       "Microsoft.Network/networkInterfaces",
@@ -100,10 +109,14 @@ export class SubnetAddresses {
     if (space === undefined) return undefined;
     const isFree = (offset: number) => offset >= firstAssignable && offset < space.size - 1 && !space.used.has(offset);
     const starts: number[] = [];
-    for (let start = 0; start + size <= space.size && starts.length < count; start += size) {
-      if (Array.from({ length: size }, (_, offset) => start + offset).every(isFree)) starts.push(start);
+    for (let start = space.lowestBlock; start + size <= space.size && starts.length < count; start += size) {
+      let free = 0;
+      while (free < size && isFree(start + free)) free++;
+      if (free === size) starts.push(start);
     }
-    if (starts.length < count) return undefined;
+    const last = starts[count - 1];
+    if (last === undefined) return undefined;
+    space.lowestBlock = last + size;
     return starts.map((start) => {
       for (let offset = start; offset < start + size; offset++) space.used.add(offset);
       return mustPrefix(`${formatIpv4(space.network + start)}/${32 - Math.log2(size)}`);
@@ -133,6 +146,7 @@ export class SubnetAddresses {
     const offset = offsetIn(space, address);
     space.used.delete(offset);
     if (offset >= firstAssignable && offset < space.lowest) space.lowest = offset;
+    space.lowestBlock = 0;
   }
 
   /** `12 free of 251 in subnet hub/flat (10.240.2.0/24: 256 - 5 reserved by Azure)`. */
