@@ -30,8 +30,10 @@ export function addNetworkPolicies(seed: number, clusters: string[], manifests: 
   for (const [index, line] of clusters.entries()) {
     const plugin = /networkPlugin: (\w+)/.exec(line)?.[1];
     const file = /manifests: \[([^\],]+)\]/.exec(line)?.[1];
-    const engines =
-      plugin === "kubenet" ? ["none", "calico"] : plugin === "azure" ? ["none", "azure", "calico", "cilium, networkDataplane: cilium"] : [];
+    // Cilium has no Windows nodes, and on those Azure's engine lacks much of what policies by chance say.
+    const isLimited = plugin === "kubenet" || line.includes("osType: Windows");
+    const all = ["none", "azure", "calico", "cilium, networkDataplane: cilium"];
+    const engines = plugin === undefined ? [] : isLimited ? ["none", "calico"] : all;
     const engine = engines[chance.below(engines.length)];
     const policies = randomPolicies(chance, chance.below(4), words);
     const manifest = file === undefined ? undefined : manifests[file];
