@@ -108,7 +108,9 @@ export type NetworkInterface = ArmResource<
   "Microsoft.Network/networkInterfaces" | "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces",
   {
     readonly enableIPForwarding: boolean;
-    readonly virtualMachine: Reference;
+    /** Its owner: a machine, or a private endpoint. */
+    readonly virtualMachine?: Reference;
+    readonly privateEndpoint?: Reference;
     readonly networkSecurityGroup?: Reference;
     /** Exactly one is primary; the others are the secondary addresses. */
     readonly ipConfigurations: readonly Child<{
@@ -129,6 +131,18 @@ export type VirtualMachine = ArmResource<
   "Microsoft.Compute/virtualMachines",
   {
     readonly networkProfile: { readonly networkInterfaces: readonly Reference[] };
+    readonly provisioningState?: "Succeeded" | "Failed";
+    readonly statusCode?: string;
+    readonly statusMessage?: string;
+  }
+>;
+
+/** A service's network interface in a subnet. Its tags say what a machine's say. */
+export type PrivateEndpoint = ArmResource<
+  "Microsoft.Network/privateEndpoints",
+  {
+    readonly subnet: Reference;
+    readonly networkInterfaces: readonly Reference[];
     readonly provisioningState?: "Succeeded" | "Failed";
     readonly statusCode?: string;
     readonly statusMessage?: string;
@@ -379,6 +393,7 @@ export type AzureResource =
   | ApplicationSecurityGroup
   | NetworkInterface
   | VirtualMachine
+  | PrivateEndpoint
   | ScaleSet
   | ScaleSetMachine
   | PublicIPAddress

@@ -273,7 +273,7 @@ function nicsIn(current: readonly AzureResource[], isIn: (subnet: string) => boo
       resource.type === "Microsoft.Network/networkInterfaces" ||
       resource.type === "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces";
     if (!isNic) return [];
-    const owner = resource.properties.virtualMachine.id;
+    const owner = resource.properties.virtualMachine?.id ?? resource.properties.privateEndpoint?.id ?? "";
     return resource.properties.ipConfigurations
       .filter(({ properties }) => isIn(properties.subnet.id))
       .map(({ properties }) => ({ name: resource.name, owner, address: properties.privateIPAddress }));

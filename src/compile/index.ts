@@ -11,6 +11,7 @@ import { mainTable } from "../ir/network.ts";
 import type { Table } from "../ir/ruleset.ts";
 import { hostPrefix } from "../net/prefix.ts";
 import type { Resources } from "../resources/resources.ts";
+import { answersOnly } from "./answers-only.ts";
 import { azureCniBridge, azureCniTransparent } from "./azure-cni/azure-cni.ts";
 import { type EdgeInputs, edge, internetLink, publicAddressesOf } from "./edge/edge.ts";
 import { type Effect, faultEffects } from "./faults/faults.ts";
@@ -47,6 +48,7 @@ import {
 } from "./topology.ts";
 import { fabric, machineInterface } from "./vnet/fabric.ts";
 import { peering } from "./vnet/peering.ts";
+import { privateEndpointDocs } from "./vnet/private-endpoints.ts";
 import { serviceEnds, serviceLinks } from "./vnet/service-endpoints.ts";
 import { eth0, hostNames, internetHost, links, routerAddress } from "./wiring.ts";
 
@@ -160,6 +162,21 @@ function recipesOf(
         ]),
     }));
   }
+  for (const { resource, nic } of topology.privateEndpoints) {
+    const vnet = topology.vnets.find((candidate) => candidate.nics.includes(nic));
+    if (vnet === undefined) continue;
+    const origin: Origin = { resource: resource.id, reason: `private endpoint ${resource.name}`, source: privateEndpointDocs };
+    recipes.set(nic.host, () => ({
+      inputs: [resource, nic.resource, nic.subnet.resource, vnet.resource],
+      build: () => {
+        const own = machineInterface(vnet, nic);
+        return hostOf(nic.host, false, origin, [
+          { interfaces: [own.interface], routes: [own.defaultRoute], listeners: listenersOf(listensOf(resource), nic.host, origin) },
+          { tables: [answersOnly([eth0], { ...origin, reason: `${origin.reason} answers, and opens no connection` })] },
+        ]);
+      },
+    }));
+  }
   for (const { resource, nic, firewall } of topology.machines) {
     const vnet = topology.vnets.find((candidate) => candidate.nics.includes(nic));
     if (vnet === undefined) continue;
@@ -170,10 +187,9 @@ function recipesOf(
         inputs: [resource, nic.resource, nic.subnet.resource, vnet.resource, firewall, ...guardInputs(guards)],
         build: () => {
           const own = machineInterface(vnet, nic);
-          const listen = (resource.tags?.[listenTag] ?? "").split(/\s+/).filter((text) => text !== "");
           // A machine whose NIC forwards is meant to: a network virtual appliance.
           return hostOf(nic.host, nic.forwarding, origin, [
-            { interfaces: [own.interface], routes: [own.defaultRoute], listeners: listenersOf(listen, nic.host, origin) },
+            { interfaces: [own.interface], routes: [own.defaultRoute], listeners: listenersOf(listensOf(resource), nic.host, origin) },
             firewallPart(firewall, resource.name),
             guardPart(guards, { name: eth0 }),
           ]);
@@ -210,6 +226,11 @@ function faulty({ inputs, build }: Recipe, effects: readonly Effect[]): Recipe {
   };
 }
 
+/** What the tag of a machine or a private endpoint says. */
+function listensOf({ tags }: { readonly tags?: Readonly<Record<string, string>> }): readonly string[] {
+  return (tags?.[listenTag] ?? "").split(/\s+/).filter((text) => text !== "");
+}
+
 function fabricHost(topology: Topology, vnet: VnetInfo): Host {
   const origin: Origin = { resource: vnet.resource.id, reason: `fabric of VNet ${vnet.name}` };
   return hostOf(hostNames.fabric(vnet.name), true, origin, [
@@ -231,6 +252,7 @@ function serviceInputs(topology: Topology, host: InternetHost): readonly unknown
 function peeringInputs(vnet: VnetInfo): readonly unknown[] {
   return [
     ...vnet.peerings.flatMap(({ resource, reverse, remote }) => [resource, reverse, remote.resource, remote.index]),
+    ...vnet.peerings.flatMap(({ remote }) => remote.privateEndpoints.map((nic) => nic.resource)),
     ...sitesInReach(vnet).flatMap(({ site }) => [site.resource, ...site.prefixes]),
     ...[...remoteAppliances(vnet), ...appliancesForPeers(vnet)].map(({ nic }) => nic.resource),
   ];

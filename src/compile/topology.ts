@@ -18,6 +18,7 @@ import type {
   NatGateway,
   NetworkInterface,
   NetworkSecurityGroup,
+  PrivateEndpoint,
   ProbeResult,
   PublicIPAddress,
   PublicIPPrefix,
@@ -77,6 +78,11 @@ export type NicInfo = {
   readonly machine: string;
 };
 
+/** Is it a service's, not a machine's? */
+export function isPrivateEndpoint(nic: NicInfo): boolean {
+  return nic.resource.properties.privateEndpoint !== undefined;
+}
+
 export type SiteInfo = {
   readonly resource: Site;
   readonly prefixes: readonly Prefix[];
@@ -105,6 +111,8 @@ export type VnetInfo = {
   readonly prefixes: readonly Prefix[];
   readonly subnets: readonly SubnetInfo[];
   readonly nics: readonly NicInfo[];
+  /** Those of them that are private endpoints. */
+  readonly privateEndpoints: readonly NicInfo[];
   /** Where the gateway is, if the lab says so: its route table is for what comes in by the gateway. */
   readonly gatewaySubnet: SubnetInfo | undefined;
   readonly gateway: VirtualNetworkGateway | undefined;
@@ -168,6 +176,7 @@ export type Topology = {
   readonly vnets: readonly VnetInfo[];
   readonly clusters: ReadonlyMap<string, ClusterInfo>;
   readonly machines: readonly { readonly resource: VirtualMachine; readonly nic: NicInfo; readonly firewall: Firewall | undefined }[];
+  readonly privateEndpoints: readonly { readonly resource: PrivateEndpoint; readonly nic: NicInfo }[];
   readonly internetHosts: readonly InternetHost[];
   /** Addresses of the network interfaces in each application security group. */
   readonly applicationSecurityGroups: ReadonlyMap<Key, readonly Address[]>;
@@ -198,6 +207,12 @@ export function topologyOf(resources: Resources, previous?: Topology): Topology 
   const nodeMachines = azure<ScaleSetMachine>("Microsoft.Compute/virtualMachineScaleSets/virtualMachines");
 
   const hostOfNic = new Map<Key, { readonly host: HostName; readonly owner: string }>();
+  const privateEndpoints = azure<PrivateEndpoint>("Microsoft.Network/privateEndpoints");
+  for (const endpoint of privateEndpoints) {
+    for (const nic of endpoint.properties.networkInterfaces) {
+      hostOfNic.set(armKey(nic.id), { host: hostNames.privateEndpoint(endpoint.name), owner: endpoint.name });
+    }
+  }
   for (const machine of machines) {
     for (const nic of machine.properties.networkProfile.networkInterfaces) {
       hostOfNic.set(armKey(nic.id), { host: hostNames.machine(machine.name), owner: machine.name });
@@ -340,6 +355,7 @@ export function topologyOf(resources: Resources, previous?: Topology): Topology 
       prefixes: parsePrefixes(resource.properties.addressSpace.addressPrefixes),
       subnets: subnetsByVnet.get(key) ?? [],
       nics: nicsByVnet.get(key) ?? [],
+      privateEndpoints: (nicsByVnet.get(key) ?? []).filter(isPrivateEndpoint),
       gatewaySubnet: subnets.get(armKey(gateway?.properties.ipConfigurations[0]?.properties.subnet.id ?? "")),
       gateway,
       sites: sitesBehind(gateway),
@@ -407,6 +423,10 @@ export function topologyOf(resources: Resources, previous?: Topology): Topology 
     machines: machines.flatMap((resource) => {
       const nic = nicsByHost.get(hostNames.machine(resource.name));
       return nic === undefined ? [] : [{ resource, nic, firewall: firewalls.get(armKey(resource.id)) }];
+    }),
+    privateEndpoints: privateEndpoints.flatMap((resource) => {
+      const nic = nicsByHost.get(hostNames.privateEndpoint(resource.name));
+      return nic === undefined ? [] : [{ resource, nic }];
     }),
     internetHosts,
     applicationSecurityGroups,

@@ -32,6 +32,7 @@ export const hostNames = {
   siteMachine: (site: string, machine: string): HostName => `site/${site}/${machine}`,
   internetMachine: (name: string): HostName => `internet/${name}`,
   machine: (name: string): HostName => `vm/${name}`,
+  privateEndpoint: (name: string): HostName => `endpoint/${name}`,
   node: (cluster: string, node: string): HostName => `node/${cluster}/${node}`,
   pod: (cluster: string, namespace: string, pod: string): HostName => `pod/${cluster}/${namespace}/${pod}`,
 } as const;

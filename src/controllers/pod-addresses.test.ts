@@ -77,7 +77,7 @@ describe("Azure CNI pod addresses", () => {
     const nics = a.arm<NetworkInterface>("Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces");
     for (const { spec, status } of a.pods("c")) {
       const node = a.nodes("c").find(({ metadata }) => metadata.name === spec.nodeName);
-      const nic = nics.find(({ properties }) => node?.spec.providerID.endsWith(properties.virtualMachine.id));
+      const nic = nics.find(({ properties }) => node?.spec.providerID.endsWith(properties.virtualMachine?.id ?? ""));
       expect(
         nic?.properties.ipConfigurations.some(({ properties }) => !properties.primary && properties.privateIPAddress === status?.podIP),
       ).toBe(true);

@@ -255,7 +255,7 @@ function expectUnique(lab: TestLab): void {
       claim(podOwners, address, metadata.name);
       if (name === "k") expect(prefixContains(mustPrefix(node?.spec.podCIDR ?? ""), mustAddress(address))).toBe(true);
       else {
-        const nic = nics.find(({ properties }) => node?.spec.providerID.endsWith(properties.virtualMachine.id));
+        const nic = nics.find(({ properties }) => node?.spec.providerID.endsWith(properties.virtualMachine?.id ?? ""));
         expect(
           nic?.properties.ipConfigurations.some(({ properties }) => !properties.primary && properties.privateIPAddress === address),
         ).toBe(true);

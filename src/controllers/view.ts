@@ -15,6 +15,7 @@ import type {
   NatGateway,
   NetworkInterface,
   NetworkSecurityGroup,
+  PrivateEndpoint,
   ProbeResult,
   PublicIPAddress,
   PublicIPPrefix,
@@ -49,6 +50,7 @@ type ArmTypes = {
   "Microsoft.Network/routeTables": RouteTable;
   "Microsoft.Network/networkSecurityGroups": NetworkSecurityGroup;
   "Microsoft.Network/networkInterfaces": NetworkInterface;
+  "Microsoft.Network/privateEndpoints": PrivateEndpoint;
   "Microsoft.Network/publicIPAddresses": PublicIPAddress;
   "Microsoft.Network/publicIPPrefixes": PublicIPPrefix;
   "Microsoft.Network/natGateways": NatGateway;

@@ -1,4 +1,4 @@
-/** Gives every virtual machine its network interface, and takes the interfaces of gone machines away. */
+/** Gives every virtual machine and every private endpoint its network interface, and takes the interfaces of gone ones away. */
 
 import {
   addressTag,
@@ -10,12 +10,14 @@ import {
   segmentAfter,
   subnetTag,
 } from "../arm/names.ts";
-import type { NetworkInterface, VirtualMachine } from "../arm/resources.ts";
+import type { NetworkInterface, PrivateEndpoint, VirtualMachine } from "../arm/resources.ts";
 import { parseAddress } from "../net/address.ts";
 import { armKey } from "../resources/resources.ts";
 import { remembering } from "./memo.ts";
 import { SubnetAddresses } from "./subnet-addresses.ts";
 import { listArm, Writes } from "./view.ts";
+
+type Owner = VirtualMachine | PrivateEndpoint;
 
 /**
  * Machines with a static address come first, so that no other gets theirs. One whose address is taken, or whose subnet is full, has no
@@ -23,7 +25,10 @@ import { listArm, Writes } from "./view.ts";
  */
 export const virtualMachines = remembering("virtual-machines", (resources) => {
   const writes = new Writes(resources);
-  const machines = listArm(resources, "Microsoft.Compute/virtualMachines");
+  const machines: readonly Owner[] = [
+    ...listArm(resources, "Microsoft.Compute/virtualMachines"),
+    ...listArm(resources, "Microsoft.Network/privateEndpoints"),
+  ];
   const nics = listArm(resources, "Microsoft.Network/networkInterfaces");
   const byKey = new Map(nics.map((nic) => [armKey(nic.id), nic]));
 
@@ -33,7 +38,7 @@ export const virtualMachines = remembering("virtual-machines", (resources) => {
     const key = armKey(nic.id);
     const machine = wanted.get(key);
     // Interfaces of no machine of ours were made by the user.
-    const isOurs = armKey(nic.properties.virtualMachine.id) === armKey(machine?.id ?? "") || nic.tags?.[madeByTag] !== undefined;
+    const isOurs = ownerOf(nic) === armKey(machine?.id ?? "") || nic.tags?.[madeByTag] !== undefined;
     if (machine !== undefined && fits(nic, machine)) {
       kept.add(key);
       // What else the machine says about its interface changes in place.
@@ -51,7 +56,7 @@ export const virtualMachines = remembering("virtual-machines", (resources) => {
         addresses.release(properties.subnet.id, properties.privateIPAddress);
       }
     }
-    const isStatic = (machine: VirtualMachine) => machine.tags?.[addressTag] !== undefined;
+    const isStatic = (machine: Owner) => machine.tags?.[addressTag] !== undefined;
     for (const machine of [...waiting.filter(isStatic), ...waiting.filter((candidate) => !isStatic(candidate))]) {
       const subnet = machine.tags?.[subnetTag] ?? "";
       const requested = machine.tags?.[addressTag];
@@ -73,24 +78,36 @@ export const virtualMachines = remembering("virtual-machines", (resources) => {
 /** Marks the interfaces that this controller made. */
 const madeByTag = "drydock-made-by";
 
-function nicId(machine: VirtualMachine): string {
-  return armId(segmentAfter(machine.id, "resourceGroups"), "Microsoft.Network/networkInterfaces", `${machine.name}-nic`);
+function ownerOf({ properties }: NetworkInterface): string {
+  return armKey(properties.virtualMachine?.id ?? properties.privateEndpoint?.id ?? "");
 }
 
-function nicOf(machine: VirtualMachine, subnet: string, address: string): NetworkInterface {
+function isEndpoint(owner: Owner): owner is PrivateEndpoint {
+  return owner.type === "Microsoft.Network/privateEndpoints";
+}
+
+function nicName(owner: Owner): string {
+  return isEndpoint(owner) ? `${owner.name}.nic` : `${owner.name}-nic`;
+}
+
+function nicId(owner: Owner): string {
+  return armId(segmentAfter(owner.id, "resourceGroups"), "Microsoft.Network/networkInterfaces", nicName(owner));
+}
+
+function nicOf(machine: Owner, subnet: string, address: string): NetworkInterface {
   const id = nicId(machine);
   const group = machine.tags?.[securityGroupTag];
   const publicAddress = machine.tags?.[publicAddressTag];
   const memberships = machine.tags?.[applicationSecurityGroupsTag];
   return {
     id,
-    name: `${machine.name}-nic`,
+    name: nicName(machine),
     type: "Microsoft.Network/networkInterfaces",
     ...(machine.location === undefined ? {} : { location: machine.location }),
     tags: { [madeByTag]: virtualMachines.name },
     properties: {
       enableIPForwarding: machine.tags?.[ipForwardingTag] === "true",
-      virtualMachine: { id: machine.id },
+      ...(isEndpoint(machine) ? { privateEndpoint: { id: machine.id } } : { virtualMachine: { id: machine.id } }),
       ...(group === undefined ? {} : { networkSecurityGroup: { id: group } }),
       ipConfigurations: [
         {
@@ -110,7 +127,7 @@ function nicOf(machine: VirtualMachine, subnet: string, address: string): Networ
 }
 
 /** Is it the interface that the machine asks for: in its subnet, with its static address if it has one? */
-function fits(nic: NetworkInterface, machine: VirtualMachine): boolean {
+function fits(nic: NetworkInterface, machine: Owner): boolean {
   const first = nic.properties.ipConfigurations[0]?.properties;
   const requested = machine.tags?.[addressTag];
   return (
@@ -135,23 +152,19 @@ function refused(addresses: SubnetAddresses, subnet: string, address: string): [
   return ["PrivateIPAddressNotInSubnet", `${address} is not to be had: ${addresses.describe(subnet)}`];
 }
 
-function succeeded(machine: VirtualMachine): VirtualMachine {
-  const { provisioningState: _state, statusCode: _code, statusMessage: _message, ...properties } = machine.properties;
-  return {
-    ...machine,
-    properties: { ...properties, provisioningState: "Succeeded", networkProfile: { networkInterfaces: [{ id: nicId(machine) }] } },
-  };
+function succeeded(owner: Owner): Owner {
+  const interfaces = [{ id: nicId(owner) }];
+  if (isEndpoint(owner)) {
+    const { subnet } = owner.properties;
+    return { ...owner, properties: { subnet, provisioningState: "Succeeded", networkInterfaces: interfaces } };
+  }
+  const { provisioningState: _state, statusCode: _code, statusMessage: _message, ...properties } = owner.properties;
+  return { ...owner, properties: { ...properties, provisioningState: "Succeeded", networkProfile: { networkInterfaces: interfaces } } };
 }
 
-function failed(machine: VirtualMachine, statusCode: string, statusMessage: string): VirtualMachine {
-  return {
-    ...machine,
-    properties: {
-      ...machine.properties,
-      provisioningState: "Failed",
-      statusCode,
-      statusMessage,
-      networkProfile: { networkInterfaces: [] },
-    },
-  };
+function failed(owner: Owner, statusCode: string, statusMessage: string): Owner {
+  const state = { provisioningState: "Failed", statusCode, statusMessage } as const;
+  return isEndpoint(owner)
+    ? { ...owner, properties: { ...owner.properties, ...state, networkInterfaces: [] } }
+    : { ...owner, properties: { ...owner.properties, ...state, networkProfile: { networkInterfaces: [] } } };
 }

@@ -9,7 +9,7 @@ import type { Pod, Service, ServicePort } from "../kube/objects.ts";
 import { type Address, parseAddress } from "../net/address.ts";
 import { type PortSpec, parsePortSpec } from "../net/ports.ts";
 
-export type EndpointKind = "pod" | "node" | "vm" | "site" | "internet";
+export type EndpointKind = "pod" | "node" | "vm" | "endpoint" | "site" | "internet";
 
 export type Endpoint = {
   readonly kind: EndpointKind;
@@ -40,6 +40,16 @@ export function endpointsOf(topology: Topology): readonly Endpoint[] {
     found.push({
       kind: "vm",
       label: `vm/${resource.name}`,
+      name: resource.name,
+      host: nic.host,
+      address: nic.primary,
+      listens: portsOf((resource.tags?.[listenTag] ?? "").split(/\s+/)),
+    });
+  }
+  for (const { resource, nic } of topology.privateEndpoints) {
+    found.push({
+      kind: "endpoint",
+      label: nic.host,
       name: resource.name,
       host: nic.host,
       address: nic.primary,

@@ -56,7 +56,7 @@ export type Hints = {
 };
 
 const workloads = { deploy: "Deployment", sts: "StatefulSet", ds: "DaemonSet", rs: "ReplicaSet" } as const;
-type Kind = "pod" | "svc" | "node" | "vm" | "site" | "internet" | keyof typeof workloads;
+type Kind = "pod" | "svc" | "node" | "vm" | "endpoint" | "site" | "internet" | keyof typeof workloads;
 
 const kinds: Readonly<Record<string, Kind>> = {
   pod: "pod",
@@ -81,11 +81,13 @@ const kinds: Readonly<Record<string, Kind>> = {
   nodes: "node",
   no: "node",
   vm: "vm",
+  endpoint: "endpoint",
   site: "site",
   internet: "internet",
 };
 
-export const endForms = "pod/NAME, deploy/NAME, svc/NAME:PORT, node/NAME, vm/NAME, site/SITE/NAME, internet/NAME or an address";
+export const endForms =
+  "pod/NAME, deploy/NAME, svc/NAME:PORT, node/NAME, vm/NAME, endpoint/NAME, site/SITE/NAME, internet/NAME or an address";
 
 type Written = {
   readonly text: string;
@@ -225,6 +227,7 @@ function findEndpoint(lab: LabView, written: Written, hints: Hints): Found<Endpo
   const { kind, name } = written;
   switch (kind) {
     case "vm":
+    case "endpoint":
     case "site":
     case "internet": {
       const found = lab.endpoints.find((endpoint) => endpoint.label === `${kind}/${name}`);

@@ -76,7 +76,7 @@ function machines(lab: LabView): readonly { readonly label: string; readonly id:
   const nodes = [...lab.topology.clusters.values()].flatMap((cluster) =>
     [...cluster.nodes].map(([name, { nic }]) => ({
       label: `${cluster.name}:node/${name}`,
-      id: nic.resource.properties.virtualMachine.id,
+      id: nic.resource.properties.virtualMachine?.id ?? "",
       name,
     })),
   );

@@ -55,6 +55,9 @@ export function ownersOf(lab: { readonly topology: Topology; readonly endpoints:
       add(address, `vm/${machine.resource.name}`, "VM, secondary", subnetOf.get(machine.nic.subnet.key) ?? "");
     }
   }
+  for (const { resource, nic } of topology.privateEndpoints) {
+    add(nic.primary, `endpoint/${resource.name}`, "private endpoint", subnetOf.get(nic.subnet.key) ?? "");
+  }
   for (const cluster of topology.clusters.values()) {
     for (const [name, node] of cluster.nodes) {
       const label = `${cluster.name}:node/${name}`;

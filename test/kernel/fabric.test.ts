@@ -285,6 +285,47 @@ internet:
   });
 });
 
+describe("a private endpoint", () => {
+  test("is reached past the route tables of its clients, from peered VNets and sites too, and answers past its own", async () => {
+    const lab = `lab: t
+networks:
+  - name: hub
+    addressSpace: [10.0.0.0/16]
+    subnets: [{ name: services, prefix: 10.0.1.0/24 }, { name: apps, prefix: 10.0.2.0/24 }]
+    peerings: [{ network: spoke, allowGatewayTransit: true }]
+  - name: spoke
+    addressSpace: [10.1.0.0/16]
+    subnets: [{ name: s, prefix: 10.1.1.0/24 }]
+    peerings: [{ network: hub, useRemoteGateways: true }, { network: beyond }]
+  - name: beyond
+    addressSpace: [10.2.0.0/16]
+    subnets: [{ name: s, prefix: 10.2.1.0/24 }]
+    peerings: [{ network: spoke }]
+privateEndpoints:
+  - { name: sql, subnet: hub/services, address: 10.0.1.10, listen: [1433/tcp] }
+machines:
+  - { name: near, subnet: hub/services, listen: [22/tcp] }
+  - { name: app, subnet: hub/apps }
+  - { name: spoke, subnet: spoke/s, listen: [22/tcp] }
+  - { name: beyond, subnet: beyond/s }
+routeTables:
+  - { name: nowhere, subnets: [hub/apps, hub/services, spoke/s], routes: [{ name: hub, addressPrefix: 10.0.0.0/16, nextHopType: None }, { name: spoke, addressPrefix: 10.1.0.0/16, nextHopType: None }] }
+sites:
+  - { name: hq, network: hub, prefixes: [192.168.0.0/16], machines: [{ name: erp, address: 192.168.1.5 }] }
+`;
+    const asked = ["vm/app", "vm/near", "vm/spoke", "vm/beyond", "site/hq/erp"].map((from) => `${from} > endpoint/sql:1433`);
+    expect(await run({ lab, manifests: {} }, [...asked, "endpoint/sql > vm/spoke:22", "vm/app > vm/near:22"])).toEqual({
+      "vm/app > endpoint/sql:1433": answered("endpoint/sql", "10.0.2.4"),
+      "vm/near > endpoint/sql:1433": answered("endpoint/sql", "10.0.1.4"),
+      "vm/spoke > endpoint/sql:1433": answered("endpoint/sql", "10.1.1.4"),
+      "vm/beyond > endpoint/sql:1433": lost,
+      "site/hq/erp > endpoint/sql:1433": answered("endpoint/sql", "192.168.1.5"),
+      "endpoint/sql > vm/spoke:22": lost,
+      "vm/app > vm/near:22": lost,
+    });
+  });
+});
+
 const example = (name: string): LabText => {
   const folder = join(import.meta.dirname, "../../examples", name);
   const manifests = Object.fromEntries(readdirSync(folder).map((file) => [file, readFileSync(join(folder, file), "utf8")]));

@@ -112,7 +112,7 @@ export function randomLab(seed: number): LabText {
   const lab = `lab: random\nrules: ${pick(["current", "lesson"])}\n${section("networks", networks)}${section("machines", machines)}${section("natGateways", natGateways)}${section(
     "publicIPAddresses",
     publicAddresses.map((name) => `  - { name: ${name} }`),
-  )}${section("sites", sites)}${section("routeTables", routeTables)}${section("securityGroups", [...securityGroups, ...groupsOfOptions])}internet:\n  - { name: www, address: 203.0.113.10, listen: [443/tcp, 53/udp], service: Microsoft.Storage }\n${section("clusters", clusters)}`;
+  )}${section("privateEndpoints", router === undefined ? [] : [router.endpoint])}${section("sites", sites)}${section("routeTables", routeTables)}${section("securityGroups", [...securityGroups, ...groupsOfOptions])}internet:\n  - { name: www, address: 203.0.113.10, listen: [443/tcp, 53/udp], service: Microsoft.Storage }\n${section("clusters", clusters)}`;
   return { lab, manifests };
 }
 
@@ -169,6 +169,7 @@ function randomRouter(chance: Chance, sites: readonly string[]) {
       ...(vnet === 0 ? [`{ name: r, prefix: 10.40.213.0/28 }`] : []),
       ...(vnet === 0 && hasGateway ? [`{ name: GatewaySubnet, prefix: 10.40.214.0/27 }`] : []),
     ],
+    endpoint: `  - { name: sql, subnet: ${pick(["v0/s", "v0/r", "v0/data"])}, listen: [1433/tcp, 53/udp] }`,
     senderIn: (vnet: number) => `  - { name: s${vnet}, subnet: v${vnet}/s, listen: [22/tcp, 53/udp] }`,
     tablesOf: (vnet: number) => [
       `  - { name: s${vnet}, subnets: [v${vnet}/s], routes: [${routes()}]${propagation()} }`,

@@ -4,7 +4,7 @@ import { type Address, parseAddress } from "../../net/address.ts";
 import { addressAt, hostPrefix, lastAddressOf, type Prefix, parsePrefix, prefixContains, prefixCovers } from "../../net/prefix.ts";
 import { labReserved, limits, notOnInternet } from "../limits.ts";
 import { addressTag, subnetTag } from "../names.ts";
-import type { InternetHost, Site, VirtualMachine, VirtualNetwork } from "../resources.ts";
+import type { InternetHost, PrivateEndpoint, Site, VirtualMachine, VirtualNetwork } from "../resources.ts";
 import { checkForbidden, readCidr, some, span } from "./cidr.ts";
 import { gatewaySubnet } from "./networks.ts";
 import { PrefixSet } from "./prefix-set.ts";
@@ -16,7 +16,7 @@ const gatewayDocs = "learn:azure/vpn-gateway/vpn-gateway-vpn-faq";
 
 export function checkSurroundings(view: AzureView, report: Report): void {
   const taken = new Map<string, string>();
-  for (const machine of view.machines) checkMachine(view, machine, taken, report);
+  for (const machine of [...view.machines, ...view.privateEndpoints]) checkMachine(view, machine, taken, report);
   checkSites(view, report);
   const hosts = new Map<Address, string>();
   const spaces = new PrefixSet<VirtualNetwork>();
@@ -24,7 +24,7 @@ export function checkSurroundings(view: AzureView, report: Report): void {
   for (const host of view.internetHosts) checkInternetHost(host, spaces, hosts, report);
 }
 
-function checkMachine(view: AzureView, machine: VirtualMachine, taken: Map<string, string>, report: Report): void {
+function checkMachine(view: AzureView, machine: VirtualMachine | PrivateEndpoint, taken: Map<string, string>, report: Report): void {
   const subnetId = machine.tags?.[subnetTag] ?? "";
   const subnet = view.subnet(subnetId);
   if (subnet?.name.toLowerCase() === gatewaySubnet.toLowerCase()) {
@@ -34,9 +34,9 @@ function checkMachine(view: AzureView, machine: VirtualMachine, taken: Map<strin
       code: "InvalidParameter",
       severity: "error",
       value: subnetLabel(subnetId),
-      message: `${gatewaySubnet} is for the VNet's gateway alone; machine ${machine.name} cannot be in it`,
+      message: `${gatewaySubnet} is for the VNet's gateway alone; ${machine.name} cannot be in it`,
       source: gatewayDocs,
-      fix: "put the machine into another subnet",
+      fix: "put it into another subnet",
     });
   }
   const text = machine.tags?.[addressTag];

@@ -12,6 +12,7 @@ import type {
   ManagedCluster,
   NatGateway,
   NetworkSecurityGroup,
+  PrivateEndpoint,
   PublicIPAddress,
   PublicIPPrefix,
   RouteTable,
@@ -39,6 +40,7 @@ export type AzureView = {
   readonly natGateways: readonly NatGateway[];
   readonly machines: readonly VirtualMachine[];
   readonly firewalls: readonly Firewall[];
+  readonly privateEndpoints: readonly PrivateEndpoint[];
   readonly localGateways: readonly LocalNetworkGateway[];
   readonly sites: readonly Site[];
   readonly internetHosts: readonly InternetHost[];
@@ -103,6 +105,7 @@ export function azureView(resources: readonly AzureResource[]): AzureView {
     natGateways: of("Microsoft.Network/natGateways"),
     machines,
     firewalls: of("Drydock.Lab/firewalls"),
+    privateEndpoints: of("Microsoft.Network/privateEndpoints"),
     localGateways,
     sites: of("Drydock.Lab/sites"),
     internetHosts: of("Drydock.Lab/internetHosts"),

@@ -172,7 +172,7 @@ function withTable(host: Host, table: Table): Host {
 
 function machineOf(topology: Topology, machine: string): { readonly vnet: VnetInfo; readonly nic: NicInfo } | undefined {
   for (const vnet of topology.vnets) {
-    const nic = vnet.nics.find((candidate) => armKey(candidate.resource.properties.virtualMachine.id) === armKey(machine));
+    const nic = vnet.nics.find((candidate) => armKey(candidate.resource.properties.virtualMachine?.id ?? "") === armKey(machine));
     if (nic !== undefined) return { vnet, nic };
   }
   return undefined;

@@ -14,6 +14,7 @@ import { comparePrefixes, mustPrefix, type Prefix, parsePrefix, prefixCovers } f
 import { isOpen, sitesInReach } from "../peerings.ts";
 import type { PeeringInfo, ServiceInfo, SiteInfo, SubnetInfo, VnetInfo } from "../topology.ts";
 import { explained } from "./lost-routes.ts";
+import { privateEndpointRoutes } from "./private-endpoints.ts";
 import { serviceRoutes } from "./service-endpoints.ts";
 
 /** As `az network nic show-effective-route-table` names things. */
@@ -23,7 +24,7 @@ export type EffectiveRoute = {
   /** Invalid: another route has precedence, by the same prefix or as the VNet's own or a peered VNet's. */
   readonly state: "Active" | "Invalid";
   readonly prefix: Prefix;
-  readonly nextHopType: NextHopType | "VNetPeering" | "VirtualNetworkServiceEndpoint";
+  readonly nextHopType: NextHopType | "VNetPeering" | "VirtualNetworkServiceEndpoint" | "InterfaceEndpoint";
   readonly nextHopIpAddress?: Address;
   /** Of a gateway route: where it leads. */
   readonly site?: SiteInfo;
@@ -39,9 +40,15 @@ const source = "Azure docs: virtual-networks-udr-overview";
 /** Azure's defaults for private space that no VNet of its own uses. */
 const unusedSpace = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"].map(mustPrefix);
 
-/** Sorted by prefix, active before invalid. Without `subnet`: those of a gateway whose subnet the lab leaves out. */
+/** Sorted by prefix, active before invalid. Without `subnet`: those of a gateway whose subnet the lab leaves out, and of private endpoints. */
 export function effectiveRoutes(vnet: VnetInfo, subnet: SubnetInfo | undefined): readonly EffectiveRoute[] {
-  const candidates = [...userRoutes(subnet), ...serviceRoutes(vnet, subnet), ...gatewayRoutes(vnet, subnet), ...systemRoutes(vnet)];
+  const candidates = [
+    ...userRoutes(subnet),
+    ...serviceRoutes(vnet, subnet),
+    ...privateEndpointRoutes(vnet),
+    ...gatewayRoutes(vnet, subnet),
+    ...systemRoutes(vnet),
+  ];
   const taken = new Set<Prefix>();
   const routes = candidates.map((route): EffectiveRoute => {
     if (route.state === "Invalid") return route;

@@ -14,12 +14,13 @@ import type { Address } from "../../net/address.ts";
 import { hostPrefix, lengthOf, mustPrefix } from "../../net/prefix.ts";
 import type { Part } from "../part.ts";
 import { isOpen, type RemoteAppliance, remoteAppliances } from "../peerings.ts";
-import { type NicInfo, nicsByAddress, podSubnetAddresses, type SubnetInfo, type VnetInfo } from "../topology.ts";
+import { isPrivateEndpoint, type NicInfo, nicsByAddress, podSubnetAddresses, type SubnetInfo, type VnetInfo } from "../topology.ts";
 import { azureHostAddress, eth0, hostNames, links, nicTable, peerAddress, routerAddress, rulePriority } from "../wiring.ts";
 import { type EffectiveRoute, effectiveRoutes } from "./effective-routes.ts";
 import { foreignSenders } from "./foreign-senders.ts";
 import { overlayGuard, overlayPolicyRules, overlayRoutes } from "./overlay.ts";
 import { podSubnetMarks, podSubnetRoutes } from "./pod-subnets.ts";
+import { privateEndpointDocs } from "./private-endpoints.ts";
 import { serviceInterface } from "./service-endpoints.ts";
 
 /** A subnet that sends packets: by its mark and its table they take its effective routes. */
@@ -105,9 +106,20 @@ export function fabric(vnet: VnetInfo): Part {
 
 /** The subnets with network interfaces or pods, and that of the gateway: what it takes in obeys its subnet's routes. */
 function sendersOf(vnet: VnetInfo): readonly Sender[] {
-  const used = new Set(vnet.nics.flatMap(({ subnet, pods }) => (pods === undefined ? [subnet.key] : [subnet.key, pods.subnet.key])));
+  const machines = vnet.nics.filter((nic) => !isPrivateEndpoint(nic));
+  const used = new Set(machines.flatMap(({ subnet, pods }) => (pods === undefined ? [subnet.key] : [subnet.key, pods.subnet.key])));
   const subnets = vnet.subnets.filter((subnet) => used.has(subnet.key) && subnet !== vnet.gatewaySubnet);
+  const [endpoint] = vnet.privateEndpoints;
   return [
+    ...(endpoint === undefined
+      ? []
+      : [
+          {
+            index: endpointIndex(vnet),
+            subnet: undefined,
+            origin: { resource: endpoint.resource.id, reason: "private endpoints answer by system routes", source: privateEndpointDocs },
+          },
+        ]),
     ...subnets.map((subnet) => ({
       index: subnet.index,
       subnet,
@@ -128,6 +140,11 @@ function sendersOf(vnet: VnetInfo): readonly Sender[] {
 /** The number after those of all subnets when the lab leaves the gateway's subnet out. */
 function gatewayIndex(vnet: VnetInfo): number {
   return vnet.gatewaySubnet?.index ?? vnet.subnets.length + 1;
+}
+
+/** Private endpoints answer by routes of their own, whatever the route table of their subnet says. */
+function endpointIndex(vnet: VnetInfo): number {
+  return vnet.subnets.length + 2;
 }
 
 function loopback(vnet: VnetInfo, origin: Origin): Interface {
@@ -210,6 +227,8 @@ function subnetRoute(vnet: VnetInfo, table: number, route: EffectiveRoute, next:
     case "VNetPeering":
       if (route.peering === undefined || !isOpen(route.peering)) return { ...base, type: "blackhole" };
       return toPeer(base, route.peering.fabricInterface, route.peering.remote);
+    case "InterfaceEndpoint":
+      return route.peering === undefined ? { ...base, type: "throw" } : toPeer(base, route.peering.fabricInterface, route.peering.remote);
     case "VirtualNetworkServiceEndpoint":
       if (route.service === undefined) return { ...base, type: "blackhole" };
       return { ...base, type: "unicast", dev: serviceInterface(vnet, route.service), via: route.service.address, onlink: true };
@@ -304,7 +323,10 @@ function guard(vnet: VnetInfo, origin: Origin): Table {
         key: ["ifname"],
         value: ["mark"],
         elements: [
-          ...vnet.nics.map((nic) => ({ key: [nic.fabricInterface], value: [nic.subnet.index] })),
+          ...vnet.nics.map((nic) => ({
+            key: [nic.fabricInterface],
+            value: [isPrivateEndpoint(nic) ? endpointIndex(vnet) : nic.subnet.index],
+          })),
           ...vnet.sites.map((site) => ({ key: [site.fabricInterface], value: [gatewayIndex(vnet)] })),
         ],
       },

@@ -6,8 +6,8 @@
 
 import { interfaceName } from "../../ir/names.ts";
 import { type Interface, mainTable, type Origin, type Route } from "../../ir/network.ts";
-import { priorities, type Table } from "../../ir/ruleset.ts";
 import { hostPrefix } from "../../net/prefix.ts";
+import { answersOnly } from "../answers-only.ts";
 import type { Part } from "../part.ts";
 import type { ServiceInfo, SubnetInfo, VnetInfo } from "../topology.ts";
 import { hostNames, routerAddress } from "../wiring.ts";
@@ -86,36 +86,10 @@ export function serviceEnds(vnets: readonly VnetInfo[], host: ServiceInfo["host"
         ? []
         : [
             answersOnly(
-              served.map(({ vnet }) => vnet),
-              host,
+              served.map(({ vnet }) => vnetInterface(vnet)),
+              { resource: host.id, reason: "a service endpoint leads to the service only: the service answers by it", source },
             ),
           ],
-  };
-}
-
-/** An endpoint is a way to the service. By it the service answers, and opens nothing. */
-function answersOnly(vnets: readonly VnetInfo[], host: ServiceInfo["host"]): Table {
-  return {
-    family: "ip",
-    name: "service-endpoints",
-    chains: [
-      {
-        name: "output",
-        base: { type: "filter", hook: "output", priority: priorities.filter, policy: "accept" },
-        rules: [
-          {
-            matches: [
-              { kind: "value", field: "oifname", op: "==", values: vnets.map(vnetInterface) },
-              { kind: "value", field: "ct state", op: "==", values: ["new"] },
-            ],
-            statements: [{ kind: "verdict", verdict: "drop" }],
-            origin: { resource: host.id, reason: "a service endpoint leads to the service only: the service answers by it", source },
-          },
-        ],
-      },
-    ],
-    sets: [],
-    maps: [],
   };
 }
 

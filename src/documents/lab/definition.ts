@@ -103,6 +103,7 @@ const subnet = object(
     notModelled: {
       networkSecurityGroup: "name the subnet in securityGroups[].subnets",
       natGateway: "name the subnet in natGateways[].subnets",
+      privateEndpointNetworkPolicies: "leave it out: Disabled, as by default",
       delegations: "leave them out: AKS takes no delegated subnet",
       defaultOutboundAccess: "leave it out",
       routeTable: "name the subnet in routeTables[].subnets",
@@ -192,6 +193,23 @@ const machine = object(
     synonyms: { privateIPAddress: "address", ip: "address", ports: "listen" },
     notModelled: {
       networkSecurityGroup: "name the machine in securityGroups[].machines",
+    },
+  },
+);
+
+const privateEndpoint = object(
+  {
+    name: required(name("a private endpoint", "storage"), "Name of the private endpoint; its end of a journey is endpoint/NAME."),
+    subnet: required(subnetReference, "The subnet that has its network interface, as VNET/SUBNET."),
+    address: optional(address, "A static private address. Without it: the lowest free one of the subnet."),
+    listen: withDefault(listen, [], "What the service behind it listens on."),
+  },
+  {
+    what: "a private endpoint",
+    synonyms: { privateIPAddress: "address", ip: "address", ports: "listen" },
+    notModelled: {
+      privateLinkServiceConnections: "leave them out: the endpoint stands for the service",
+      applicationSecurityGroups: "leave them out",
     },
   },
 );
@@ -549,6 +567,11 @@ const parts = {
   publicIPPrefixes: withDefault(list(egress.publicIPPrefix, { what: "publicIPPrefixes" }), [], "Public IP prefixes of one's own."),
   natGateways: withDefault(list(egress.natGateway, { what: "natGateways" }), [], "NAT gateways of one's own, on subnets."),
   machines: withDefault(list(machine, { what: "machines" }), [], "Virtual machines in subnets."),
+  privateEndpoints: withDefault(
+    list(privateEndpoint, { what: "privateEndpoints" }),
+    [],
+    "Private endpoints: network interfaces of Azure services in subnets.",
+  ),
   sites: withDefault(list(site, { what: "sites" }), [], "On-premises sites, each behind the gateway of a VNet."),
   internet: withDefault(list(internetMachine, { what: "internet" }), [], "Hosts on the internet."),
   clusters: withDefault(list(cluster, { what: "clusters" }), [], "AKS clusters."),
@@ -577,7 +600,6 @@ const options = {
   },
   notModelled: {
     azureFirewalls: "use a machine with enableIPForwarding and firewall",
-    privateEndpoints: "leave them out",
   },
 } as const;
 

@@ -116,6 +116,9 @@ class Expander {
     for (const machine of machines) this.#machine(machine);
     const networkNames = new Map(networks.map(({ entry }) => [entry.name.toLowerCase(), entry.name]));
     for (const network of networks) this.#peerings(network, networkNames);
+    for (const endpoint of this.#unique("privateEndpoints", "private endpoint", (lab) => lab.privateEndpoints)) {
+      this.#privateEndpoint(endpoint);
+    }
     const gateways = new Set<string>();
     for (const site of this.#unique("sites", "site", (lab) => lab.sites)) this.#site(site, networkNames, gateways);
     for (const host of this.#unique("internet", "internet host", (lab) => lab.internet)) this.#internetHost(host);
@@ -579,6 +582,27 @@ class Expander {
       { source, path, rename: ([, tag]) => [machineTags[String(tag)] ?? "subnet"] },
     );
     if (entry.firewall !== undefined) this.#firewall(entry.name, id, entry.firewall, source, [...path, "firewall"]);
+  }
+
+  #privateEndpoint({ entry, source, path }: Located<NonNullable<LabFile["privateEndpoints"][number]> & { readonly name: string }>): void {
+    const subnet = this.#subnet(entry.subnet, source, [...path, "subnet"]);
+    if (subnet === undefined) return;
+    const [listen] = present(entry.listen);
+    this.#add(
+      {
+        id: armId(this.#name, "Microsoft.Network/privateEndpoints", entry.name),
+        name: entry.name,
+        type: "Microsoft.Network/privateEndpoints",
+        location: this.#location,
+        tags: {
+          [subnetTag]: subnet,
+          ...(listen.length === 0 ? {} : { [listenTag]: [...new Set(listen)].join(" ") }),
+          ...(entry.address === undefined ? {} : { [addressTag]: entry.address }),
+        },
+        properties: { subnet: { id: subnet }, networkInterfaces: [] },
+      },
+      { source, path, rename: ([, tag]) => (tag === addressTag ? ["address"] : ["subnet"]) },
+    );
   }
 
   #firewall(machine: string, id: ArmId, entry: NonNullable<MachineEntry["firewall"]>, source: Source, path: Path): void {

@@ -240,6 +240,23 @@ const refusals: readonly (readonly [name: string, text: string, problem: string]
     around("machines: [{ name: f, subnet: hub/a, firewall: { natRules: [] } }]"),
     "NotModelled machines[0].firewall.natRules",
   ],
+  [
+    "a private endpoint at an address that is taken",
+    around(
+      "machines: [{ name: m, subnet: hub/a, address: 10.240.0.9 }]\nprivateEndpoints: [{ name: n, subnet: hub/a, address: 10.240.0.9 }]",
+    ),
+    "PrivateIPAddressInUse privateEndpoints[0].address",
+  ],
+  [
+    "two VNets that a service could not tell apart",
+    "lab: t\nnetworks: [{ name: v, addressSpace: [10.1.0.0/16], subnets: [{ name: s, prefix: 10.1.0.0/24, serviceEndpoints: [Microsoft.Sql] }] }, { name: w, addressSpace: [10.1.0.0/16], subnets: [{ name: s, prefix: 10.1.0.0/25, serviceEndpoints: [Microsoft.Sql] }] }]",
+    "NotModelled networks[1].subnets[0].serviceEndpoints[0]",
+  ],
+  [
+    "an endpoint for no service",
+    "lab: t\nnetworks: [{ name: v, addressSpace: [10.1.0.0/16], subnets: [{ name: s, prefix: 10.1.0.0/24, serviceEndpoints: [Storage] }] }]",
+    "InvalidValue networks[0].subnets[0].serviceEndpoints[0]",
+  ],
   ["firewalls at the top", around("firewalls: []"), "UnknownProperty firewalls"],
   ["a peering with nobody", peered("[{ network: spike }]", ""), "UnknownReference networks[0].peerings[0].network"],
   ["a peering with itself", peered("[{ network: hub }]", ""), "CannotPeerVirtualNetworkWithItself networks[0].peerings[0].network"],
