@@ -308,6 +308,7 @@ export type ManagedCluster = ArmResource<
     readonly kubernetesVersion?: string;
     readonly nodeResourceGroup: string;
     readonly networkProfile: NetworkProfile;
+    readonly apiServerAccessProfile?: { readonly enablePrivateCluster: boolean };
   }
 >;
 

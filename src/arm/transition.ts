@@ -110,6 +110,12 @@ function clusterChanges(now: AzureView, next: AzureView, before: ManagedCluster,
     source: "aks:upgrade-basic-load-balancer-on-aks.md",
     fix: rebuild,
   });
+  const isPrivate = (cluster: ManagedCluster) => cluster.properties.apiServerAccessProfile?.enablePrivateCluster === true;
+  compare(["apiServerAccessProfile", "enablePrivateCluster"], isPrivate(before), isPrivate(after), {
+    message: "a cluster is made private, or public, for good",
+    source: "aks:private-clusters.md",
+    fix: rebuild,
+  });
   compare(["dnsPrefix"], before.properties.dnsPrefix, after.properties.dnsPrefix, {
     message: "the names of everything that AKS made come from it",
     source: "sdk",

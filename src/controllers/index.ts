@@ -23,6 +23,7 @@ import { overlayMove } from "./overlay-move.ts";
 import { peerings } from "./peerings.ts";
 import { podAddresses } from "./pod-addresses.ts";
 import { podGarbage } from "./pod-garbage.ts";
+import { privateClusters } from "./private-clusters.ts";
 import { publicIps } from "./public-ips.ts";
 import { replicaSets } from "./replica-sets.ts";
 import { nodeRoutes, routeTables } from "./route-tables.ts";
@@ -40,6 +41,7 @@ export { settle } from "./settle.ts";
 export const controllers: readonly Controller[] = [
   garbage,
   peerings,
+  privateClusters,
   virtualMachines,
   nodePools,
   overlayMove,

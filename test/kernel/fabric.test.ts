@@ -358,6 +358,7 @@ describe("examples", () => {
       "shop:default/pod/web* > site/hq/erp:443",
       "site/hq/erp > vm/db:5432",
       "vm/db > site/hq/erp:443",
+      "site/hq/erp > endpoint/kube-apiserver-shop:443",
       "vm/db > shop:default/svc/internal:80",
       "internet/partner > shop:default/svc/ingress:80",
     ]);
@@ -368,6 +369,8 @@ describe("examples", () => {
       "shop:default/pod/web* > site/hq/erp:443": answered("site/hq/erp", "10.1.0.\\d+"),
       "site/hq/erp > vm/db:5432": answered("vm/db", "192.168.10.5"),
       "vm/db > site/hq/erp:443": lost,
+      // A /32 route, which is longer than that to the firewall.
+      "site/hq/erp > endpoint/kube-apiserver-shop:443": answered("endpoint/kube-apiserver-shop", "192.168.10.5"),
       "vm/db > shop:default/svc/internal:80": lost,
       // In by the load balancer, out by the firewall.
       "internet/partner > shop:default/svc/ingress:80": expect.stringMatching(/^asymmetric, .*; timeout$/),

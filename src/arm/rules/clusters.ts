@@ -620,14 +620,20 @@ function checkRoom(view: AzureView, report: Report): void {
   const tenants = new Map<string, Tenants>();
   const tenantsOf = (subnet: string): Tenants => {
     const key = subnet.toLowerCase();
-    const found = tenants.get(key) ?? { pools: [], machines: 0 };
+    const found = tenants.get(key) ?? { pools: [], machines: 0, endpoints: 0 };
     tenants.set(key, found);
     return found;
   };
   for (const cluster of view.clusters) {
-    for (const pool of view.poolsOf(cluster)) tenantsOf(pool.properties.vnetSubnetID).pools.push({ cluster, pool });
+    const pools = view.poolsOf(cluster);
+    for (const pool of pools) tenantsOf(pool.properties.vnetSubnetID).pools.push({ cluster, pool });
+    const [first] = [...pools].sort((a, b) => (a.id.toLowerCase() < b.id.toLowerCase() ? -1 : 1));
+    if (cluster.properties.apiServerAccessProfile?.enablePrivateCluster === true && first !== undefined) {
+      tenantsOf(first.properties.vnetSubnetID).endpoints++;
+    }
   }
   for (const machine of view.machines) tenantsOf(machine.tags?.[subnetTag] ?? "").machines++;
+  for (const endpoint of view.privateEndpoints) tenantsOf(endpoint.tags?.[subnetTag] ?? "").endpoints++;
   for (const network of view.networks) {
     let inNetwork = 0;
     for (const subnet of view.subnetsOf(network)) inNetwork += checkSubnetRoom(subnet, tenantsOf(subnet.id), report);
@@ -645,9 +651,9 @@ function checkRoom(view: AzureView, report: Report): void {
 }
 
 /** Who needs addresses of a subnet. */
-type Tenants = { readonly pools: { readonly cluster: ManagedCluster; readonly pool: AgentPool }[]; machines: number };
+type Tenants = { readonly pools: { readonly cluster: ManagedCluster; readonly pool: AgentPool }[]; machines: number; endpoints: number };
 
-function checkSubnetRoom(subnet: Subnet, { pools, machines }: Tenants, report: Report): number {
+function checkSubnetRoom(subnet: Subnet, { pools, machines, endpoints }: Tenants, report: Report): number {
   const prefix = parsePrefix(subnet.properties.addressPrefix);
   if (prefix === undefined || prefix.includes(":")) return 0;
   const usable = Math.max(sizeOf(prefix) - limits.reservedAddresses.value, 0);
@@ -665,6 +671,7 @@ function checkSubnetRoom(subnet: Subnet, { pools, machines }: Tenants, report: R
     );
   }
   if (machines > 0) parts.push({ text: machines === 1 ? "1 machine" : `${machines} machines`, needed: machines });
+  if (endpoints > 0) parts.push({ text: endpoints === 1 ? "1 private endpoint" : `${endpoints} private endpoints`, needed: endpoints });
   const needed = parts.reduce((sum, part) => sum + part.needed, 0);
   if (needed > usable) {
     report({

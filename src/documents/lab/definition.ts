@@ -403,6 +403,26 @@ const loadBalancerProfile = object(
   },
 );
 
+const apiServerAccessProfile = object(
+  {
+    enablePrivateCluster: withDefault(
+      flag("enablePrivateCluster"),
+      false,
+      "True: the API server has a private endpoint in the first pool's subnet, endpoint/kube-apiserver-CLUSTER, which takes one address of it.",
+    ),
+  },
+  {
+    what: "an API server access profile",
+    notModelled: {
+      authorizedIPRanges: "leave them out: the public API server is outside the lab",
+      enableVnetIntegration: "leave it out",
+      subnetId: "leave it out",
+      privateDNSZone: "leave it out: there is no DNS in a lab",
+      enablePrivateClusterPublicFQDN: "leave it out: there is no DNS in a lab",
+    },
+  },
+);
+
 const cluster = object(
   {
     name: required(
@@ -449,6 +469,7 @@ const cluster = object(
       "standard",
       "The load balancer's SKU.",
     ),
+    apiServerAccessProfile: optional(apiServerAccessProfile, "How the API server is reached."),
     loadBalancerProfile: optional(loadBalancerProfile, "The cluster's outbound rule."),
     natGatewayProfile: optional(natGatewayProfile, "The NAT gateway that AKS makes, with outboundType: managedNATGateway."),
     subnet: optional(
@@ -520,7 +541,6 @@ const cluster = object(
       ipFamilies: "leave it out: IPv6 is not modelled",
       advancedNetworking: "leave it out",
       staticEgressGatewayProfile: "leave it out",
-      apiServerAccessProfile: "leave it out: the API server is outside the lab",
       addonProfiles: "leave it out: add-ons, virtual nodes among them, are not in a lab; their pods stay pending",
       serviceMeshProfile: "leave it out",
       ingressProfile: "leave it out",

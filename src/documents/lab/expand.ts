@@ -755,6 +755,7 @@ class Expander {
         ...(entry.kubernetesVersion === undefined ? {} : { kubernetesVersion: entry.kubernetesVersion }),
         nodeResourceGroup: group,
         networkProfile,
+        ...(entry.apiServerAccessProfile === undefined ? {} : { apiServerAccessProfile: entry.apiServerAccessProfile }),
       },
     };
     this.#add(resource, {
