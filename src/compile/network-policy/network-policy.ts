@@ -181,7 +181,7 @@ function nodeTable(pods: readonly IsolatedPod[], isolations: readonly Isolation[
     origin: origin("of no connection, so that nothing can allow it"),
   });
   const base = (direction: Direction): Chain => ({
-    name: direction,
+    name: `forward-${direction}`,
     // Accepting ends one base chain, so each direction has its own: what the sender may send, the receiver must be allowed to get.
     base: { type: "filter", hook: "forward", priority: priorities.filter + (direction === "egress" ? 10 : 11), policy: "accept" },
     rules: [
