@@ -22,6 +22,10 @@ const examples: Readonly<Record<string, readonly (readonly [golden: string, star
     ["pod", "pod/shop/"],
   ],
   "network-policy": [["node", "node/shop/"]],
+  "security-groups": [
+    ["node", "node/shop/"],
+    ["db", "vm/db"],
+  ],
   egress: [["edge", "edge/hub"]],
   overlay: [
     ["fabric", "vnet/hub"],

@@ -10,6 +10,7 @@ import { loadBalancer, snat } from "./load-balancer.ts";
 import { resources } from "./resources.ts";
 import { routes } from "./routes.ts";
 import { rules } from "./rules.ts";
+import { securityRules } from "./security-rules.ts";
 
 export const topics: readonly Topic[] = [
   resources,
@@ -22,6 +23,7 @@ export const topics: readonly Topic[] = [
   interfaces,
   routes,
   rules,
+  securityRules,
   loadBalancer,
   snat,
   flows,
