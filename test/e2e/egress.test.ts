@@ -15,7 +15,7 @@ const partner = "internet/partner";
 /** Opens eight connections and keeps them: an HTTP request that does not end. */
 const fill = `for i in 1 2 3 4 5 6 7 8; do exec {fd}<>/dev/tcp/203.0.113.10/443 && printf 'GET / HTTP/1.1\\r\\n' >&$fd; done; echo full; sleep 10`;
 
-type Share = { readonly cluster: string; readonly node: string; readonly allocated: number; readonly used: { readonly tcp: number } };
+type Share = { readonly owner: string; readonly cluster?: string; readonly allocated: number; readonly used: { readonly tcp: number } };
 
 describe.skipIf(!canRun && !required)("a running lab with several ways out", () => {
   const user = typist();
@@ -49,7 +49,9 @@ describe.skipIf(!canRun && !required)("a running lab with several ways out", () 
     const { child, ended } = user.start("exec", "ports:pod/web", "--", "bash", "-c", fill);
     await new Promise((resolve) => child.stdout?.once("data", resolve));
     const { snat } = await user.json<{ readonly snat: readonly Share[] }>("status");
-    expect(snat.map(({ allocated, used }) => `${used.tcp} of ${allocated}`).sort()).toEqual(["0 of 8", "8 of 8"]);
+    const ports = snat.filter(({ cluster }) => cluster === "ports").map(({ allocated, used }) => `${used.tcp} of ${allocated}`);
+    expect(ports.sort()).toEqual(["0 of 8", "8 of 8"]);
+    expect(snat.map(({ owner, allocated }) => `${owner} ${allocated}`)).toContain("NAT gateway egress 64512");
     expect(await user.json("trace", "ports:pod/web", partner)).toMatchObject({ outcome: "exhausted", decidedBy: { host: "edge/hub" } });
     const observed = await user.run("trace", "ports:pod/web", partner, "--observed");
     expect(observed.stdout).toContain("the kernel did what was predicted");

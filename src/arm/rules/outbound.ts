@@ -37,6 +37,12 @@ function checkType(view: AzureView, cluster: ManagedCluster, refuse: Refuse): vo
       return;
     case "managedNATGateway":
     case "block":
+      if (outboundType === "block" && view.labs[0]?.properties.rules === "lesson") {
+        type(
+          "outbound type block did not exist under rules: lesson, where default outbound access lets everybody out",
+          "use rules: current",
+        );
+      }
       if (own[0] === undefined) return;
       type(
         `outbound type ${outboundType} is for clusters in AKS's own VNet; cluster ${cluster.name} is in subnet ${subnetLabel(own[0])}`,

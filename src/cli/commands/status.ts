@@ -58,8 +58,8 @@ export function statusText(status: Status, style: Style): string {
   );
   const snat = renderTable(
     ["SNAT PORTS OF", "LEAVES AS", "MAY", "USES TCP", "USES UDP"],
-    shownShares(status.snat).map(({ cluster, node, publicAddress, allocated, used }) => [
-      `${cluster}:node/${node}`,
+    shownShares(status.snat).map(({ owner, publicAddress, allocated, used }) => [
+      owner,
       publicAddress,
       String(allocated),
       ...[used?.tcp ?? 0, used?.udp ?? 0].map((count) => (count < allocated ? String(count) : style.red(String(count)))),

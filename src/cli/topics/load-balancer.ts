@@ -89,13 +89,13 @@ function probeWords(balancer: LoadBalancer, ruleName: string): string {
 
 export const snat: Topic = {
   name: "snat",
-  summary: "source ports of the outbound rules: which node may use which of them, and in a running lab how many it uses",
+  summary: "source ports for outbound flows: which node or NAT gateway may use which of them, and in a running lab how many are in use",
   examples: [{ does: "every node's share", type: "drydock show snat" }],
   show: async ({ view, cluster, live }) =>
     rows(
       snatShares(view.topology, await live?.snatUse()).filter((share) => cluster === undefined || share.cluster === cluster),
       {
-        NODE: ({ cluster: name, node }) => `${name}:node/${node}`,
+        OWNER: ({ owner }) => owner,
         ADDRESS: ({ address }) => address,
         "LEAVES AS": ({ publicAddress }) => publicAddress,
         PORTS: ({ firstPort, lastPort }) => `${firstPort}-${lastPort}`,
@@ -107,6 +107,6 @@ export const snat: Topic = {
               "USES UDP": ({ used }: SnatShare) => used?.udp,
             }),
       },
-      "no outbound rule has a backend",
+      "there is no outbound rule and no NAT gateway",
     ),
 };
