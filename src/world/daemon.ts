@@ -241,6 +241,8 @@ export class Daemon {
     if (this.#errors.length === 0 && this.#listenProblems.size === 0) this.#inPlace = network;
     this.#report("answering");
     await this.#askPods();
+    // Not before the rules know who answers: a probe that found nobody would wait before it asks again.
+    if (this.#answering.length > 0) return;
     this.#probes.follow(this.resources);
     const faults = faultsOf(this.resources);
     if (this.#faults !== undefined && this.#faults !== faults) this.#probes.askAnew();
