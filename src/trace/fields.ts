@@ -23,8 +23,8 @@ const readers: Readonly<Record<Field, Reader>> = {
   // For ICMP its checksum, which nobody can foresee.
   "th dport": (packet) => (packet.icmpType === undefined ? packet.destinationPort : -1),
   "icmp type": (packet) => (packet.number === 1 ? packet.icmpType : undefined),
-  iifname: (packet) => packet.inInterface,
-  oifname: (packet) => packet.outInterface,
+  iifname: (packet) => packet.in.name,
+  oifname: (packet) => packet.out.name,
   "meta mark": (packet) => packet.mark,
   "ct mark": (packet) => packet.connection?.mark,
   "ct state": (packet) => (packet.state === state.none ? state.invalid : packet.state),
@@ -42,6 +42,12 @@ const readers: Readonly<Record<Field, Reader>> = {
 
 export function readerOf(field: Field): Reader {
   return readers[field];
+}
+
+/** The same for keys of sets and maps, where a number stands for the name of an interface. */
+export function keyReaderOf(field: Field): Reader {
+  if (field === "iifname") return (packet) => packet.in.number;
+  return field === "oifname" ? (packet) => packet.out.number : readers[field];
 }
 
 const icmpTypes: Readonly<Record<string, number>> = {

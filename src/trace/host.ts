@@ -7,6 +7,7 @@ import type { Host, Interface, InterfaceName, Listener, Origin } from "../ir/net
 import type { Address } from "../net/address.ts";
 import { type Ip, ipOf, samePrefix, textOf } from "./ip.ts";
 import type { Resolutions } from "./links.ts";
+import { deviceNumber } from "./packet.ts";
 import type { Step } from "./result.ts";
 import { Routing, type Selection } from "./routing.ts";
 import { type Stages, stagesOf } from "./rules.ts";
@@ -24,6 +25,7 @@ export type HostAddress = {
 export class PreparedInterface {
   readonly host: PreparedHost;
   readonly name: InterfaceName;
+  readonly number: number;
   readonly kind: Interface["kind"];
   readonly source: Interface | undefined;
   readonly origin: Origin;
@@ -37,6 +39,7 @@ export class PreparedInterface {
   constructor(host: PreparedHost, source: Interface | undefined) {
     this.host = host;
     this.name = source?.name ?? "lo";
+    this.number = deviceNumber(this.name);
     this.kind = source?.kind ?? "loopback";
     this.source = source;
     this.origin = source?.origin ?? host.host.origin;
@@ -84,6 +87,7 @@ export class PreparedHost {
   readonly stages6: Stages;
   readonly send: Step;
   #routing: Routing | undefined;
+  readonly #allListeners: readonly Listener[];
   #listeners: Map<number, Listener[]> | undefined;
   #neighbours: Map<string, Host["neighbours"][number]> | undefined;
   #ports: Map<InterfaceName, readonly PreparedInterface[]> | undefined;
@@ -91,6 +95,7 @@ export class PreparedHost {
   constructor(host: Host) {
     this.host = host;
     this.name = host.name;
+    this.#allListeners = host.listeners;
     this.forwarding = host.forwarding;
     this.tracks = host.ruleSet.length > 0;
     const interfaces = new Map<InterfaceName, PreparedInterface>();
@@ -130,7 +135,7 @@ export class PreparedHost {
 
   /** All of them where they are few. */
   #listenersOf(port: number): readonly Listener[] {
-    const { listeners } = this.host;
+    const listeners = this.#allListeners;
     if (listeners.length <= 4) return listeners;
     if (this.#listeners === undefined) {
       this.#listeners = new Map();

@@ -7,8 +7,8 @@
 
 import type { Datum, DatumType, Field } from "../ir/ruleset.ts";
 import { type Address, addressValue } from "../net/address.ts";
-import { comparableAddress, protocolNumber, type Reader, readerOf } from "./fields.ts";
-import type { Packet } from "./packet.ts";
+import { comparableAddress, keyReaderOf, protocolNumber, type Reader } from "./fields.ts";
+import { deviceNumber, type Packet } from "./packet.ts";
 
 /** Inclusive, in numbers, or for IPv6 in big integers. */
 type Range = { readonly first: number | bigint; readonly last: number | bigint };
@@ -34,9 +34,7 @@ export class KeyIndex<T> {
       if (single.length === components.length) exact.push({ key: single, value });
       else this.#wide.push({ key: components, value });
     }
-    this.#exact = types.some((type) => type === "ipv6_addr" || type === "ifname")
-      ? new TextIndex(exact)
-      : new NumberIndex(types.length, exact);
+    this.#exact = types.includes("ipv6_addr") ? new TextIndex(exact) : new NumberIndex(types.length, exact);
   }
 
   /** A function that finds the element for a packet's fields. It sets {@link Packet.lacked} when the packet lacks one of them. */
@@ -44,7 +42,7 @@ export class KeyIndex<T> {
     const name = fields.join();
     let finder = this.#finders.get(name);
     if (finder === undefined) {
-      finder = this.#makeFinder(fields.map(readerOf));
+      finder = this.#makeFinder(fields.map(keyReaderOf));
       this.#finders.set(name, finder);
     }
     return finder;
@@ -172,7 +170,7 @@ class NumberIndex<T> implements ExactIndex<T> {
   }
 }
 
-/** Keys with interface names or IPv6 addresses. */
+/** Keys with IPv6 addresses. */
 class TextIndex<T> implements ExactIndex<T> {
   readonly #values = new Map<string, T>();
 
@@ -224,6 +222,7 @@ function component(type: DatumType, datum: Datum): Component {
   if (typeof datum === "object") return datum;
   if (typeof datum === "number") return datum;
   if (type === "inet_proto") return protocolNumber(datum);
+  if (type === "ifname") return deviceNumber(datum);
   return type === "ipv4_addr" || type === "ipv6_addr" ? comparableAddress(datum) : datum;
 }
 

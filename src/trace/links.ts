@@ -33,11 +33,14 @@ export type Resolution = {
 /** What was resolved for packets that leave an interface, by one {@link Links}. */
 export type Resolutions = {
   readonly links: Links;
+  /** For packets of other hosts: who asks follows from the next hop. */
+  forwarded: Map<Ip, Resolution> | undefined;
+  readonly byHop: Map<Ip, { readonly asker: Ip | undefined; readonly resolution: Resolution }[]>;
+  /** The last answer, and the question. Most interfaces are asked the same again and again. */
+  last: Resolution | undefined;
   lastHop: Ip | undefined;
   /** `undefined`: the source was not the sending host's own. */
   lastSource: Ip | undefined;
-  last: Resolution | undefined;
-  byHop: Map<Ip, { readonly asker: Ip | undefined; readonly resolution: Resolution }[]> | undefined;
 };
 
 /** An end of a segment that takes packets: not a port of a bridge. */
@@ -79,31 +82,42 @@ export class Links {
   resolve(out: PreparedInterface, nextHop: Ip, source: Ip, foreign: boolean): Resolution {
     let known = out.resolutions;
     if (known === undefined || known.links !== this) {
-      known = { links: this, lastHop: undefined, lastSource: undefined, last: undefined, byHop: undefined };
+      known = { links: this, forwarded: undefined, byHop: new Map(), last: undefined, lastHop: undefined, lastSource: undefined };
       out.resolutions = known;
     }
     const askedFor = foreign ? undefined : source;
     if (known.last !== undefined && known.lastHop === nextHop && known.lastSource === askedFor) return known.last;
-    known.byHop ??= new Map();
+    let resolution = foreign ? known.forwarded?.get(nextHop) : undefined;
+    if (resolution === undefined) {
+      resolution = this.#answer(known, out, nextHop, source, foreign);
+      // Most interfaces lead to one neighbour only.
+      if (foreign && known.last !== undefined) {
+        known.forwarded ??= new Map();
+        known.forwarded.set(nextHop, resolution);
+      }
+    }
+    known.lastHop = nextHop;
+    known.lastSource = askedFor;
+    known.last = resolution;
+    return resolution;
+  }
+
+  #answer({ byHop }: Resolutions, out: PreparedInterface, nextHop: Ip, source: Ip, foreign: boolean): Resolution {
     // The sender of an ARP request: the packet's source if it is ours, else the address that we use on that interface (arp_solicit).
     const asker =
       !foreign && out.host.routing.isLocal(source)
         ? source
         : out.host.routing.selectAddress(out, nextHop, typeof nextHop === "number" ? 4 : 6);
-    const answers = known.byHop.get(nextHop);
-    let resolution = answers?.find((answer) => answer.asker === asker)?.resolution;
-    if (resolution === undefined) {
-      resolution = this.#resolve(out, nextHop, asker);
-      // The kernel keeps the answer that it got first.
-      if (answers?.some((answer) => answer.resolution.to !== resolution?.to)) {
-        this.ambiguities.add(`${out.host.name} ${out.name}: who answers for ${textOf(nextHop)} depends on who asks first`);
-      }
-      if (answers === undefined) known.byHop.set(nextHop, [{ asker, resolution }]);
-      else answers.push({ asker, resolution });
+    const answers = byHop.get(nextHop);
+    const known = answers?.find((answer) => answer.asker === asker)?.resolution;
+    if (known !== undefined) return known;
+    const resolution = this.#resolve(out, nextHop, asker);
+    // The kernel keeps the answer that it got first.
+    if (answers?.some((answer) => answer.resolution.to !== resolution.to)) {
+      this.ambiguities.add(`${out.host.name} ${out.name}: who answers for ${textOf(nextHop)} depends on who asks first`);
     }
-    known.lastHop = nextHop;
-    known.lastSource = askedFor;
-    known.last = resolution;
+    if (answers === undefined) byHop.set(nextHop, [{ asker, resolution }]);
+    else answers.push({ asker, resolution });
     return resolution;
   }
 

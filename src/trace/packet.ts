@@ -30,6 +30,23 @@ export type Surroundings = {
   addressType(ip: Ip): "local" | "broadcast" | "multicast" | "unicast";
 };
 
+/** An interface as rules see it: by name, or in keys of sets and maps by the number that stands for the name. */
+export type Device = { readonly name: string; readonly number: number };
+
+export const noDevice: Device = { name: "", number: 0 };
+
+const deviceNumbers = new Map([[noDevice.name, noDevice.number]]);
+
+/** The same number for the same name, on all hosts. */
+export function deviceNumber(name: string): number {
+  let number = deviceNumbers.get(name);
+  if (number === undefined) {
+    number = deviceNumbers.size;
+    deviceNumbers.set(name, number);
+  }
+  return number;
+}
+
 /** The packet that an ICMP error is about, as the error quotes it. Translated together with the error. */
 export type Quoted = {
   /** IANA number. */
@@ -71,8 +88,8 @@ export class Packet {
   #icmpError: readonly [type: number, code: number] | undefined = undefined;
   ttl = 64;
   mark = 0;
-  inInterface = "";
-  outInterface = "";
+  in: Device = noDevice;
+  out: Device = noDevice;
 
   connection: Connection | undefined = undefined;
   /** Goes in the direction of the connection's replies. */

@@ -38,7 +38,7 @@ export type RouteSource = {
 };
 
 /** Up to this many routes a scan is faster than a trie. */
-const smallTable = 16;
+const smallTable = 48;
 
 /** One routing table. A prefix keeps its best route; of equal ones the first, since Linux refuses the second. */
 export class RouteTable {
@@ -60,6 +60,11 @@ export class RouteTable {
     if (rest.length === 0) return;
     this.#trie = new PrefixTrie();
     for (const route of rest) this.#trie.set(route.prefix, new MadeRoute(route));
+  }
+
+  /** A look is cheap. */
+  get isSmall(): boolean {
+    return this.#trie === undefined;
   }
 
   lookup(ip: Ip): FoundRoute | undefined {

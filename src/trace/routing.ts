@@ -112,7 +112,8 @@ export class Routing {
   /** A packet from outside that claims to come from this very host (fib_validate_source). IPv6 does not check. */
   #isMartian(source: Ip, destination: Ip, out: PreparedInterface): boolean {
     if (typeof source !== "number") return false;
-    if (!this.#customRules) return this.#local.lookup(source)?.kind === "local" && this.#isOwn(source);
+    if (!this.#customRules)
+      return (this.#local.isSmall || this.#isOwn(source)) && this.#local.lookup(source)?.kind === "local" && this.#isOwn(source);
     const back = this.#localElsewhere ? this.lookup(source, destination, out, 0) : this.#local.lookup(source);
     return back !== undefined && (back.kind === "local" || back.kind === "broadcast");
   }

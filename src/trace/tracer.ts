@@ -116,11 +116,14 @@ export class Session {
 
 function complete(packet: TracePacket): Tuple {
   const { protocol, destination, source, sourcePort, destinationPort } = packet;
-  if (source !== undefined && (protocol === "icmp" || (sourcePort !== undefined && destinationPort !== undefined)))
-    return { ...packet, source };
+  if (hasSource(packet) && (protocol === "icmp" || (sourcePort !== undefined && destinationPort !== undefined))) return packet;
   const open = source ?? (familyOf(destination) === 4 ? open4 : open6);
   if (protocol === "icmp") return { protocol, source: open, destination };
   return { protocol, source: open, sourcePort: sourcePort ?? defaultSourcePort, destination, destinationPort: destinationPort ?? 0 };
+}
+
+function hasSource(packet: TracePacket): packet is Tuple {
+  return packet.source !== undefined;
 }
 
 const open4 = mustAddress("0.0.0.0");

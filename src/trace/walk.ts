@@ -26,7 +26,7 @@ import {
 import type { PreparedHost, PreparedInterface } from "./host.ts";
 import { type Ip, ipOf, isLoopback, textOf } from "./ip.ts";
 import type { Crossing, Links } from "./links.ts";
-import { type Chance, type DynamicSet, Packet, type Quoted } from "./packet.ts";
+import { type Chance, type DynamicSet, noDevice, Packet, type Quoted } from "./packet.ts";
 import type { Disposition, Hop, Message, News, Path, PortRange, Step, Tuple } from "./result.ts";
 import type { FoundRoute } from "./route-table.ts";
 import type { Refusal } from "./routing.ts";
@@ -248,7 +248,7 @@ class Journey {
     const packet = this.#packet;
     const { routing } = this.#host;
     this.#enter(this.#host, undefined);
-    packet.inInterface = "";
+    packet.in = noDevice;
     const isOpen = sourceFrom === "connect" || sourceFrom === "error";
     let route = this.#usable(routing.lookup(packet.destination, isOpen ? undefined : packet.source, this.#host.loopback, packet.mark));
     if (route === undefined) return undefined;
@@ -269,7 +269,7 @@ class Journey {
     }
     packet.steps?.push(this.#host.send);
     if (!this.#take(route)) return undefined;
-    packet.outInterface = this.#outDevice(route).name;
+    packet.out = this.#outDevice(route);
     if (!this.#hook("output")) return undefined;
     return this.#leave();
   }
@@ -279,8 +279,8 @@ class Journey {
     const packet = this.#packet;
     this.#enter(device.host, device);
     packet.steps?.push(device.received);
-    packet.inInterface = device.name;
-    packet.outInterface = "";
+    packet.in = device;
+    packet.out = noDevice;
     if (!this.#circles && this.#isRepeated(device)) {
       this.#noteCircle();
       if (!this.#context.back || this.#awaited !== undefined) return undefined;
@@ -304,7 +304,7 @@ class Journey {
     }
     packet.ttl--;
     if (!this.#take(route)) return undefined;
-    packet.outInterface = route.device.name;
+    packet.out = route.device;
     if (!this.#hook("forward")) return undefined;
     return this.#leave();
   }
@@ -313,8 +313,8 @@ class Journey {
   #receiveOwn(device: PreparedInterface): undefined {
     const packet = this.#packet;
     this.#in = device;
-    packet.inInterface = device.name;
-    packet.outInterface = "";
+    packet.in = device;
+    packet.out = noDevice;
     packet.steps?.push(device.received);
     if (this.#hook("prerouting")) this.#deliver();
     return undefined;
@@ -326,7 +326,7 @@ class Journey {
     const route = this.#route;
     if (route === undefined) throw new Error(`a packet leaves ${this.#host.name} without a route`);
     const out = this.#outDevice(route);
-    packet.outInterface = out.name;
+    packet.out = out;
     if (!this.#hook("postrouting")) return undefined;
     if (out === this.#host.loopback) {
       if (route.kind === "local") return out;
@@ -352,7 +352,7 @@ class Journey {
 
   #deliver(): undefined {
     const packet = this.#packet;
-    packet.outInterface = "";
+    packet.out = noDevice;
     if (!this.#hook("input")) return undefined;
     const host = this.#host;
     const { tuple, protocol, destinationPort: port } = packet;
@@ -369,7 +369,7 @@ class Journey {
         kind: "refuse",
       });
     }
-    const received = { ...tuple, host: host.name, ...(packet.sourcePorts === undefined ? {} : { sourcePorts: { ...packet.sourcePorts } }) };
+    const received = receivedBy(host.name, tuple, packet.sourcePorts);
     const listener = protocol === "icmp" ? undefined : host.listener(protocol, packet.destination, port);
     if (listener === undefined && protocol !== "icmp") {
       const what = `nothing listens on ${port}/${protocol}`;
@@ -798,6 +798,14 @@ class Journey {
 
 const answered: Step = { kind: "deliver", what: "the sender gets its reply", element: "socket" };
 const told: Step = { kind: "deliver", what: "the sender is told", element: "socket" };
+
+/** Written out, since every trace that arrives makes one. */
+function receivedBy(host: HostName, tuple: Tuple, sourcePorts: PortRange | undefined): NonNullable<Path["received"]> {
+  const { protocol, source, sourcePort, destination, destinationPort } = tuple;
+  if (sourcePort === undefined || destinationPort === undefined) return { protocol, source, destination, host };
+  if (sourcePorts === undefined) return { protocol, source, sourcePort, destination, destinationPort, host };
+  return { protocol, source, sourcePort, destination, destinationPort, host, sourcePorts: { ...sourcePorts } };
+}
 
 /** Why an answer is none. */
 function strangerText(isSender: boolean, sent: Tuple, { quoted, isAcknowledgement }: Packet): string {
