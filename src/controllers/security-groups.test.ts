@@ -47,6 +47,18 @@ describe("the security group of a cluster", () => {
   it("has Azure's rules and no other without a load-balanced Service", () => expect(rules(lab())).toEqual([]));
 });
 
+it("denies the Internet with outbound type block", () => {
+  const c = new TestLab([
+    ...vnet("hub", ["10.240.0.0/16"], { plain: "10.240.0.0/24" }),
+    cluster("c", { networkPlugin: "kubenet", podCidr: "10.244.0.0/16", outboundType: "block" }),
+    pool("c", "np1", subnetId("hub", "plain"), { count: 1 }),
+  ]);
+  c.settle();
+  expect(nodeGroup(c)?.properties.securityRules).toMatchObject([
+    { properties: { access: "Deny", direction: "Outbound", destinationAddressPrefix: "Internet" } },
+  ]);
+});
+
 describe("a public Service", () => {
   it("lets the Internet in to its address and ports", () => {
     const c = lab(balanced("web"));

@@ -7,6 +7,7 @@
  * in the same senders on the same ports share a rule; a rule keeps its priority for as long as it is there.
  */
 
+import { ranges } from "../arm/limits.ts";
 import { md5 } from "../arm/md5.ts";
 import { armId, clusterDigits, securityGroupName } from "../arm/names.ts";
 import type { ManagedCluster, NetworkSecurityGroup, SecurityRule } from "../arm/resources.ts";
@@ -56,10 +57,29 @@ export const securityGroups = perCluster("security-groups", (resources, cluster)
     type: "Microsoft.Network/networkSecurityGroups",
     ...(cluster.location === undefined ? {} : { location: cluster.location }),
     tags: clusterTags(cluster),
-    properties: { securityRules: prioritized([...drafts.values()], before), defaultSecurityRules },
+    properties: { securityRules: [...prioritized([...drafts.values()], before), ...outboundRules(cluster)], defaultSecurityRules },
   });
   return writes.list;
 });
+
+/** With outbound type `block` AKS denies the Internet; its rule's name and priority are not documented (AKS docs, egress-outboundtype.md). */
+function outboundRules({ properties }: ManagedCluster): readonly SecurityRule[] {
+  return properties.networkProfile.outboundType === "block" ? [blockOutbound] : [];
+}
+
+const blockOutbound: SecurityRule = {
+  name: "block-outbound",
+  properties: {
+    protocol: "*",
+    sourceAddressPrefix: "*",
+    sourcePortRange: "*",
+    destinationAddressPrefix: "Internet",
+    destinationPortRange: "*",
+    access: "Deny",
+    priority: ranges.securityRulePriority.max,
+    direction: "Outbound",
+  },
+};
 
 /** Of the network interfaces of a cluster's nodes. */
 export function nodeSecurityGroupId(cluster: ManagedCluster): string {
