@@ -46,7 +46,7 @@ import {
   topologyOf,
   type VnetInfo,
 } from "./topology.ts";
-import { fabric, machineInterface } from "./vnet/fabric.ts";
+import { diversions, fabric, machineInterface } from "./vnet/fabric.ts";
 import { peering } from "./vnet/peering.ts";
 import { privateEndpointDocs } from "./vnet/private-endpoints.ts";
 import { serviceEnds, serviceLinks } from "./vnet/service-endpoints.ts";
@@ -233,12 +233,13 @@ function listensOf({ tags }: { readonly tags?: Readonly<Record<string, string>> 
 
 function fabricHost(topology: Topology, vnet: VnetInfo): Host {
   const origin: Origin = { resource: vnet.resource.id, reason: `fabric of VNet ${vnet.name}` };
+  const privateFrontends = frontendAddresses(topology, vnet).flatMap(({ address, isPublic }) => (isPublic ? [] : [address]));
   return hostOf(hostNames.fabric(vnet.name), true, origin, [
     fabric(vnet),
     peering(vnet),
     serviceLinks(vnet),
     ...vnet.sites.map(tunnel),
-    inboundLoadBalancing(topology, vnet),
+    inboundLoadBalancing(topology, vnet, diversions(vnet, privateFrontends)),
   ]);
 }
 

@@ -31,7 +31,9 @@ async function run(text: LabText, asked: readonly string[]): Promise<Readonly<Re
 
 const lost = expect.stringMatching(/^(black-hole|dropped|spoofed|asymmetric), .*; timeout$/);
 const answered = (by: string, saw: string) =>
-  expect.stringMatching(new RegExp(`^answered by ${by}, which saw ${saw}(:[0-9-]+)?; answered by ${by}, which saw ${saw}(:\\d+)?$`));
+  expect.stringMatching(
+    new RegExp(`^answered by ${by}, which saw ${saw}(:[0-9-]+)?( \\([0-9.]+ %\\))?; answered by ${by}, which saw ${saw}(:\\d+)?$`),
+  );
 
 /** Hub and spokes: `a` and `b` are peered with the hub and not with each other; the site is behind the hub's gateway. */
 const hubAndSpokes = (options: { readonly hubToA?: string; readonly aToHub?: string; readonly more?: string } = {}): LabText => ({
@@ -243,6 +245,45 @@ describe("a firewall that sees one direction only", () => {
       host: "vm/fw",
       origin: { reason: "firewall fw knows no flow that the packet belongs to: it has not seen how the flow began" },
     });
+  });
+});
+
+describe("a route to an appliance for the subnet of an internal load balancer", () => {
+  const lab = (action: string, floating: boolean): LabText => ({
+    lab: `lab: t
+networks:
+  - name: hub
+    addressSpace: [10.0.0.0/16]
+    subnets: [{ name: nodes, prefix: 10.0.1.0/24 }, { name: fw, prefix: 10.0.2.0/24 }, { name: clients, prefix: 10.0.3.0/24 }]
+machines:
+  - { name: fw, subnet: hub/fw, address: 10.0.2.4, enableIPForwarding: true, firewall: { defaultAction: ${action} } }
+  - { name: client, subnet: hub/clients, address: 10.0.3.4 }
+routeTables:
+  - { name: there, subnets: [hub/clients], routes: [{ name: r, addressPrefix: 10.0.1.0/24, nextHopType: VirtualAppliance, nextHopIpAddress: 10.0.2.4 }] }
+  - { name: back, subnets: [hub/nodes], routes: [{ name: r, addressPrefix: 10.0.3.0/24, nextHopType: VirtualAppliance, nextHopIpAddress: 10.0.2.4 }] }
+clusters:
+  - { name: c, networkPlugin: azure, subnet: hub/nodes, serviceCidr: 172.20.0.0/24, dnsServiceIP: 172.20.0.10, pools: [{ name: p, count: 3, maxPods: 10 }], manifests: [web.yaml] }
+`,
+    manifests: {
+      "web.yaml": `apiVersion: apps/v1
+kind: Deployment
+metadata: { name: web }
+spec: { replicas: 3, selector: { matchLabels: { app: web } }, template: { metadata: { labels: { app: web } }, spec: { containers: [{ name: main, image: any, ports: [{ containerPort: 80 }] }] } } }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web, annotations: { service.beta.kubernetes.io/azure-load-balancer-internal: "true"${floating ? "" : ', service.beta.kubernetes.io/azure-disable-load-balancer-floating-ip: "true"'} } }
+spec: { type: LoadBalancer, selector: { app: web }, ports: [{ port: 80 }] }
+`,
+    },
+  });
+
+  test("is taken first, and the flow is balanced when it comes from there", async () => {
+    const journey = "vm/client > c:default/svc/web:80";
+    for (const floating of [true, false]) {
+      expect(await run(lab("Deny", floating), [journey])).toEqual({ [journey]: lost });
+      expect(await run(lab("Allow", floating), [journey])).toEqual({ [journey]: answered("pod/c/default/web-[a-z0-9-]+", "10.0.1.\\d+") });
+    }
   });
 });
 

@@ -21,7 +21,7 @@ import {
   type SetElement,
   type Table,
 } from "../../ir/ruleset.ts";
-import { compareAddresses } from "../../net/address.ts";
+import { type Address, compareAddresses } from "../../net/address.ts";
 import { hostPrefix, mustPrefix } from "../../net/prefix.ts";
 import type { Part } from "../part.ts";
 import type { NicInfo, Topology, VnetInfo } from "../topology.ts";
@@ -44,7 +44,12 @@ const flow: readonly Field[] = ["ip daddr", "meta l4proto", "th dport"];
 /** Of a rule for every port. */
 const anyFlow: readonly Field[] = ["ip daddr"];
 
-export function inboundLoadBalancing(topology: Topology, vnet: VnetInfo): Part {
+/** `diverted`: packets with the mark of a sender whose routes take them elsewhere first; they are balanced when they come from there. */
+export function inboundLoadBalancing(
+  topology: Topology,
+  vnet: VnetInfo,
+  diverted: readonly { readonly senderMark: number; readonly address: Address }[],
+): Part {
   const frontends = frontendAddresses(topology, vnet);
   if (frontends.length === 0) return {};
   const rules = balancingRules(topology, vnet);
@@ -82,7 +87,7 @@ export function inboundLoadBalancing(topology: Topology, vnet: VnetInfo): Part {
         origin: { resource: nic.resource.id, reason: `flows balanced to ${nic.machine}` },
       }),
     ),
-    tables: [table(vnet, frontends, rules)],
+    tables: [table(vnet, frontends, rules, diverted)],
   };
 }
 
@@ -92,7 +97,12 @@ function uniqueBackends(rules: readonly BalancingRule[]): readonly NicInfo[] {
   );
 }
 
-function table(vnet: VnetInfo, frontends: ReturnType<typeof frontendAddresses>, rules: readonly BalancingRule[]): Table {
+function table(
+  vnet: VnetInfo,
+  frontends: ReturnType<typeof frontendAddresses>,
+  rules: readonly BalancingRule[],
+  diverted: readonly { readonly senderMark: number; readonly address: Address }[],
+): Table {
   const origin: Origin = { resource: vnet.resource.id, reason: `load balancing in VNet ${vnet.name}`, source };
   const picks = new Map<string, Chain>();
   for (const rule of rules) if (rule.healthy.length > 0) picks.set(pickName(rule), pickChain(rule, origin));
@@ -106,7 +116,7 @@ function table(vnet: VnetInfo, frontends: ReturnType<typeof frontendAddresses>, 
       {
         name: "track",
         base: { type: "filter", hook: "prerouting", priority: priorities.raw, policy: "accept" },
-        rules: trackRules(origin, translated.length > 0),
+        rules: [...(diverted.length === 0 ? [] : divertedRules(origin)), ...trackRules(origin, translated.length > 0)],
       },
       {
         name: "track-own",
@@ -116,7 +126,11 @@ function table(vnet: VnetInfo, frontends: ReturnType<typeof frontendAddresses>, 
       {
         name: "prerouting",
         base: { type: "filter", hook: "prerouting", priority: priorities.mangle, policy: "accept" },
-        rules: [...knownFlows(origin, rules), ...newFlows(origin, allPorts.length > 0)],
+        rules: [
+          ...(diverted.length === 0 ? [] : [untrackedRule(origin)]),
+          ...knownFlows(origin, rules),
+          ...newFlows(origin, allPorts.length > 0),
+        ],
       },
       {
         name: "hairpin",
@@ -149,6 +163,20 @@ function table(vnet: VnetInfo, frontends: ReturnType<typeof frontendAddresses>, 
         key: ["ipv4_addr"],
         elements: frontends.filter((frontend) => !frontend.isPublic).map(({ address }) => ({ key: [address] })),
       },
+      ...(diverted.length === 0
+        ? []
+        : [
+            {
+              name: "diverted",
+              key: ["mark", "ipv4_addr"],
+              elements: diverted.map(({ senderMark, address }) => ({ key: [senderMark, address] })),
+            } as const,
+            {
+              name: "backend-links",
+              key: ["ifname"],
+              elements: uniqueBackends(rules).map((nic) => ({ key: [nic.fabricInterface] })),
+            } as const,
+          ]),
       ...servingSets(rules),
       ...(translated.length === 0 ? [] : [translatedSet(translated)]),
     ],
@@ -182,6 +210,34 @@ function table(vnet: VnetInfo, frontends: ReturnType<typeof frontendAddresses>, 
             } as const,
           ]),
     ],
+  };
+}
+
+/** A flow that passes an appliance passes the fabric twice each way. It is tracked where it meets the backend, and only there. */
+function divertedRules(origin: Origin): readonly Rule[] {
+  const statements: Rule["statements"] = [{ kind: "notrack" }, { kind: "verdict", verdict: "accept" }];
+  return [
+    {
+      matches: [{ kind: "lookup", fields: ["meta mark", "ip daddr"], op: "==", set: "diverted" }],
+      statements,
+      origin: { ...origin, reason: "the route table of the sender's subnet takes it elsewhere first" },
+    },
+    {
+      matches: [
+        { kind: "lookup", fields: ["ip saddr"], op: "==", set: "private-frontends" },
+        { kind: "lookup", fields: ["iifname"], op: "!=", set: "backend-links" },
+      ],
+      statements,
+      origin: { ...origin, reason: "a frontend's reply that an appliance sends on" },
+    },
+  ];
+}
+
+function untrackedRule(origin: Origin): Rule {
+  return {
+    matches: [{ kind: "value", field: "ct state", op: "==", values: ["untracked"] }],
+    statements: [{ kind: "verdict", verdict: "accept" }],
+    origin: { ...origin, reason: "what is not tracked is not balanced" },
   };
 }
 

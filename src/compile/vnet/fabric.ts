@@ -11,7 +11,7 @@ import type { Interface, InterfaceName, Origin, PolicyRule, Route } from "../../
 import { mainTable } from "../../ir/network.ts";
 import { priorities, type Rule, type Table } from "../../ir/ruleset.ts";
 import type { Address } from "../../net/address.ts";
-import { hostPrefix, lengthOf, mustPrefix } from "../../net/prefix.ts";
+import { hostPrefix, lengthOf, mustPrefix, prefixContains } from "../../net/prefix.ts";
 import type { Part } from "../part.ts";
 import { isOpen, type RemoteAppliance, remoteAppliances } from "../peerings.ts";
 import { isPrivateEndpoint, type NicInfo, nicsByAddress, podSubnetAddresses, type SubnetInfo, type VnetInfo } from "../topology.ts";
@@ -135,6 +135,23 @@ function sendersOf(vnet: VnetInfo): readonly Sender[] {
           },
         ]),
   ];
+}
+
+/** A frontend's address that a sender's route table sends elsewhere first: to an appliance, say. */
+export type Diversion = { readonly senderMark: number; readonly address: Address };
+
+/** Those among `addresses`. Routes of Azure's own divert nothing. */
+export function diversions(vnet: VnetInfo, addresses: readonly Address[]): readonly Diversion[] {
+  if (addresses.length === 0) return [];
+  return sendersOf(vnet).flatMap(({ index, subnet }) => {
+    if (subnet?.routeTable === undefined) return [];
+    const routes = effectiveRoutes(vnet, subnet).filter(({ state }) => state === "Active");
+    return addresses.flatMap((address): Diversion[] => {
+      const covering = routes.filter(({ prefix }) => prefixContains(prefix, address));
+      const [best] = covering.sort((a, b) => lengthOf(b.prefix) - lengthOf(a.prefix));
+      return best === undefined || best.nextHopType === "VnetLocal" ? [] : [{ senderMark: index, address }];
+    });
+  });
 }
 
 /** The number after those of all subnets when the lab leaves the gateway's subnet out. */
@@ -277,14 +294,21 @@ function guard(vnet: VnetInfo, origin: Origin): Table {
     name: "fabric",
     chains: [
       {
-        name: "prerouting",
-        base: { type: "filter", hook: "prerouting", priority: priorities.mangle - 1, policy: "accept" },
+        name: "sender",
+        // Before it is decided what to track: that depends on the sender's routes.
+        base: { type: "filter", hook: "prerouting", priority: priorities.raw - 1, policy: "accept" },
         rules: [
           {
             matches: [],
             statements: [{ kind: "set-mark", target: "meta", value: { kind: "map", fields: ["iifname"], map: "subnets" } }],
             origin: { ...origin, reason: "effective routes are those of the sender's subnet" },
           },
+        ],
+      },
+      {
+        name: "prerouting",
+        base: { type: "filter", hook: "prerouting", priority: priorities.mangle - 1, policy: "accept" },
+        rules: [
           ...podSubnets.rules,
           { ...balanced, matches: [{ kind: "value", field: "ct direction", op: "==", values: ["reply"] }, ...balanced.matches] },
           ...overlay.sending,
