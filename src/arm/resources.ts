@@ -36,6 +36,8 @@ export type Subnet = ArmResource<
     readonly natGateway?: Reference;
     readonly serviceEndpoints?: readonly { readonly service: string }[];
     readonly defaultOutboundAccess?: boolean;
+    /** To the service that alone may be in it. */
+    readonly delegations?: readonly { readonly name: string; readonly properties: { readonly serviceName: string } }[];
   }
 >;
 
@@ -309,7 +311,17 @@ export type ManagedCluster = ArmResource<
     readonly nodeResourceGroup: string;
     readonly networkProfile: NetworkProfile;
     readonly apiServerAccessProfile?: { readonly enablePrivateCluster: boolean };
+    readonly addonProfiles?: {
+      /** Virtual nodes; the subnet is in the VNet of the nodes. */
+      readonly aciConnectorLinux?: { readonly enabled: boolean; readonly config: { readonly SubnetName: string } };
+    };
   }
+>;
+
+/** A pod of a virtual node. */
+export type ContainerGroup = ArmResource<
+  "Microsoft.ContainerInstance/containerGroups",
+  { readonly subnetIds: readonly Reference[]; readonly ipAddress: { readonly type: "Private"; readonly ip: string } }
 >;
 
 /** One address at a time, taken in batches, or blocks of 16 for as long as the node lives. */
@@ -406,6 +418,7 @@ export type AzureResource =
   | Connection
   | ManagedCluster
   | AgentPool
+  | ContainerGroup
   | Lab
   | Site
   | Firewall

@@ -6,6 +6,7 @@
  */
 
 import { type InternetHost, listenTag } from "../arm/resources.ts";
+import { virtualNodeName } from "../arm/virtual-node.ts";
 import type { Host, HostName, Network, Origin } from "../ir/network.ts";
 import { mainTable } from "../ir/network.ts";
 import type { Table } from "../ir/ruleset.ts";
@@ -394,6 +395,32 @@ function addCluster(
       recipes: () => new Map(pods.map((pod) => [pod.host, () => podRecipe(pod)])),
     });
   }
+  for (const virtual of cluster.virtualPods) {
+    const { pod, nic } = virtual;
+    single.set(pod.host, () => {
+      const guards = securityGroups.of(cluster.vnet, nic);
+      return {
+        inputs: [pod, nic.resource, nic.subnet.resource, cluster.vnet.resource, common().services, ...guardInputs(guards)],
+        build: () => virtualPodHost(cluster, virtual, common().services, guardPart(guards, { name: eth0 })),
+      };
+    });
+  }
+}
+
+/**
+ * A pod of the virtual node: a machine of its own in the delegated subnet, with kube-proxy inside (virtual-kubelet/azure-aci: GetKubeProxyExtension)
+ * and no network policy (AKS docs: virtual-nodes).
+ */
+function virtualPodHost(cluster: ClusterInfo, { pod, nic }: ClusterInfo["virtualPods"][number], services: ServiceRules, guard: Part): Host {
+  const { name, namespace = "default" } = pod.pod.metadata;
+  const origin: Origin = { resource: pod.host, reason: `pod ${namespace}/${name} on the virtual node (Azure Container Instances)` };
+  const own = machineInterface(cluster.vnet, nic);
+  const proxy = { name: virtualNodeName, address: nic.primary, podAddresses: [], keepsClientAddress: true };
+  return hostOf(pod.host, false, origin, [
+    { interfaces: [own.interface], routes: [own.defaultRoute], listeners: podListeners(pod.pod, pod.host, origin) },
+    guard,
+    { tables: [nodeTable(services.inputs, services.shared, proxy)] },
+  ]);
 }
 
 function nodeHost(

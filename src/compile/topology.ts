@@ -4,11 +4,12 @@
  */
 
 import { type Fault, type FaultOf, isFault } from "../arm/faults.ts";
-import { segmentAfter } from "../arm/names.ts";
+import { clusterTag, segmentAfter } from "../arm/names.ts";
 import { isOverlayProfile, type NetworkOption, networkOption } from "../arm/network-option.ts";
 import type {
   AgentPool,
   Connection,
+  ContainerGroup,
   Firewall,
   InternetHost,
   Lab,
@@ -33,6 +34,7 @@ import type {
   VirtualNetworkPeering,
 } from "../arm/resources.ts";
 import { parentOf } from "../arm/rules/view.ts";
+import { virtualNodeName } from "../arm/virtual-node.ts";
 import { interfaceName } from "../ir/names.ts";
 import type { HostName, InterfaceName } from "../ir/network.ts";
 import type { ConfigMap, EndpointSlice, KubeObject, NetworkPolicy, Node, NodeNetworkConfig, Pod, Service } from "../kube/objects.ts";
@@ -69,6 +71,8 @@ export type NicInfo = {
   readonly secondary: readonly Address[];
   readonly forwarding: boolean;
   readonly securityGroup: NetworkSecurityGroup | undefined;
+  /** The public address of its own. */
+  readonly publicAddress: Reference | undefined;
   /** Of a node whose pods have addresses of a pod subnet: which, as addresses or blocks. The fabric knows them. */
   readonly pods: PodSubnetInfo | undefined;
   /** The fabric's end of the link. */
@@ -161,6 +165,8 @@ export type ClusterInfo = {
   /** By node name. */
   readonly nodes: ReadonlyMap<string, NodeInfo>;
   readonly places: PodPlaces;
+  /** Pods of the virtual node, each of them with its own place in the VNet. */
+  readonly virtualPods: readonly { readonly pod: PodInfo; readonly nic: NicInfo }[];
   /** Pods with an address and an interface of their own, by node name. */
   readonly podsByNode: ReadonlyMap<string, readonly PodInfo[]>;
   readonly hostNetworkPodsByNode: ReadonlyMap<string, readonly Pod[]>;
@@ -206,6 +212,7 @@ export function topologyOf(resources: Resources, previous?: Topology): Topology 
   const machines = azure<VirtualMachine>("Microsoft.Compute/virtualMachines");
   const nodeMachines = azure<ScaleSetMachine>("Microsoft.Compute/virtualMachineScaleSets/virtualMachines");
 
+  const groups = azure<ContainerGroup>("Microsoft.ContainerInstance/containerGroups");
   const hostOfNic = new Map<Key, { readonly host: HostName; readonly owner: string }>();
   const privateEndpoints = azure<PrivateEndpoint>("Microsoft.Network/privateEndpoints");
   for (const endpoint of privateEndpoints) {
@@ -224,6 +231,12 @@ export function topologyOf(resources: Resources, previous?: Topology): Topology 
     for (const nic of machine.properties.networkProfile.networkInterfaces) {
       hostOfNic.set(armKey(nic.id), { host: hostNames.node(cluster, name), owner: name });
     }
+  }
+
+  for (const { id, name, tags } of groups) {
+    const { [clusterTag]: cluster, Namespace: namespace, PodName: pod } = tags ?? {};
+    if (cluster === undefined || namespace === undefined || pod === undefined) continue;
+    hostOfNic.set(armKey(id), { host: hostNames.pod(cluster, namespace, pod), owner: name });
   }
 
   const subnetsByVnet = new Map<Key, SubnetInfo[]>();
@@ -264,7 +277,7 @@ export function topologyOf(resources: Resources, previous?: Topology): Topology 
   const nicsByVnet = new Map<Key, NicInfo[]>();
   const nicsOfMachines = azure<NetworkInterface>("Microsoft.Network/networkInterfaces");
   const nicsOfNodes = azure<NetworkInterface>("Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces");
-  for (const resource of [...nicsOfMachines, ...nicsOfNodes]) {
+  for (const resource of [...nicsOfMachines, ...nicsOfNodes, ...groups.map(interfaceOfGroup)]) {
     const key = armKey(resource.id);
     const owner = hostOfNic.get(key);
     const configurations = resource.properties.ipConfigurations;
@@ -280,6 +293,7 @@ export function topologyOf(resources: Resources, previous?: Topology): Topology 
       secondary: configurations.filter((c) => !c.properties.primary).flatMap((c) => parseAddress(c.properties.privateIPAddress) ?? []),
       forwarding: resource.properties.enableIPForwarding,
       securityGroup: groupOf(resource.properties.networkSecurityGroup),
+      publicAddress: first?.properties.publicIPAddress,
       pods: podSubnetOf.get(owner.host),
       fabricInterface: interfaceName(owner.owner, key),
       host: owner.host,
@@ -390,7 +404,7 @@ export function topologyOf(resources: Resources, previous?: Topology): Topology 
         os: osOf(node, poolsByName.get(`${name}/${node.metadata.labels?.["agentpool"] ?? ""}`)),
       });
     }
-    const places = podPlaces(name, kube<Pod>(name, "Pod"), [...nodes.keys()], previous?.clusters.get(name)?.places);
+    const places = podPlaces(name, kube<Pod>(name, "Pod"), [...nodes.keys(), virtualNodeName], previous?.clusters.get(name)?.places);
     clusters.set(name, {
       resource,
       name,
@@ -401,6 +415,10 @@ export function topologyOf(resources: Resources, previous?: Topology): Topology 
       nodes,
       places,
       podsByNode: places.own,
+      virtualPods: (places.own.get(virtualNodeName) ?? []).flatMap((pod) => {
+        const nic = nicsByHost.get(pod.host);
+        return nic === undefined ? [] : [{ pod, nic }];
+      }),
       hostNetworkPodsByNode: places.shared,
       services: kube<Service>(name, "Service"),
       endpointSlices: kube<EndpointSlice>(name, "EndpointSlice"),
@@ -455,6 +473,31 @@ export function podSubnetAddresses({ pods }: NicInfo): readonly Address[] {
     const first = ipv4Number(addressOf(prefix)) ?? 0;
     return Array.from({ length: sizeOf(prefix) }, (_, offset) => mustAddress(formatIpv4(first + offset)));
   });
+}
+
+const interfacesOfGroups = new WeakMap<ContainerGroup, NetworkInterface>();
+
+/** Azure shows no network interface of a container group; here it has one under its own id. */
+function interfaceOfGroup(group: ContainerGroup): NetworkInterface {
+  let made = interfacesOfGroups.get(group);
+  if (made === undefined) {
+    const { id, name, location, properties } = group;
+    const { subnetIds, ipAddress } = properties;
+    const configuration = { primary: true, privateIPAddress: ipAddress.ip, subnet: subnetIds[0] ?? { id: "" } };
+    made = {
+      id,
+      name,
+      type: "Microsoft.Network/networkInterfaces",
+      ...(location === undefined ? {} : { location }),
+      properties: {
+        enableIPForwarding: false,
+        virtualMachine: { id },
+        ipConfigurations: [{ id: `${id}/ipConfigurations/default`, name: "default", properties: configuration }],
+      },
+    };
+    interfacesOfGroups.set(group, made);
+  }
+  return made;
 }
 
 function osOf(node: Node, pool: AgentPool | undefined): NodeOs {

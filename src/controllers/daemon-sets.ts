@@ -1,5 +1,6 @@
 /** DaemonSets make one pod for every node that matches and whose taints they tolerate; the scheduler then puts it there. */
 
+import { virtualNodeName } from "../arm/virtual-node.ts";
 import { generatedName, generatedPrefix, templateHash } from "../kube/identity.ts";
 import type { DaemonSet, Node, Pod, PodSpec, Toleration } from "../kube/objects.ts";
 import { perCluster } from "./memo.ts";
@@ -44,6 +45,8 @@ export const daemonSets = perCluster("daemon-sets", (resources, cluster) => {
 
 /** A pod that is there stays when the node gets a NoSchedule taint; a NoExecute taint ends it. */
 function shouldRun(set: DaemonSet, node: Node, tolerations: readonly Toleration[], isThere: boolean): boolean {
+  // AKS docs, virtual-nodes: DaemonSets put no pod there, whatever they tolerate.
+  if (node.metadata.name === virtualNodeName) return false;
   if (!matchesNodeSelection(set.spec.template.spec, node)) return false;
   return untoleratedTaint(node, tolerations, isThere ? ["NoExecute"] : ["NoSchedule", "NoExecute"]) === undefined;
 }

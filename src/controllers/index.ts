@@ -32,6 +32,7 @@ import { securityGroups } from "./security-groups.ts";
 import { serviceAddresses } from "./service-addresses.ts";
 import { statefulSets } from "./stateful-sets.ts";
 import { virtualMachines } from "./virtual-machines.ts";
+import { virtualNodes } from "./virtual-nodes.ts";
 
 export { failingProbes } from "./assumed-probes.ts";
 export { isUnreachable } from "./node-lifecycle.ts";
@@ -56,6 +57,7 @@ export const controllers: readonly Controller[] = [
   statefulSets,
   daemonSets,
   scheduler,
+  virtualNodes,
   nodeNetworks,
   leakedAddresses,
   podAddresses,

@@ -6,6 +6,7 @@
 
 import { hasPodCidr } from "../arm/network-option.ts";
 import type { AgentPool, ManagedCluster, ScaleSetMachine } from "../arm/resources.ts";
+import { virtualNodeName } from "../arm/virtual-node.ts";
 import { uuidOf } from "../kube/identity.ts";
 import type { Condition, Node, Taint } from "../kube/objects.ts";
 import { formatIpv4, ipv4Number } from "../net/address.ts";
@@ -45,7 +46,8 @@ const withoutAddresses: Condition = {
 
 export const nodes = perCluster("nodes", (resources, cluster) => {
   const writes = new Writes(resources);
-  const wanted = new Set<string>();
+  // The virtual node is no machine: its add-on makes it.
+  const wanted = new Set<string>(cluster.properties.addonProfiles?.aciConnectorLinux?.enabled === true ? [virtualNodeName] : []);
   const registered: { readonly pool: AgentPool; readonly machine: ScaleSetMachine }[] = [];
   const machines = listArm(resources, "Microsoft.Compute/virtualMachineScaleSets/virtualMachines");
   for (const pool of poolsOf(resources, cluster)) {

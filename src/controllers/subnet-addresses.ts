@@ -70,6 +70,12 @@ export class SubnetAddresses {
         }
       }
     }
+    for (const { properties } of listArm(resources, "Microsoft.ContainerInstance/containerGroups")) {
+      for (const { id } of properties.subnetIds) {
+        const space = this.#spaces.get(armKey(id));
+        if (space !== undefined) use(space, properties.ipAddress.ip);
+      }
+    }
     for (const balancer of listArm(resources, "Microsoft.Network/loadBalancers")) {
       for (const { properties } of balancer.properties.frontendIPConfigurations) {
         const space = properties.subnet === undefined ? undefined : this.#spaces.get(armKey(properties.subnet.id));

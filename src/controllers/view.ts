@@ -6,6 +6,7 @@ import { isKubenetProfile, isOverlayProfile } from "../arm/network-option.ts";
 import type {
   AgentPool,
   AzureResource,
+  ContainerGroup,
   InternetHost,
   IpamState,
   Lab,
@@ -59,6 +60,7 @@ type ArmTypes = {
   "Microsoft.Compute/virtualMachineScaleSets": ScaleSet;
   "Microsoft.Compute/virtualMachineScaleSets/virtualMachines": ScaleSetMachine;
   "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces": NetworkInterface;
+  "Microsoft.ContainerInstance/containerGroups": ContainerGroup;
   "Microsoft.ContainerService/managedClusters": ManagedCluster;
   "Microsoft.ContainerService/managedClusters/agentPools": AgentPool;
   "Drydock.Lab/labs": Lab;

@@ -50,6 +50,8 @@ export type Container = {
   readonly ports?: readonly ContainerPort[];
   /** Of an init container: `Always` makes it a sidecar, which goes on running beside the others. */
   readonly restartPolicy?: string;
+  /** Only whether there is one matters. */
+  readonly lifecycle?: unknown;
 };
 
 export type Toleration = {
@@ -88,6 +90,8 @@ export type PodSpec = {
   readonly hostNetwork?: boolean;
   readonly hostname?: string;
   readonly subdomain?: string;
+  /** Only whether there are any of a kind matters. */
+  readonly volumes?: readonly { readonly persistentVolumeClaim?: unknown }[];
 };
 
 export type Condition = {

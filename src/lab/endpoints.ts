@@ -1,6 +1,7 @@
 /** Everything that can send a packet or be sent one: pods, nodes, machines, on-premises machines, Internet hosts; and the addresses of Services. */
 
 import { listenTag } from "../arm/resources.ts";
+import { virtualNodeName } from "../arm/virtual-node.ts";
 import { podListeners } from "../compile/listeners.ts";
 import type { ClusterInfo, NodeInfo, Topology } from "../compile/topology.ts";
 import { hostNames } from "../compile/wiring.ts";
@@ -74,6 +75,12 @@ export function endpointsOf(topology: Topology): readonly Endpoint[] {
 }
 
 function addCluster(found: Endpoint[], cluster: ClusterInfo): void {
+  const add = (node: string, pod: Pod, host: HostName, address: Address) => {
+    const { name, namespace = "default" } = pod.metadata;
+    const listens = podListeners(pod, host, noOrigin).map(({ port, protocol }) => ({ port, protocol }));
+    const label = podLabel(cluster.name, namespace, name);
+    found.push({ kind: "pod", label, name, cluster: cluster.name, namespace, host, address, listens, pod, node });
+  };
   for (const [name, node] of cluster.nodes) {
     found.push({
       kind: "node",
@@ -84,27 +91,10 @@ function addCluster(found: Endpoint[], cluster: ClusterInfo): void {
       address: node.nic.primary,
       listens: [],
     });
-    const add = (pod: Pod, host: HostName, address: Address) => {
-      const { name: podName, namespace = "default" } = pod.metadata;
-      found.push({
-        kind: "pod",
-        label: podLabel(cluster.name, namespace, podName),
-        name: podName,
-        cluster: cluster.name,
-        namespace,
-        host,
-        address,
-        listens: podListeners(pod, host, noOrigin).map(({ port, protocol }) => ({
-          port,
-          protocol,
-        })),
-        pod,
-        node: name,
-      });
-    };
-    for (const { pod, host, address } of cluster.podsByNode.get(name) ?? []) add(pod, host, address);
-    for (const pod of cluster.hostNetworkPodsByNode.get(name) ?? []) add(pod, node.host, node.nic.primary);
+    for (const { pod, host, address } of cluster.podsByNode.get(name) ?? []) add(name, pod, host, address);
+    for (const pod of cluster.hostNetworkPodsByNode.get(name) ?? []) add(name, pod, node.host, node.nic.primary);
   }
+  for (const { pod } of cluster.virtualPods) add(virtualNodeName, pod.pod, pod.host, pod.address);
 }
 
 const noOrigin = { resource: "", reason: "" };

@@ -80,7 +80,9 @@ export function ownersOf(lab: { readonly topology: Topology; readonly endpoints:
     if (endpoint.kind === "pod") {
       if (endpoint.pod?.spec.hostNetwork === true) continue;
       const node = topology.clusters.get(endpoint.cluster ?? "")?.nodes.get(endpoint.node ?? "");
-      const from = node?.nic.secondary.includes(endpoint.address) === true ? subnetOf.get(node.nic.subnet.key) : undefined;
+      const ofVirtualNode = topology.clusters.get(endpoint.cluster ?? "")?.virtualPods.find(({ pod }) => pod.host === endpoint.host);
+      const nic = ofVirtualNode?.nic ?? (node?.nic.secondary.includes(endpoint.address) === true ? node.nic : undefined);
+      const from = nic === undefined ? undefined : subnetOf.get(nic.subnet.key);
       add(endpoint.address, endpoint.label, "pod", from ?? `pod range ${node?.podCidr ?? ""}`.trim());
     } else if (endpoint.kind === "site") add(endpoint.address, endpoint.label, "on-premises machine", "on-premises");
     else if (endpoint.kind === "internet") add(endpoint.address, endpoint.label, "Internet host", "Internet");

@@ -2,7 +2,7 @@
 
 import { Chance } from "../../src/lab/check.ts";
 import { addNetworkPolicies } from "./random-network-policies.ts";
-import { randomOptions, windowsPool } from "./random-options.ts";
+import { randomOptions, virtualNode, windowsPool } from "./random-options.ts";
 import { randomAccess, randomSecurityGroups } from "./random-security-groups.ts";
 
 export type LabText = { readonly lab: string; readonly manifests: Readonly<Record<string, string>> };
@@ -11,6 +11,7 @@ export type LabText = { readonly lab: string; readonly manifests: Readonly<Recor
 export function randomLab(seed: number): LabText {
   const chance = new Chance(seed);
   const windows = new Chance(seed ^ 0x77696e);
+  const virtual = new Chance(seed ^ 0x616369);
   const balancing = new Chance(seed ^ 0x5bd1e995);
   const egress = new Chance(seed ^ 0x65677265);
   const publicAddresses: string[] = [];
@@ -50,10 +51,13 @@ export function randomLab(seed: number): LabText {
       const own = egress.below(4) === 0 ? `own-${name}` : undefined;
       if (own !== undefined) publicAddresses.push(own);
       prefixes.push(`${base}.${index}.0/24`, `${base}.${index}.4`, `${base}.${index}.0/28`, `10.${100 + 10 * vnet + index}.0.0/16`);
+      const burst = plugin === "azure" ? virtualNode(virtual, vnet, index, base) : undefined;
+      subnets.push(...(burst?.subnets ?? []));
       clusters.push(
-        `  - { name: ${name}, networkPlugin: ${plugin}, ${mode}subnet: v${vnet}/n${index}, serviceCidr: 172.20.${10 * vnet + index}.0/24, dnsServiceIP: 172.20.${10 * vnet + index}.10, pools: [{ name: p, count: ${nodes}, maxPods: ${maxPods} }${plugin === "azure" ? windowsPool(windows) : ""}], ${profile(balancing, own)}${outboundType}manifests: [${name}.yaml] }`,
+        `  - { name: ${name}, networkPlugin: ${plugin}, ${mode}subnet: v${vnet}/n${index}, serviceCidr: 172.20.${10 * vnet + index}.0/24, dnsServiceIP: 172.20.${10 * vnet + index}.10, pools: [{ name: p, count: ${nodes}, maxPods: ${maxPods} }${plugin === "azure" ? windowsPool(windows) : ""}], ${profile(balancing, own)}${outboundType}${burst?.profile ?? ""}manifests: [${name}.yaml] }`,
       );
-      manifests[`${name}.yaml`] = `${manifest(chance, security, nodes)}${balancedServices(balancing, `${base}.${index}.240`)}`;
+      manifests[`${name}.yaml`] =
+        `${manifest(chance, security, nodes)}${balancedServices(balancing, `${base}.${index}.240`)}${burst?.manifest ?? ""}`;
     }
     // The newer network options, with a chance of their own, so that they leave the rest of a seed's lab as it was.
     const options = randomOptions(seed, vnet, base, (own, nodes) => manifest(own, security, nodes));

@@ -103,3 +103,19 @@ function podSubnetCluster(chance: Chance, vnet: number, base: string, manifest: 
     manifests: { [`${name}.yaml`]: manifest(chance, 3) },
   };
 }
+
+/** In one of three clusters with node subnet, a virtual node with a Deployment on it. */
+export function virtualNode(chance: Chance, vnet: number, index: number, base: string) {
+  if (chance.below(3) > 0) return { subnets: [], profile: "", manifest: "" };
+  const name = `aci${index}`;
+  return {
+    subnets: [`{ name: ${name}, prefix: ${base}.204.${16 * index}/28, delegations: [Microsoft.ContainerInstance/containerGroups] }`],
+    profile: `addonProfiles: { aciConnectorLinux: { config: { SubnetName: ${name} } } }, `,
+    manifest: `---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: burst${vnet} }
+spec: { replicas: ${1 + chance.below(2)}, selector: { matchLabels: { app: web } }, template: { metadata: { labels: { app: web } }, spec: { nodeSelector: { type: virtual-kubelet }, tolerations: [{ key: virtual-kubelet.io/provider, operator: Exists }], containers: [{ name: main, image: any, ports: [{ containerPort: 80, name: http }, { containerPort: 53, protocol: UDP, name: dns }] }] } } }
+`,
+  };
+}

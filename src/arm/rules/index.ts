@@ -13,6 +13,7 @@ import { checkPublicAddresses } from "./public-addresses.ts";
 import { checkSecurityGroups } from "./security-groups.ts";
 import { checkSurroundings } from "./surroundings.ts";
 import { azureView } from "./view.ts";
+import { checkVirtualNodes } from "./virtual-nodes.ts";
 
 export function checkAzure(resources: readonly AzureResource[]): readonly ArmProblem[] {
   const problems: ArmProblem[] = [];
@@ -25,5 +26,6 @@ export function checkAzure(resources: readonly AzureResource[]): readonly ArmPro
   checkFirewalls(view, report);
   checkPublicAddresses(view, report);
   checkClusters(view, report);
+  checkVirtualNodes(view, report);
   return problems;
 }

@@ -17,8 +17,7 @@ type OwnedAddress = { readonly nic: NicInfo; readonly address: Address; readonly
 /** Machines that have one. */
 export function machineAddresses(topology: Topology, vnet: VnetInfo): readonly OwnedAddress[] {
   return vnet.nics.flatMap((nic): OwnedAddress[] => {
-    const primary = nic.resource.properties.ipConfigurations.find((configuration) => configuration.properties.primary);
-    const reference = primary?.properties.publicIPAddress;
+    const reference = nic.publicAddress;
     const resource = reference === undefined ? undefined : topology.publicAddresses.get(armKey(reference.id));
     const address = parseAddress(resource?.properties.ipAddress ?? "");
     if (resource === undefined || address === undefined) return [];

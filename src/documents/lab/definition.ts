@@ -13,6 +13,7 @@ import {
   ranges,
 } from "../../arm/limits.ts";
 import { defaultLocation } from "../../arm/names.ts";
+import { containerGroupsService } from "../../arm/virtual-node.ts";
 import { parsePortSpec } from "../../net/ports.ts";
 import {
   choice,
@@ -96,6 +97,10 @@ const subnet = object(
       list(endpointService, { what: "serviceEndpoints" }),
       "Azure services that the subnet reaches directly, under private addresses: those hosts of `internet` that name one of them as service.",
     ),
+    delegations: optional(
+      list(choice([containerGroupsService], { what: "service of a delegation", source: "aks:virtual-nodes.md" }), { what: "delegations" }),
+      "The service that alone may be in the subnet: that of a virtual node's pods.",
+    ),
   },
   {
     what: "a subnet",
@@ -104,7 +109,6 @@ const subnet = object(
       networkSecurityGroup: "name the subnet in securityGroups[].subnets",
       natGateway: "name the subnet in natGateways[].subnets",
       privateEndpointNetworkPolicies: "leave it out: Disabled, as by default",
-      delegations: "leave them out: AKS takes no delegated subnet",
       defaultOutboundAccess: "leave it out",
       routeTable: "name the subnet in routeTables[].subnets",
     },
@@ -507,6 +511,39 @@ const cluster = object(
       }),
       "The group of what AKS makes. Default: MC_LAB_CLUSTER_LOCATION.",
     ),
+    addonProfiles: optional(
+      object(
+        {
+          aciConnectorLinux: optional(
+            object(
+              {
+                enabled: withDefault(flag("enabled"), true, "False: as if it were not there."),
+                config: required(
+                  object(
+                    { SubnetName: required(name("a subnet", "virtual-nodes"), "A delegated subnet of the VNet of the nodes.") },
+                    { what: "config", synonyms: { subnetName: "SubnetName", subnet: "SubnetName" } },
+                  ),
+                  "Where the pods of the virtual node are.",
+                ),
+              },
+              { what: "the virtual-node add-on" },
+            ),
+            "Virtual nodes: pods that ask for them run in Azure Container Instances, with addresses of a delegated subnet. Needs Azure CNI with node subnet.",
+          ),
+        },
+        {
+          what: "add-on profiles",
+          synonyms: { ACIConnectorLinux: "aciConnectorLinux" },
+          notModelled: {
+            ingressApplicationGateway: "leave it out",
+            httpApplicationRouting: "leave it out",
+            omsagent: "leave it out: it changes no packet's way here",
+            azurepolicy: "leave it out: it changes no packet's way here",
+          },
+        },
+      ),
+      "Add-ons that decide where packets go.",
+    ),
     pools: withDefault(
       list(pool, { what: "pools", least: 1 }),
       [],
@@ -541,7 +578,6 @@ const cluster = object(
       ipFamilies: "leave it out: IPv6 is not modelled",
       advancedNetworking: "leave it out",
       staticEgressGatewayProfile: "leave it out",
-      addonProfiles: "leave it out: add-ons, virtual nodes among them, are not in a lab; their pods stay pending",
       serviceMeshProfile: "leave it out",
       ingressProfile: "leave it out",
       autoScalerProfile: "leave it out, and change the pools' count",

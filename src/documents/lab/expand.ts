@@ -255,6 +255,14 @@ class Expander {
             ...(group === undefined ? {} : { networkSecurityGroup: { id: group.id } }),
             ...(natGateway === undefined ? {} : { natGateway: { id: natGateway.id } }),
             ...(services.length === 0 ? {} : { serviceEndpoints: services.map((service) => ({ service })) }),
+            ...(subnet.entry.delegations === undefined
+              ? {}
+              : {
+                  delegations: present(subnet.entry.delegations)[0].map((serviceName) => ({
+                    name: serviceName,
+                    properties: { serviceName },
+                  })),
+                }),
           },
         },
         { source, path: subnet.path, rename: (property) => (property[0] === "addressPrefix" ? ["prefix"] : property) },
@@ -756,6 +764,7 @@ class Expander {
         nodeResourceGroup: group,
         networkProfile,
         ...(entry.apiServerAccessProfile === undefined ? {} : { apiServerAccessProfile: entry.apiServerAccessProfile }),
+        ...addonProfilesOf(entry),
       },
     };
     this.#add(resource, {
@@ -953,6 +962,13 @@ class Expander {
     const id = armId(this.#name, "Microsoft.ContainerService/managedClusters/agentPools", cluster.name, name);
     this.#add({ id, name, type: "Microsoft.ContainerService/managedClusters/agentPools", properties }, origin);
   }
+}
+
+function addonProfilesOf({ addonProfiles }: ClusterEntry): Pick<ManagedCluster["properties"], "addonProfiles"> {
+  const addon = addonProfiles?.aciConnectorLinux;
+  const subnet = addon?.config?.SubnetName;
+  if (addon === undefined || subnet === undefined) return {};
+  return { addonProfiles: { aciConnectorLinux: { enabled: addon.enabled, config: { SubnetName: subnet } } } };
 }
 
 type MachineEntry = NonNullable<LabFile["machines"][number]> & { readonly name: string };
