@@ -14,6 +14,7 @@ import { parseArgs } from "node:util";
 import { type Flow, measureDataPath, runJob } from "./data-path.ts";
 import { measureFloor, measureMininet } from "./floor.ts";
 import { addPod, bringUp, firstPacket, idle } from "./lab-bench.ts";
+import { measurePolicyChanges } from "./policy-bench.ts";
 import { measureServices } from "./services-bench.ts";
 import { measureTraces } from "./trace.ts";
 
@@ -34,6 +35,7 @@ const insideBenches: Readonly<Record<string, () => unknown>> = {
   mininet: () => measureMininet(100),
   services: () => measureServices(10_000),
   "data-path": () => measureDataPath(process.argv[1] ?? ""),
+  policy: () => measurePolicyChanges(size.nodes, size.pods),
 };
 
 function inside<T>(bench: string): T {
@@ -116,6 +118,14 @@ const benches: Benches = {
       `${ms(measured.chains.loadMs)} to load (${ratio(measured.chains.loadMs, measured.flat.loadMs)}), one more ${ms(measured.chains.oneMoreMs)}; with ${measured.chains.services} Services`,
     );
     line("  first packet through the last", `${ms(measured.flat.firstPacketMs)}; with 10 Services ${ms(measured.flat.firstPacketOf10Ms)}`);
+  },
+  policy: () => {
+    for (const { nodes, compileMs, kernelMs } of inside<ReturnType<typeof measurePolicyChanges>>("policy")) {
+      line(
+        `policy change at ${size.pods} pods`,
+        `${nodes} of ${size.nodes + 1} nodes concerned: compiled in ${ms(compileMs)}, programmed in ${ms(kernelMs)} (at most 50 ms in all)`,
+      );
+    }
   },
   "data-path": () => {
     const flows = inside<readonly Flow[]>("data-path");
