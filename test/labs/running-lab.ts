@@ -60,8 +60,20 @@ export class RunningLab {
     });
   }
 
-  /** Sends every question, or `sample` of them, and returns those where the kernel did what the model did not predict, as text. */
-  async disagreements(seed: number, sample?: number): Promise<{ readonly packets: number; readonly found: readonly string[] }> {
+  /** Does the kernel do with it what the model does not predict, also when it is asked again? */
+  async disagrees(question: Question): Promise<boolean> {
+    const observed = await this.send(question);
+    const expected = predict(this.view, question);
+    if (agrees(observed as never, expected)) return false;
+    const again = askedAgain(question, observed as never, expected);
+    return !agrees((await this.send(again)) as never, predict(this.view, again));
+  }
+
+  /** Sends every question, or `sample` of them, and returns those where the kernel did what the model did not predict, also as text. */
+  async disagreements(
+    seed: number,
+    sample?: number,
+  ): Promise<{ readonly packets: number; readonly found: readonly { readonly question: Question; readonly text: string }[] }> {
     const questions = [...questionsFor(this.view, seed, sample).asked];
     const doubtful: { readonly question: Question; readonly observed: ProbeResult; readonly expected: readonly Expectation[] }[] = [];
     let next = 0;
@@ -78,13 +90,12 @@ export class RunningLab {
     };
     await Promise.all(Array.from({ length: 200 }, worker));
     // A disagreement is one that stays when nothing else is sent.
-    const found: string[] = [];
+    const found: { readonly question: Question; readonly text: string }[] = [];
     for (const [index, { question, observed, expected }] of doubtful.entries()) {
       const again = askedAgain(question, observed as never, expected);
       if (index < mostAskedAgain && agrees((await this.send(again)) as never, predict(this.view, again))) continue;
-      found.push(
-        `${question.from} > ${question.to} ${question.options.join(" ")}\n  predicted: ${expected.map(expectationText).join(" | ")}\n  observed: ${observationText(observed as never)}`,
-      );
+      const text = `${question.from} > ${question.to} ${question.options.join(" ")}\n  predicted: ${expected.map(expectationText).join(" | ")}\n  observed: ${observationText(observed as never)}`;
+      found.push({ question, text });
     }
     return { packets: questions.length, found };
   }
