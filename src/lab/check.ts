@@ -210,8 +210,8 @@ export type Expectation = {
 export function expectationOf(network: Network, path: Path, timeoutMs = 1000): Expectation {
   const base = { weight: path.weight, path };
   const { news, received } = path;
-  // The sender's system has its connection; whoever accepts it never hears of that.
-  if (path.acknowledgement !== undefined) return { ...base, outcomes: ["answered"], isSilent: true };
+  // The sender's system has its connection; whoever accepts it never hears of that, or is never heard.
+  if (path.acknowledgement !== undefined || path.answer !== undefined) return { ...base, outcomes: ["answered"], isSilent: true };
   if (path.outcome !== "delivered") {
     if (news === undefined || !news.heard) return { ...base, outcomes: ["timeout"] };
     const told = newsOutcomes[news.message];

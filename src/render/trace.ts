@@ -56,6 +56,7 @@ export function renderPath(path: Path, options: TraceTextOptions = {}): string {
   if (path.acknowledgement !== undefined) {
     lines.push("", style.dim("acknowledgement"), ...hopLines(path.acknowledgement.hops, options));
   }
+  if (path.answer !== undefined) lines.push("", style.dim("answer"), ...hopLines(path.answer.hops, options));
   if (path.news !== undefined) lines.push(...newsLines(path.news, options));
   return `${lines.join("\n")}\n`;
 }
@@ -139,12 +140,14 @@ function outcomeText(path: Omit<Path, "weight">, options: TraceTextOptions): str
   const saw = received === undefined ? "" : `, which saw ${seenText(received)}${style.dim(ownerText(received.source, options))}`;
   if (outcome === "delivered") return `${style.green(outcome)} to ${received?.host ?? path.hops.at(-1)?.host ?? "nobody"}${saw}`;
   if (outcome !== "asymmetric" || path.return === undefined) return `${style.red(outcome)}${decisionText(path)}`;
-  const { acknowledgement: third, parted } = path;
+  const { acknowledgement: third, answer, parted } = path;
   const reached = `${style.red(outcome)}: reached ${received?.host ?? "its receiver"}${saw}`;
   const lost =
-    third === undefined
-      ? `, but the reply ends as ${path.return.outcome}${decisionText(path.return)}`
-      : `, whose reply arrives, but the packet that completes the handshake ends as ${third.outcome}${decisionText(third)}`;
+    answer !== undefined
+      ? `, which accepts the connection, but what it says then ends as ${answer.outcome}${decisionText(answer)}`
+      : third === undefined
+        ? `, but the reply ends as ${path.return.outcome}${decisionText(path.return)}`
+        : `, whose reply arrives, but the packet that completes the handshake ends as ${third.outcome}${decisionText(third)}`;
   return `${reached}${lost}${parted === undefined ? "" : `; the directions part at ${parted.host}: there from ${parted.there}, back to ${parted.back}`}`;
 }
 

@@ -83,6 +83,10 @@ export class Packet {
   isReset = false;
   /** The third packet of a TCP handshake. */
   isAcknowledgement = false;
+  /** The first packet of a TCP connection that is neither's handshake: what the receiver says. */
+  isAnswer = false;
+  /** A host that it came by knows nothing of its connection. */
+  wasStrange = false;
   /** An ICMP error, and what it quotes. */
   quoted: Quoted | undefined = undefined;
   #icmpError: readonly [type: number, code: number] | undefined = undefined;
@@ -158,6 +162,13 @@ export class Packet {
     this.turnAround();
     this.isReply = false;
     this.isAcknowledgement = true;
+  }
+
+  /** Turns what completed the handshake, and has arrived, into the first that its receiver says. */
+  answer(): void {
+    this.turnAround();
+    this.isAcknowledgement = false;
+    this.isAnswer = true;
   }
 
   /**

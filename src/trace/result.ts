@@ -119,6 +119,11 @@ export type Path = {
    * receiver does not have.
    */
   readonly acknowledgement?: Omit<Path, "weight">;
+  /**
+   * The first that a TCP receiver says, for `asymmetric` when the handshake is complete and this packet does not arrive: a host that it comes by knows
+   * nothing of the connection, takes it for one that begins here, and treats it so.
+   */
+  readonly answer?: Omit<Path, "weight">;
   /** For `asymmetric`, when the two directions pass different hosts: the last host of both seen from the receiver, and its neighbours on either way. */
   readonly parted?: { readonly host: HostName; readonly there: HostName; readonly back: HostName };
   /** What the sender is told of a packet that was not delivered. Absent: nobody says anything. */

@@ -148,8 +148,13 @@ export function walk(context: WalkContext, host: PreparedHost, tuple: Tuple, has
   packet.acknowledge();
   const third = new Journey(context, host, packet, { host: ending.host, tuple: back.sent });
   const completed = third.run("bound");
-  if (completed.outcome === "delivered") return { ...path, return: way };
-  return { ...asymmetric(completed), acknowledgement: result(completed, third.hops) };
+  if (completed.outcome !== "delivered") return { ...asymmetric(completed), acknowledgement: result(completed, third.hops) };
+  if (!packet.wasStrange) return { ...path, return: way };
+  packet.answer();
+  const fourth = new Journey(context, ending.host, packet, sender);
+  const answer = fourth.run("bound");
+  if (answer.outcome === "delivered") return { ...path, return: way };
+  return { ...asymmetric(answer), answer: result(answer, fourth.hops) };
 }
 
 function partedBy(forth: readonly Hop[], back: readonly Hop[]): Pick<Path, "parted"> {
@@ -438,12 +443,15 @@ class Journey {
     const { number, source, sourcePort, destination, destinationPort } = packet;
     const known = this.#memory.connections.find(number, source, sourcePort, destination, destinationPort);
     if (known === undefined) {
-      // A reply opens no connection of its own: TCP's SYN+ACK and ICMP's echo reply are invalid then, but UDP knows no difference.
-      if (packet.isReply && number !== udp) {
+      // A reply opens no connection of its own: TCP's SYN+ACK and ICMP's echo reply are invalid then, but UDP knows no difference. And what TCP says
+      // later does, as if it were the first packet (net.netfilter.nf_conntrack_tcp_loose), except that it is not translated (test/kernel/asymmetric).
+      if (packet.isReply && number !== udp && !packet.isAnswer) {
         packet.state = state.invalid;
+        packet.wasStrange = true;
         return;
       }
       packet.connection = new Connection(number, source, sourcePort, destination, destinationPort);
+      if (packet.isAnswer) packet.connection.sourceDone = packet.connection.destinationDone = true;
       packet.inReplyDirection = false;
       packet.state = state.new;
       return;

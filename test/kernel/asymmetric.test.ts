@@ -4,7 +4,7 @@ import type { Rule } from "../../src/ir/ruleset.ts";
 import { Kernel } from "../../src/kernel/index.ts";
 import { agrees, expectationOf, expectationText, observationText } from "../../src/lab/check.ts";
 import { mustAddress } from "../../src/net/address.ts";
-import { accept, base, drop, host, is, networkOf, packet, rule, table, veth } from "../../src/trace/testing/network.ts";
+import { accept, base, drop, host, is, masquerade, networkOf, packet, rule, table, veth } from "../../src/trace/testing/network.ts";
 import { Tracer } from "../../src/trace/tracer.ts";
 import { probe } from "../../src/world/probe.ts";
 import { enter, StandIns } from "../../src/world/stand-in.ts";
@@ -24,7 +24,7 @@ const gateways = {
   server: { firewall: "10.2.0.1 dev fw", router: "10.2.1.1 dev rt" },
 };
 
-function network(there: Way, back: Way, rules: readonly Rule[]): Network {
+function network(there: Way, back: Way, rules: readonly Rule[], nat: readonly Rule[]): Network {
   return networkOf(
     host("client", {
       interfaces: [veth("fw", "firewall c", ["10.1.0.2/24"]), veth("rt", "router c", ["10.1.1.2/24"])],
@@ -38,7 +38,7 @@ function network(there: Way, back: Way, rules: readonly Rule[]): Network {
     host("firewall", {
       forwarding: true,
       interfaces: [veth("c", "client fw", ["10.1.0.1/24"]), veth("s", "server fw", ["10.2.0.1/24"])],
-      tables: [table("firewall", [base("filter", "forward", 0, rules)])],
+      tables: [table("firewall", [base("filter", "forward", 0, rules), base("nat", "postrouting", 100, nat)])],
     }),
     host("router", {
       forwarding: true,
@@ -63,6 +63,7 @@ type Case = {
   readonly there: Way;
   readonly back: Way;
   readonly rules: readonly Rule[];
+  readonly nat?: readonly Rule[];
   readonly send: string;
   readonly want: string;
 };
@@ -93,6 +94,24 @@ test.each<Case>([
     rules: dropsInvalid,
     send: "tcp > 10.2.0.2:80",
     want: "asymmetric reply",
+  },
+  { name: "back only, stateless", there: "router", back: "firewall", rules: [], send: "tcp > 10.2.0.2:80", want: "delivered" },
+  {
+    name: "back only: what the server says is a new flow",
+    there: "router",
+    back: "firewall",
+    rules: [rule([is("ct state", "new")], drop)],
+    send: "tcp > 10.2.0.2:80",
+    want: "asymmetric answer",
+  },
+  {
+    name: "back only: what the server says is not translated",
+    there: "router",
+    back: "firewall",
+    rules: [],
+    nat: [rule([], masquerade)],
+    send: "tcp > 10.2.0.2:80",
+    want: "delivered",
   },
   {
     name: "back only: the reset is invalid",
@@ -134,15 +153,16 @@ test.each<Case>([
     send: "icmp > 10.2.0.2",
     want: "asymmetric reply",
   },
-])("$name ($send)", async ({ there, back, rules, send, want }) => {
-  const lab = network(there, back, rules);
+])("$name ($send)", async ({ there, back, rules, nat = [], send, want }) => {
+  const lab = network(there, back, rules, nat);
   expect(kernel.apply(lab).errors).toEqual([]);
   expect(standIns.set("server", lab.host("server")?.listeners ?? [])).toEqual([]);
   const sent = { ...packet(send), sourcePort: 40_000 };
   const [path] = new Tracer(lab).trace("client", sent);
   if (path === undefined) throw new Error("no path");
   const told = path.news === undefined ? "" : path.news.heard ? ", told" : ", not told";
-  const part = path.outcome !== "asymmetric" ? told : path.acknowledgement === undefined ? " reply" : " ack";
+  const lost = path.acknowledgement !== undefined ? " ack" : path.answer !== undefined ? " answer" : " reply";
+  const part = path.outcome === "asymmetric" ? lost : told;
   expect(`${path.outcome}${part}`).toBe(want);
   if (path.outcome === "asymmetric") {
     expect(path.decidedBy).toMatchObject({ host: "firewall", element: "chain firewall filter-forward", origin: { reason: "drop" } });
