@@ -55,8 +55,8 @@ describe.each(readdirSync(examples))("%s", (example) => {
   });
 
   // An example without a cluster has no pods.
-  const hasPods = documents.some(({ key }) => key.includes("/managedclusters/"));
-  test.runIf(hasPods)("what does not concern a host leaves it the same object", () => {
+  if (!documents.some(({ key }) => key.includes("/managedclusters/"))) return;
+  test("what does not concern a host leaves it the same object", () => {
     const resources = new MemoryResources();
     resources.apply(documents);
     settle(resources, [...controllers, ...assumptions], (writes) => resources.apply(writes));
