@@ -17,8 +17,11 @@ function checkPath(path: Path, from: string): void {
   expect(path.decidedBy === undefined).toBe(path.outcome === "delivered");
   expect(path.received !== undefined).toBe(["delivered", "refused", "asymmetric"].includes(path.outcome));
   expect(path.return !== undefined).toBe(["delivered", "asymmetric"].includes(path.outcome));
-  expect(path.return?.outcome === "delivered").toBe(path.outcome === "delivered" || path.acknowledgement !== undefined);
+  expect(path.return?.outcome === "delivered").toBe(
+    path.outcome === "delivered" || path.acknowledgement !== undefined || path.answer !== undefined,
+  );
   expect(path.acknowledgement?.outcome).not.toBe("delivered");
+  expect(path.answer?.outcome).not.toBe("delivered");
   const { news } = path;
   expect(news === undefined || path.return === undefined).toBe(true);
   expect(["refused", "rejected", "no-route", "loop", "no-neighbour", "black-hole", "dropped", undefined]).toContain(news && path.outcome);
@@ -26,7 +29,13 @@ function checkPath(path: Path, from: string): void {
     expect(news.heard).toBe(news.way.outcome === "delivered");
     if (news.heard) expect(news.way.hops.at(-1)?.host).toBe(from);
   }
-  for (const hops of [path.hops, path.return?.hops ?? [], news?.way?.hops ?? [], path.acknowledgement?.hops ?? []]) {
+  for (const hops of [
+    path.hops,
+    path.return?.hops ?? [],
+    news?.way?.hops ?? [],
+    path.acknowledgement?.hops ?? [],
+    path.answer?.hops ?? [],
+  ]) {
     for (const [at, hop] of hops.entries()) {
       const next = hops[at + 1];
       expect(hop.outInterface === undefined).toBe(next === undefined);

@@ -444,14 +444,13 @@ class Journey {
     const known = this.#memory.connections.find(number, source, sourcePort, destination, destinationPort);
     if (known === undefined) {
       // A reply opens no connection of its own: TCP's SYN+ACK and ICMP's echo reply are invalid then, but UDP knows no difference. And what TCP says
-      // later does, as if it were the first packet (net.netfilter.nf_conntrack_tcp_loose), except that it is not translated (test/kernel/asymmetric).
+      // later does, as if it were the first packet (net.netfilter.nf_conntrack_tcp_loose).
       if (packet.isReply && number !== udp && !packet.isAnswer) {
         packet.state = state.invalid;
         packet.wasStrange = true;
         return;
       }
       packet.connection = new Connection(number, source, sourcePort, destination, destinationPort);
-      if (packet.isAnswer) packet.connection.sourceDone = packet.connection.destinationDone = true;
       packet.inReplyDirection = false;
       packet.state = state.new;
       return;
