@@ -9,7 +9,9 @@
 import type { Fault } from "../arm/faults.ts";
 import { segmentAfter } from "../arm/names.ts";
 import type { AgentPool, ManagedCluster } from "../arm/resources.ts";
+import { virtualNodeName } from "../arm/virtual-node.ts";
 import { type CompiledNetwork, compile } from "../compile/index.ts";
+import { hostNames } from "../compile/wiring.ts";
 import { controllers, failingProbes, isUnreachable, settle } from "../controllers/index.ts";
 import { podIndex } from "../controllers/pod-index.ts";
 import { checkChange, checkTransition, type Problem } from "../documents/index.ts";
@@ -343,7 +345,11 @@ export class Daemon {
       for (const pod of podIndex(cluster, podsOf(this.resources, cluster.name)).unready) {
         const address = pod.status?.podIP === undefined ? undefined : parseAddress(pod.status.podIP);
         if (address === undefined || pod.spec.nodeName === undefined || lost.has(pod.spec.nodeName)) continue;
-        const node = `node/${cluster.name}/${pod.spec.nodeName}`;
+        // Behind a virtual node is no machine: the container group asks its own containers.
+        const isVirtual = pod.spec.nodeName === virtualNodeName;
+        const node = isVirtual
+          ? hostNames.pod(cluster.name, pod.metadata.namespace ?? "default", pod.metadata.name)
+          : hostNames.node(cluster.name, pod.spec.nodeName);
         const one: Unready = { key: podKey(cluster.name, pod), pod, address, port: tcpPortOf(pod) };
         const others = byNode.get(node);
         if (others === undefined) byNode.set(node, [one]);
