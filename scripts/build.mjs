@@ -18,7 +18,9 @@ await build({
   target: "node20",
   format: "esm",
   sourcemap: "linked",
+  // Loading takes as long as there is text; names stay, for stack traces.
   minifySyntax: true,
+  minifyWhitespace: true,
   external: ["koffi", "libsql"],
   // Bundled CommonJS packages expect `require`.
   banner: {

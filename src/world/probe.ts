@@ -1,6 +1,6 @@
 /** Does a packet arrive, at whom, and whom does the receiver take for its sender? Asked by sending it, and believing only the stand-in's answer. */
 
-import { z } from "zod";
+import * as z from "zod";
 import type { HostName } from "../ir/network.ts";
 import type { Tuple } from "../trace/result.ts";
 import { type Exchange, type Outcome, startFlow } from "./flow.ts";

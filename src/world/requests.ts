@@ -1,6 +1,6 @@
 /** Bodies of requests to the control socket, checked: what is wrong is said with its place, and nothing is done. */
 
-import { z } from "zod";
+import * as z from "zod";
 import type { Fault } from "../arm/faults.ts";
 import { parseAddress } from "../net/address.ts";
 import { armKey, armTypeOf, type Key, kubeKey, type Resource } from "../resources/resources.ts";

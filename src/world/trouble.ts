@@ -1,6 +1,6 @@
 /** What keeps the daemon from doing what it was asked, as it goes over the control socket: as data, with what to do. */
 
-import { z } from "zod";
+import * as z from "zod";
 import { StoreError } from "../store/store.ts";
 
 export const troubleSchema = z.object({
