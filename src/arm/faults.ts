@@ -26,6 +26,24 @@ export type FaultKind = FaultProperties["kind"];
 /** Of one kind. */
 export type FaultOf<Kind extends FaultKind> = Fault & { readonly properties: { readonly kind: Kind } };
 
+/** In the order of help. What each does, in a line. */
+export const faultKinds: Readonly<Record<FaultKind, string>> = {
+  route: "a route of a route table is not in effect: packets go where they go without it",
+  stop: "a node or machine is stopped: nothing on it runs, and its node is NotReady",
+  probe: "a load balancer's health probe gets no answer from any backend",
+  snat: "all source ports of a node or machine are taken: new flows to the Internet get none",
+  leak: "addresses of a cluster's pods are not given back when pods go",
+  site: "the connection to an on-premises site is cut",
+  peering: "a VNet peering carries nothing, either way",
+};
+
+export function isFaultKind(text: string): text is FaultKind {
+  return Object.hasOwn(faultKinds, text);
+}
+
+/** Fault names are names of nftables' tables too. */
+export const faultNamePattern = /^[a-z0-9][a-z0-9-]{0,39}$/;
+
 /** What is broken: a sentence without a full stop. */
 export function faultText(properties: FaultProperties): string {
   switch (properties.kind) {

@@ -13,6 +13,7 @@ import { ClusterObjects } from "./cluster-objects.ts";
 import { factsOf } from "./facts.ts";
 import { furtherLabFile, labFile } from "./lab/definition.ts";
 import { type Expansion, expandLab, type Manifest, type Origin, type ReadLab, resolvePath } from "./lab/expand.ts";
+import type { FileFault } from "./lab/faults.ts";
 import { located, type Placed, readManifest } from "./manifests.ts";
 import { Suggestions } from "./nearest.ts";
 import { excerpt, type Finding, formatPath, formatValue, type Kept, type Path, type Problem, sortedProblems } from "./problem.ts";
@@ -20,6 +21,7 @@ import type { Complain } from "./shape.ts";
 import { bounds, parseSources, placeOf, type Source } from "./tree.ts";
 
 export { labSchema } from "./lab/definition.ts";
+export type { FileFault } from "./lab/faults.ts";
 export { formatProblem, type Kept, type Problem } from "./problem.ts";
 export { checkChange, checkTransition } from "./transition.ts";
 
@@ -40,6 +42,8 @@ export type LoadedLab = {
   /** By file, line and column. */
   readonly problems: readonly Problem[];
   readonly kept: readonly Kept[];
+  /** What is broken from the start. Resources they become once it is known what their targets name. */
+  readonly faults: readonly FileFault[];
   /** Where a resource, or a property of it, is in the documents. */
   readonly placeOf: (key: Key, property?: PropertyPath) => DocumentPlace | undefined;
 };
@@ -95,6 +99,10 @@ class Loader {
       resources: problems.some((problem) => problem.severity === "error") ? [] : resources,
       problems,
       kept: distinct(kept),
+      faults: expansion.faults.map(({ entry, source, path }) => ({
+        ...entry,
+        problem: (property, finding) => located(source, [...path, property], finding),
+      })),
       placeOf: (key, property = []) => {
         const object = placed.get(key);
         if (object !== undefined) return placeIn(object.source, [...object.path, ...property]);

@@ -7,21 +7,6 @@ import { nearest } from "../documents/nearest.ts";
 import { armBucket } from "../resources/resources.ts";
 import type { LabView } from "./view.ts";
 
-/** In the order of help. What each does, in a line. */
-export const faultKinds: Readonly<Record<FaultKind, string>> = {
-  route: "a route of a route table is not in effect: packets go where they go without it",
-  stop: "a node or machine is stopped: nothing on it runs, and its node is NotReady",
-  probe: "a load balancer's health probe gets no answer from any backend",
-  snat: "all source ports of a node or machine are taken: new flows to the Internet get none",
-  leak: "addresses of a cluster's pods are not given back when pods go",
-  site: "the connection to an on-premises site is cut",
-  peering: "a VNet peering carries nothing, either way",
-};
-
-export function isFaultKind(text: string): text is FaultKind {
-  return Object.hasOwn(faultKinds, text);
-}
-
 export type FaultTarget = {
   /** As a user writes it, and as completion offers it. */
   readonly label: string;
@@ -108,24 +93,29 @@ function some(labels: readonly string[]): string {
   return labels.slice(0, shown).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
+export function isFaultTarget(found: FaultTarget | FaultProblem): found is FaultTarget {
+  return "properties" in found;
+}
+
 function fits(label: string, text: string): boolean {
   const [parts, wanted] = [label.toLowerCase().split(/[:/]/), text.toLowerCase().split(/[:/]/)];
   const offset = parts.length - wanted.length;
   return offset >= 0 && wanted.every((part, index) => part !== "" && parts[offset + index]?.includes(part));
 }
 
-/** Fault names are names of nftables' tables too. */
-export const faultNamePattern = /^[a-z0-9][a-z0-9-]{0,39}$/;
-
-/** A fault of that kind; `name` by default tells kind and target: `stop-vmss000001`. */
-export function makeFault(lab: LabView, properties: FaultProperties, name = defaultName(lab, properties)): Fault {
+/** A fault of that kind; `name` by default tells kind and target, as `stop-vmss000001`, and is none of those that the lab's faults have. */
+export function makeFault(lab: LabView, properties: FaultProperties, name = defaultFaultName(properties, faultNames(lab))): Fault {
   return { id: armId(lab.name, "Drydock.Lab/faults", name), name, type: "Drydock.Lab/faults", properties };
 }
 
-function defaultName(lab: LabView, properties: FaultProperties): string {
+function faultNames(lab: LabView): ReadonlySet<string> {
+  return new Set(lab.topology.faults.map((fault) => fault.name));
+}
+
+/** One that is not `taken`. */
+export function defaultFaultName(properties: FaultProperties, taken: ReadonlySet<string>): string {
   const target = lastSegment(targetOf(properties)).toLowerCase();
   const base = `${properties.kind}-${target.replace(/[^a-z0-9]+/g, "-")}`.slice(0, 36).replace(/-+$/, "");
-  const taken = new Set(lab.topology.faults.map((fault) => fault.name));
   for (let number = 1; ; number++) {
     const name = number === 1 ? base : `${base}-${number}`;
     if (!taken.has(name)) return name;

@@ -20,7 +20,7 @@ import { type ApplyError, Kernel, type ObservedHost } from "../kernel/index.ts";
 import { runningContainers } from "../kube/containers.ts";
 import type { EndpointSlice, Node, Pod, Service } from "../kube/objects.ts";
 import { type Address, parseAddress } from "../net/address.ts";
-import { armBucket, armKey, type Key, kubeBucket, kubeKey, type Resources, type Write } from "../resources/resources.ts";
+import { armBucket, armKey, type Key, kubeBucket, kubeKey, type Resource, type Resources, type Write } from "../resources/resources.ts";
 import type { Store } from "../store/store.ts";
 import { askAgain, askAtOnce } from "./ask.ts";
 import { HealthProbes, probeResults } from "./health-probes.ts";
@@ -129,7 +129,15 @@ export class Daemon {
   applyDocuments(documents: readonly Document[]): readonly Problem[] {
     const problems = checkTransition(this.resources, documents);
     if (problems.some((problem) => problem.severity === "error")) return problems;
-    this.#store.commit(mergeDocuments(this.resources, this.#name, documents));
+    // A fault that is new hits a lab at rest: pods stay where they were put before.
+    const others = documents.filter(({ key, value }) => !isFaultResource(value) || this.resources.get(key) !== undefined);
+    this.#store.transact((write) => {
+      if (others.length < documents.length) {
+        write(mergeDocuments(this.resources, this.#name, others));
+        settle(this.resources, controllers, write);
+      }
+      write(mergeDocuments(this.resources, this.#name, documents));
+    });
     this.wake();
     return problems;
   }
@@ -423,6 +431,10 @@ export function findPool(resources: Resources, name: string, cluster?: string): 
 
 function clustersOf(resources: Resources): readonly ManagedCluster[] {
   return resources.list(armBucket("Microsoft.ContainerService/managedClusters")) as unknown as readonly ManagedCluster[];
+}
+
+function isFaultResource(value: Resource): boolean {
+  return "type" in value && value.type === "Drydock.Lab/faults";
 }
 
 export function faultsOf(resources: Resources): readonly Fault[] {

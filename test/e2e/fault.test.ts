@@ -1,7 +1,7 @@
 /** Breaking and mending a running lab, typed. */
 
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -125,6 +125,20 @@ clusters: [{ name: c, networkPlugin: azure, subnet: hub/nodes, pools: [{ name: n
     const deadline = Date.now() + 20_000;
     while ((await status()).faults.length > 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 200));
     expect((await user.run("probe", "deploy/web", "vm/db")).status).toBe(0);
+  });
+
+  test("faults that the file has are there as long as the file has them, and a trace of the file says the same", async () => {
+    const healthy = readFileSync(file, "utf8");
+    writeFileSync(file, `${healthy}faults: [{ kind: stop, target: vm/db }, { kind: snat, target: node/000002, name: full }]\n`);
+    expect((await user.run("apply", file)).status).toBe(0);
+    expect((await status()).faults).toMatchObject([{ name: "full" }, { name: "stop-db" }]);
+    const said = /^black-hole on vnet\/hub, .*machine db is stopped \(fault stop-db\)$/m;
+    expect((await user.run("trace", "deploy/web", "vm/db")).stdout).toMatch(said);
+    expect((await user.run("trace", "deploy/web", "vm/db", file)).stdout).toMatch(said);
+    expect((await user.run("probe", "deploy/web", "vm/db", "--timeout", "300")).status).toBe(1);
+    writeFileSync(file, healthy);
+    expect((await user.run("apply", file)).status).toBe(0);
+    expect((await status()).faults).toEqual([]);
   });
 
   test.each([

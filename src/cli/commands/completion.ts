@@ -1,6 +1,7 @@
 import { Argument, type Command } from "commander";
+import { isFaultKind } from "../../arm/faults.ts";
 import { endNames } from "../../lab/ends.ts";
-import { faultTargets, isFaultKind } from "../../lab/faults.ts";
+import { faultTargets } from "../../lab/faults.ts";
 import type { LabView } from "../../lab/view.ts";
 import { command } from "../command.ts";
 import { complete, completionScript, type Names, type Shell, shells } from "../completion.ts";

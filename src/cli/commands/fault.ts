@@ -1,6 +1,6 @@
 import { Argument, type Command } from "commander";
-import { type FaultKind, faultText } from "../../arm/faults.ts";
-import { type FaultTarget, faultKinds, faultNamePattern, findFaultTarget, makeFault } from "../../lab/faults.ts";
+import { type FaultKind, faultKinds, faultNamePattern, faultText } from "../../arm/faults.ts";
+import { findFaultTarget, isFaultTarget, makeFault } from "../../lab/faults.ts";
 import type { Style } from "../../render/style.ts";
 import { renderTable } from "../../render/table.ts";
 import { command, type LabOptions, labOption } from "../command.ts";
@@ -46,7 +46,7 @@ function addCommand(context: Context): Command {
       const live = await connect(context, options.lab);
       const view = await live.view();
       const target = findFaultTarget(view, kind, text);
-      if (!isTarget(target)) {
+      if (!isFaultTarget(target)) {
         throw new Failure("unknown", target.what, { details: target.near.map((name) => `did you mean: ${name}`), fix: target.fix });
       }
       const until = options.for === undefined ? {} : { until: new Date(Date.now() + options.for).toISOString() };
@@ -61,10 +61,6 @@ function addCommand(context: Context): Command {
         return `${style.yellow(data.what)}${mend}; 'drydock fault remove ${fault.name}' mends it\n`;
       });
     });
-}
-
-function isTarget(found: ReturnType<typeof findFaultTarget>): found is FaultTarget {
-  return "properties" in found;
 }
 
 function listCommand(context: Context): Command {

@@ -30,6 +30,7 @@ import {
   withDefault,
 } from "../shape.ts";
 import { egressShapes, natGatewayProfile, outboundType, ownOutboundAddresses } from "./egress.ts";
+import { faultShape } from "./faults.ts";
 import { firewallShape } from "./firewall.ts";
 import { securityGroupShape } from "./security-groups.ts";
 
@@ -631,6 +632,11 @@ const parts = {
   sites: withDefault(list(site, { what: "sites" }), [], "On-premises sites, each behind the gateway of a VNet."),
   internet: withDefault(list(internetMachine, { what: "internet" }), [], "Hosts on the internet."),
   clusters: withDefault(list(cluster, { what: "clusters" }), [], "AKS clusters."),
+  faults: withDefault(
+    list(faultShape, { what: "faults" }),
+    [],
+    "What is broken from the start, as if 'drydock fault add' had broken it when the lab was up.",
+  ),
 } as const;
 
 const options = {
@@ -653,6 +659,7 @@ const options = {
     nsgs: "securityGroups",
     peerings: "networks[].peerings, one on each side",
     firewalls: "machines[].firewall",
+    broken: "faults",
   },
   notModelled: {
     azureFirewalls: "use a machine with enableIPForwarding and firewall",

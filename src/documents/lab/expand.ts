@@ -34,6 +34,7 @@ import { closest, Suggestions } from "../nearest.ts";
 import { type Finding, formatPath, formatValue, type Path } from "../problem.ts";
 import type { Source } from "../tree.ts";
 import type { ClusterEntry, LabFile } from "./definition.ts";
+import type { FileFault } from "./faults.ts";
 
 /** A lab file as it was read, and the document that it is. */
 export type ReadLab = { readonly source: Source; readonly lab: Omit<LabFile, "lab"> & { readonly lab: string | undefined } };
@@ -50,7 +51,11 @@ export type Expansion = {
   /** By id in lower case. */
   readonly origins: ReadonlyMap<string, Origin>;
   readonly clusters: readonly { readonly resource: ManagedCluster; readonly manifests: readonly Manifest[] }[];
+  /** Those of which kind and target are known. */
+  readonly faults: readonly FaultEntry[];
 };
+
+export type FaultEntry = { readonly entry: Pick<FileFault, "kind" | "target" | "name">; readonly source: Source; readonly path: Path };
 
 export type Complain = (source: Source, path: Path, finding: Finding) => void;
 
@@ -123,7 +128,18 @@ class Expander {
     for (const site of this.#unique("sites", "site", (lab) => lab.sites)) this.#site(site, networkNames, gateways);
     for (const host of this.#unique("internet", "internet host", (lab) => lab.internet)) this.#internetHost(host);
     const clusters = this.#unique("clusters", "cluster", (lab) => lab.clusters).map((cluster) => this.#cluster(cluster));
-    return { name, rules: this.#rules, resources: this.#resources, origins: this.#origins, clusters };
+    return { name, rules: this.#rules, resources: this.#resources, origins: this.#origins, clusters, faults: this.#faults() };
+  }
+
+  #faults(): readonly FaultEntry[] {
+    const all = this.#files.flatMap(({ source, lab }) =>
+      lab.faults.flatMap((fault, index) => (fault === undefined ? [] : [{ entry: fault, source, path: ["faults", index] as Path }])),
+    );
+    const unique = new Set<Path>(this.#distinct("fault", all).map(({ path }) => path));
+    return all.flatMap(({ entry: { kind, target, name }, source, path }) => {
+      if (kind === undefined || target === undefined || (name !== undefined && !unique.has(path))) return [];
+      return [{ entry: { kind, target, ...(name === undefined ? {} : { name }) }, source, path }];
+    });
   }
 
   /** What every file that says it says alike. Defaults count only when no file says anything. */
