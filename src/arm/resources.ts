@@ -327,6 +327,9 @@ export type ContainerGroup = ArmResource<
 /** One address at a time, taken in batches, or blocks of 16 for as long as the node lives. */
 export type PodIPAllocationMode = "DynamicIndividual" | "StaticBlock";
 
+/** Each a number of nodes or a percentage: `"1"`, `"33%"`. */
+export type UpgradeSettings = { readonly maxSurge?: string; readonly maxUnavailable?: string };
+
 export type AgentPool = ArmResource<
   "Microsoft.ContainerService/managedClusters/agentPools",
   {
@@ -337,6 +340,11 @@ export type AgentPool = ArmResource<
     readonly podSubnetID?: ArmId;
     /** With `podSubnetID` only. */
     readonly podIPAllocationMode?: PodIPAllocationMode;
+    /** The cluster autoscaler keeps the pool between `minCount` and `maxCount` nodes; `count` is how many there are now. */
+    readonly enableAutoScaling?: boolean;
+    readonly minCount?: number;
+    readonly maxCount?: number;
+    readonly upgradeSettings?: UpgradeSettings;
     readonly osType: "Linux" | "Windows";
     /** With disableOutboundNat pods of a Windows node leave under their own addresses. */
     readonly windowsProfile?: { readonly disableOutboundNat: boolean };

@@ -25,6 +25,7 @@ import { checkOutbound } from "./outbound.ts";
 import { checkPodSubnets } from "./pod-subnets.ts";
 import { PrefixSet } from "./prefix-set.ts";
 import type { ArmProblem, PropertyPath, Report } from "./problem.ts";
+import { checkScaling } from "./scaling.ts";
 import { isOlder } from "./versions.ts";
 import { type AzureView, parentOf, sameId, subnetLabel } from "./view.ts";
 
@@ -402,7 +403,7 @@ function warnOfPeers(context: Context, network: VirtualNetwork | undefined, prop
 }
 
 function checkPools(context: Context): void {
-  const { view, cluster, pools, rules } = context;
+  const { view, cluster, pools, rules, report } = context;
   const { poolsPerCluster, nodesPerPool } = limits;
   const kubenet = isKubenet(cluster);
   const option = networkOption(cluster.properties.networkProfile, pools);
@@ -455,6 +456,7 @@ function checkPools(context: Context): void {
         source: nodesPerPool.source,
       });
     }
+    checkScaling(pool, report);
     const range: Range = maxPodsRange[rules][option];
     if (maxPods < range.min || maxPods > range.max) {
       refusePool(context, pool, ["maxPods"], {

@@ -1,5 +1,6 @@
 /** The comparison of the two network options, from what a lab holds and what was measured in it. */
 
+import { kubenetNodes, limits } from "../../arm/limits.ts";
 import type { LabView } from "../../lab/view.ts";
 import { lengthOf, sizeOf } from "../../net/prefix.ts";
 import { kubeBucket } from "../../resources/resources.ts";
@@ -14,11 +15,6 @@ export type ClusterResult = {
   readonly measured: ReadonlyMap<LegId, Measured>;
   readonly roundTripMs: number | undefined;
 };
-
-/** Addresses that Azure keeps of every subnet. Docs: virtual-networks-faq. */
-const reservedBySubnet = 5;
-/** Routes of a route table, and so nodes of a kubenet cluster. AKS docs: configure-kubenet. */
-const routesPerTable = 400;
 
 /** A row per difference, a value per cluster, in the order given. */
 export function comparison(view: LabView, results: readonly ClusterResult[]): readonly Row[] {
@@ -104,11 +100,11 @@ function facts(view: LabView, name: string): Facts {
   const { subnet } = node.nic;
   const perNode = 1 + node.nic.secondary.length;
   const taken = nodes.reduce((sum, one) => sum + 1 + one.nic.secondary.length, 0);
-  const usable = sizeOf(subnet.prefix) - reservedBySubnet;
+  const usable = sizeOf(subnet.prefix) - limits.reservedAddresses.value;
   const maxPods = maxPodsOf(view, name);
   const routes = subnet.routeTable?.properties.routes.length ?? 0;
   const fits = Math.floor(usable / perNode);
-  const largest = isReserved ? fits : Math.min(fits, routesPerTable, podRanges(cluster.podCidr, node.podCidr));
+  const largest = isReserved ? fits : Math.min(fits, kubenetNodes.current.value, podRanges(cluster.podCidr, node.podCidr));
   return {
     givenBy: isReserved
       ? "Azure, from the subnet, reserved on each node's network interface"

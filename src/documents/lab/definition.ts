@@ -32,6 +32,7 @@ import {
 import { egressShapes, natGatewayProfile, outboundType, ownOutboundAddresses } from "./egress.ts";
 import { faultShape } from "./faults.ts";
 import { firewallShape } from "./firewall.ts";
+import { scaling } from "./scaling.ts";
 import { securityGroupShape } from "./security-groups.ts";
 
 // Patterns without a rule are for editors: Azure's rules say more about a wrong one.
@@ -298,6 +299,7 @@ const pool = object(
       `Name of the pool: at most ${limits.poolNameLength.value} lower-case letters and digits. Default: ${clusterDefaults.poolName}, for the second nodepool2.`,
     ),
     count: withDefault(integer({ what: "count", ...schemaRange(ranges.poolCount) }), clusterDefaults.nodeCount, "Number of nodes."),
+    ...scaling,
     maxPods: optional(
       integer({ what: "maxPods", min: maxPodsRange.current.nodeSubnet.min, max: maxPodsRange.current.nodeSubnet.max }),
       `Pods that a node runs at most. Default: ${maxPodsDefault.kubenet.value} with kubenet, ${maxPodsDefault.overlay.value} with Azure CNI Overlay, ${maxPodsDefault.podSubnet.value} with pod subnet, ${maxPodsDefault.nodeSubnet.value} with node subnet, where a node reserves as many addresses. At most ${maxPodsRange.lesson.kubenet.max} with kubenet under rules: lesson. Not changeable later.`,
@@ -354,14 +356,10 @@ const pool = object(
       labels: "nodeLabels",
     },
     notModelled: {
-      enableAutoScaling: "leave it out, and change count",
-      minCount: "leave it out, and change count",
-      maxCount: "leave it out, and change count",
       enableNodePublicIP: "leave it out: nodes have no public addresses",
       nodePublicIPPrefixID: "leave it out: nodes have no public addresses",
       networkProfile: "leave it out",
       availabilityZones: "leave them out: they change no packet's way here",
-      upgradeSettings: "leave it out: there are no upgrades",
       type: "leave it out: pools are scale sets",
       vmSize: "leave it out: it changes no packet's way here",
     },
@@ -581,7 +579,7 @@ const cluster = object(
       staticEgressGatewayProfile: "leave it out",
       serviceMeshProfile: "leave it out",
       ingressProfile: "leave it out",
-      autoScalerProfile: "leave it out, and change the pools' count",
+      autoScalerProfile: "leave it out: it does not say how many nodes there are",
       nodeProvisioningProfile: "leave it out",
       dockerBridgeCidr: "leave it out: it went from the API with Docker",
     },

@@ -934,6 +934,7 @@ class Expander {
         ...podsOf(podSubnet, pool.podIPAllocationMode ?? entry.podIPAllocationMode),
         osType: pool.osType,
         mode: pool.mode ?? (at.at(-1) === 0 ? "System" : "User"),
+        ...scalingOf(pool),
         ...(pool.windowsProfile === undefined ? {} : { windowsProfile: pool.windowsProfile }),
         ...(pool.nodeLabels === undefined ? {} : { nodeLabels: pool.nodeLabels }),
         ...(taints.length === 0 ? {} : { nodeTaints: taints }),
@@ -980,6 +981,20 @@ class Expander {
   }
 }
 
+function scalingOf({ enableAutoScaling, minCount, maxCount, upgradeSettings }: PoolEntry): Partial<AgentPool["properties"]> {
+  const { maxSurge, maxUnavailable } = upgradeSettings ?? {};
+  return {
+    ...(enableAutoScaling === undefined ? {} : { enableAutoScaling }),
+    ...(minCount === undefined ? {} : { minCount }),
+    ...(maxCount === undefined ? {} : { maxCount }),
+    ...(upgradeSettings === undefined
+      ? {}
+      : {
+          upgradeSettings: { ...(maxSurge === undefined ? {} : { maxSurge }), ...(maxUnavailable === undefined ? {} : { maxUnavailable }) },
+        }),
+  };
+}
+
 function addonProfilesOf({ addonProfiles }: ClusterEntry): Pick<ManagedCluster["properties"], "addonProfiles"> {
   const addon = addonProfiles?.aciConnectorLinux;
   const subnet = addon?.config?.SubnetName;
@@ -990,6 +1005,7 @@ function addonProfilesOf({ addonProfiles }: ClusterEntry): Pick<ManagedCluster["
 type MachineEntry = NonNullable<LabFile["machines"][number]> & { readonly name: string };
 type SecurityGroupEntry = NonNullable<LabFile["securityGroups"][number]> & { readonly name: string };
 type SecurityRuleEntry = NonNullable<SecurityGroupEntry["rules"][number]>;
+type PoolEntry = NonNullable<ClusterEntry["pools"][number]>;
 /** How the tags of a machine are called in a lab file. */
 const machineTags: Readonly<Record<string, string>> = { [addressTag]: "address", [publicAddressTag]: "publicIPAddress" };
 
