@@ -20,7 +20,7 @@ export {
   staticBlockVersion,
 } from "./limits/clusters.ts";
 export { endpointServices } from "./limits/endpoint-services.ts";
-export type { Limit, Range, RuleSet } from "./limits/limit.ts";
+export { type Figure, type Limit, limitAt, limitsRead, type Range, type RuleSet } from "./limits/limit.ts";
 export { aksForbidden, labReserved, networkForbidden, notOnInternet, type Reserved } from "./limits/reserved.ts";
 export { type MaxSurge, nodesDuringUpgrade, surgeDefaults, surgeDefaultVersion, upgradeSource } from "./limits/upgrades.ts";
 

@@ -3,12 +3,14 @@
  * Source: learn.microsoft.com/azure/load-balancer/load-balancer-outbound-connections; AKS docs, configure-load-balancer-standard.md.
  */
 
+import { limits } from "./limits.ts";
+
 /** Usable ports of one public address: 64,000, which Azure does not place; here 1024–65023. */
-export const portsPerAddress = 64_000;
+export const portsPerAddress = limits.outboundPortsPerAddress.value;
 export const firstPort = 1024;
 
 /** Default ports per backend by size of the pool: `[largest pool, ports]`. As of 2026-08. */
-const defaultPorts: readonly (readonly [number, number])[] = [
+export const defaultPorts: readonly (readonly [number, number])[] = [
   [50, 1024],
   [100, 512],
   [200, 256],
@@ -16,6 +18,9 @@ const defaultPorts: readonly (readonly [number, number])[] = [
   [800, 64],
   [1000, 32],
 ];
+
+/** Of the largest pools. */
+export const fewestPorts = 32;
 
 /** A share of the ports of one address; `first` and `last` are included. */
 export type PortRange = { readonly addressIndex: number; readonly first: number; readonly last: number };
@@ -27,7 +32,7 @@ export type PortRange = { readonly addressIndex: number; readonly first: number;
 export function portsPerNode(backendPoolSize: number, allocatedOutboundPorts: number, addresses: number): number {
   if (addresses === 0) return 0;
   if (allocatedOutboundPorts > 0) return Math.min(allocatedOutboundPorts, portsPerAddress);
-  return defaultPorts.find(([largest]) => backendPoolSize <= largest)?.[1] ?? 32;
+  return defaultPorts.find(([largest]) => backendPoolSize <= largest)?.[1] ?? fewestPorts;
 }
 
 /**

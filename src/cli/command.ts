@@ -30,8 +30,8 @@ export function labOption(description = "the lab, when several are running (defa
 export type FileOptions = { readonly file?: readonly string[] };
 
 /** For commands that work on documents as well as on a running lab. */
-export function fileOption(): Option {
-  return new Option("-f, --file <file...>", "work on these documents instead of a running lab");
+export function fileOption(description = "work on these documents instead of a running lab"): Option {
+  return new Option("-f, --file <file...>", description);
 }
 
 export type PlaceOptions = { readonly cluster?: string; readonly namespace?: string };

@@ -2,6 +2,7 @@
 
 import { readdirSync, readFileSync, type Stats, statSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
+import { type LoadedLab, loadLab, type Overrides } from "../documents/index.ts";
 import { formatProblem, type Kept, type Problem } from "../documents/problem.ts";
 import { hasErrors, openLab, type ReadLab, readLab } from "../lab/index.ts";
 import type { LabView } from "../lab/view.ts";
@@ -110,6 +111,16 @@ function checked<Lab extends ReadLab>(context: Context, paths: readonly string[]
   if (hasErrors(lab)) throw documentFailure(paths, lab.problems, context.errorStyle);
   warn(context, lab.problems);
   return lab;
+}
+
+/** Documents as far as they can be read, with all their problems: for those who report them beside what they make of the rest. */
+export function loadDocuments(context: Context, paths: readonly string[], overrides: Overrides): LoadedLab {
+  return loadLab(
+    paths.map((path) => readDocument(context, path)),
+    (path, from) => readManifest(context, besides(from, path)),
+    (path, from) => listFolder(context, besides(from, path)),
+    overrides,
+  );
 }
 
 export function warn(context: Context, problems: readonly Problem[]): void {

@@ -8,6 +8,7 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { downCommand } from "./commands/down.ts";
 import { captureCommand, captureInsideCommand, execCommand } from "./commands/exec.ts";
 import { faultCommand } from "./commands/fault.ts";
+import { planCommand } from "./commands/plan.ts";
 import { policyCommand } from "./commands/policy.ts";
 import { probeCommand } from "./commands/probe.ts";
 import { scaleCommand } from "./commands/scale.ts";
@@ -32,6 +33,7 @@ const commands: readonly ((context: Context) => Command)[] = [
   traceCommand,
   probeCommand,
   policyCommand,
+  planCommand,
   execCommand,
   captureCommand,
   checkCommand,

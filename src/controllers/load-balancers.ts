@@ -35,6 +35,7 @@ import { syncWarnings, type Warning } from "./events.ts";
 import { attachNatGateway, managedNatGateway } from "./managed-nat-gateway.ts";
 import { remembering } from "./memo.ts";
 import { PublicAddresses } from "./public-addresses.ts";
+import { annotatedSubnet, frontendSubnet, hasAllPorts, requestedAddress, ruledPorts } from "./service-frontends.ts";
 import { healthCheckProbe, type ProbeSettings, portProbe, sharedProbe, sharedProbeName } from "./service-probes.ts";
 import { SubnetAddresses } from "./subnet-addresses.ts";
 import { clusterTags, getArm, keyOf, listArm, listKube, pathOf, poolsOf, Writes } from "./view.ts";
@@ -311,8 +312,8 @@ function addInternal(context: Context, draft: Draft, service: Service): Added {
   const { resources, cluster } = context;
   const base = loadBalancerBaseName(uidOf(keyOf(cluster, service), service));
   const nodeSubnet = poolsOf(resources, cluster)[0]?.properties.vnetSubnetID ?? "";
-  const annotated = azureAnnotation(service, "azure-load-balancer-internal-subnet");
-  const subnet = annotated === undefined ? nodeSubnet : nodeSubnet.slice(0, nodeSubnet.lastIndexOf("/") + 1) + annotated;
+  const annotated = annotatedSubnet(service);
+  const subnet = frontendSubnet(service, nodeSubnet);
   if (context.subnets().subnet(subnet) === undefined) {
     return { problem: `subnet ${annotated ?? subnet} does not exist in the cluster's VNet` };
   }
@@ -415,8 +416,7 @@ function addRules(
     addRule(name, probe, { protocol: "All", frontendPort: 0, backendPort: 0, enableFloatingIP: true });
     return;
   }
-  for (const port of ports) {
-    if (isOn(portAnnotation(service, port.port, "no_lb_rule"))) continue;
+  for (const port of ruledPorts(service)) {
     const name = nameOf(port);
     const probe = isOn(portAnnotation(service, port.port, "no_probe_rule")) ? undefined : probeOf(port, name);
     const backendPort = hasFloatingIp(service) ? port.port : (port.nodePort ?? 0);
@@ -440,11 +440,6 @@ type RuleEnds = Pick<Rule["properties"], "protocol" | "frontendPort" | "backendP
 
 function hasSharedProbe(cluster: ManagedCluster): boolean {
   return cluster.properties.networkProfile.loadBalancerProfile.clusterServiceLoadBalancerHealthProbeMode === "Shared";
-}
-
-/** One rule for all ports and both protocols: internal load balancers only. */
-function hasAllPorts(service: Service): boolean {
-  return loadBalancerAccess(service).isInternal && isOn(azureAnnotation(service, "azure-load-balancer-enable-high-availability-ports"));
 }
 
 function protocolOf(port: ServicePort): "Tcp" | "Udp" {
@@ -478,11 +473,6 @@ function publicAddress(
 function isBalanced({ spec }: Service): boolean {
   if (spec.type !== "LoadBalancer" || spec.clusterIP === undefined) return false;
   return spec.externalTrafficPolicy !== "Local" || spec.healthCheckNodePort !== undefined;
-}
-
-function requestedAddress(service: Service): string | undefined {
-  const { loadBalancerIP } = service.spec;
-  return azureAnnotation(service, "azure-load-balancer-ipv4") ?? (loadBalancerIP === "" ? undefined : loadBalancerIP);
 }
 
 /** Its own address, and those that it says others forward to it. */

@@ -5,8 +5,8 @@
  * none, and then the machine is Failed while everything else goes on. It is tried again when addresses come free.
  */
 
+import { nodeAddresses } from "../arm/addresses.ts";
 import { armId, clusterDigits, clusterTag, lastSegment, nodeName, scaleSetName } from "../arm/names.ts";
-import { reservesPodAddresses } from "../arm/network-option.ts";
 import type { AgentPool, ManagedCluster, NetworkInterface, ScaleSetMachine } from "../arm/resources.ts";
 import { armKey, type Key, type Resources } from "../resources/resources.ts";
 import { syncWarnings, type Warning } from "./events.ts";
@@ -111,7 +111,7 @@ function ensureMachine(context: Context, scaleSet: string, instance: number, exi
   const id = `${scaleSet}/virtualMachines/${instance}`;
   const computerName = nodeName(setName, instance);
   const { maxPods, vnetSubnetID } = pool.properties;
-  const needed = reservesPodAddresses(cluster.properties.networkProfile, pool) ? 1 + maxPods : 1;
+  const needed = nodeAddresses(cluster.properties.networkProfile, pool);
   const addresses = context.free().take(vnetSubnetID, needed);
   const machine = {
     id,

@@ -8,7 +8,7 @@ import { hasPodCidr } from "../arm/network-option.ts";
 import type { AgentPool, ManagedCluster, ScaleSetMachine } from "../arm/resources.ts";
 import { virtualNodeName } from "../arm/virtual-node.ts";
 import { uuidOf } from "../kube/identity.ts";
-import type { Condition, Node, Taint } from "../kube/objects.ts";
+import type { Condition, Labels, Node, Taint } from "../kube/objects.ts";
 import { formatIpv4, ipv4Number } from "../net/address.ts";
 import { addressOf, lengthOf, parsePrefix } from "../net/prefix.ts";
 import { armKey, type Resources } from "../resources/resources.ts";
@@ -93,6 +93,25 @@ export const nodes = perCluster("nodes", (resources, cluster) => {
   return writes.list;
 });
 
+/** What the labels of a pool's nodes have in common. */
+export function poolLabels(cluster: ManagedCluster, pool: AgentPool): Labels {
+  return {
+    "kubernetes.io/os": pool.properties.osType.toLowerCase(),
+    "kubernetes.io/arch": "amd64",
+    agentpool: pool.name,
+    "kubernetes.azure.com/agentpool": pool.name,
+    "kubernetes.azure.com/cluster": cluster.properties.nodeResourceGroup,
+    "kubernetes.azure.com/mode": pool.properties.mode.toLowerCase(),
+    "topology.kubernetes.io/region": cluster.location ?? "",
+    ...pool.properties.nodeLabels,
+  };
+}
+
+/** Those that a pool's nodes are made with, for as long as they live. */
+export function poolTaints(pool: AgentPool): readonly Taint[] {
+  return (pool.properties.nodeTaints ?? []).flatMap((text) => parseTaint(text) ?? []);
+}
+
 /** What others decide about a node (its network, whether it may be scheduled on, labels and taints of the user) stays as it is. */
 function nodeOf(
   resources: Resources,
@@ -114,19 +133,9 @@ function nodeOf(
     ...(before === undefined && isOverlay(cluster) ? { [overlayLabel.key]: overlayLabel.value } : {}),
     ...before?.metadata.labels,
     "kubernetes.io/hostname": name,
-    "kubernetes.io/os": pool.properties.osType.toLowerCase(),
-    "kubernetes.io/arch": "amd64",
-    agentpool: pool.name,
-    "kubernetes.azure.com/agentpool": pool.name,
-    "kubernetes.azure.com/cluster": cluster.properties.nodeResourceGroup,
-    "kubernetes.azure.com/mode": pool.properties.mode.toLowerCase(),
-    "topology.kubernetes.io/region": cluster.location ?? "",
-    ...pool.properties.nodeLabels,
+    ...poolLabels(cluster, pool),
   };
-  const initialTaints = () => [
-    ...(pool.properties.nodeTaints ?? []).flatMap((text) => parseTaint(text) ?? []),
-    ...(isKubenet(cluster) ? [networkUnavailableTaint] : []),
-  ];
+  const initialTaints = () => [...poolTaints(pool), ...(isKubenet(cluster) ? [networkUnavailableTaint] : [])];
   const hasAddresses = () => {
     if (isOverlay(cluster)) return podCIDR !== undefined;
     const config = getKube(resources, cluster, "NodeNetworkConfig", nodeNetworkNamespace, name);

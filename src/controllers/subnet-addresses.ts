@@ -5,13 +5,14 @@
  * A machine without a static address gets the lowest free one, as seen in exported clusters (the first node is `.4`).
  */
 
+import { limits } from "../arm/limits.ts";
 import type { Subnet } from "../arm/resources.ts";
 import { formatIpv4, ipv4Number } from "../net/address.ts";
 import { addressOf, mustPrefix, type Prefix, parsePrefix, sizeOf } from "../net/prefix.ts";
 import { armKey, type Key, type Resources } from "../resources/resources.ts";
 import { listArm, listKube } from "./view.ts";
 
-export const reservedAddresses = 5;
+const reservedAddresses = limits.reservedAddresses.value;
 const firstAssignable = 4;
 
 type Space = {

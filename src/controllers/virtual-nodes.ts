@@ -74,7 +74,8 @@ export const virtualNodes = remembering("virtual-nodes", (resources) => {
   return writes.list;
 });
 
-function virtualNode(cluster: ManagedCluster): Node {
+/** The node that the add-on registers. */
+export function virtualNode(cluster: ManagedCluster): Node {
   const node: Node = {
     apiVersion: "v1",
     kind: "Node",

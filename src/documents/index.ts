@@ -5,6 +5,7 @@
  * What this does not do: say what AKS makes of the resources (controllers do), or compare with a running lab (`checkTransition` does).
  */
 
+import type { RuleSet } from "../arm/limits.ts";
 import { checkAzure } from "../arm/rules/index.ts";
 import type { PropertyPath } from "../arm/rules/problem.ts";
 import { isOlder } from "../arm/rules/versions.ts";
@@ -39,6 +40,8 @@ export type LoadedLab = {
   readonly name: string;
   /** Empty when there is an error: nothing is brought up from a document with errors. */
   readonly resources: readonly { readonly key: Key; readonly value: Resource }[];
+  /** The same, and with errors as much of it as could be read: for those who only count. */
+  readonly readable: readonly { readonly key: Key; readonly value: Resource }[];
   /** By file, line and column. */
   readonly problems: readonly Problem[];
   readonly kept: readonly Kept[];
@@ -48,9 +51,12 @@ export type LoadedLab = {
   readonly placeOf: (key: Key, property?: PropertyPath) => DocumentPlace | undefined;
 };
 
+/** What holds whatever the documents say. */
+export type Overrides = { readonly rules?: RuleSet };
+
 /** `files`: the lab file, or several that make one lab together. */
-export function loadLab(files: readonly DocumentFile[], read: ReadFile, listFolder?: ListFolder): LoadedLab {
-  return new Loader(files, read, listFolder).load();
+export function loadLab(files: readonly DocumentFile[], read: ReadFile, listFolder?: ListFolder, overrides: Overrides = {}): LoadedLab {
+  return new Loader(files, read, listFolder, overrides).load();
 }
 
 /** Manifests of one lab at most, folders included. */
@@ -60,6 +66,7 @@ class Loader {
   readonly #files: readonly DocumentFile[];
   readonly #read: ReadFile;
   readonly #listFolder: ListFolder | undefined;
+  readonly #overrides: Overrides;
   readonly #problems: Problem[] = [];
   readonly #suggestions = new Suggestions();
   readonly #order: string[];
@@ -67,20 +74,25 @@ class Loader {
   readonly #manifests = new Map<string, readonly Source[] | undefined>();
   #length = 0;
 
-  constructor(files: readonly DocumentFile[], read: ReadFile, listFolder: ListFolder | undefined) {
+  constructor(files: readonly DocumentFile[], read: ReadFile, listFolder: ListFolder | undefined, overrides: Overrides) {
     this.#files = files;
     this.#read = read;
     this.#listFolder = listFolder;
+    this.#overrides = overrides;
     this.#order = files.map((file) => file.path);
   }
 
   load(): LoadedLab {
     const labs = this.#readLabs();
-    const expansion = expandLab(labs, (source, path, finding) => this.#report(located(source, resolvePath(path), finding)));
+    const expansion = expandLab(
+      labs,
+      (source, path, finding) => this.#report(located(source, resolvePath(path), finding)),
+      this.#overrides,
+    );
     for (const problem of checkAzure(expansion.resources)) {
       const { id, property, severity, ...finding } = problem;
       const origin = expansion.origins.get(id.toLowerCase());
-      this.#atOrigin(origin, property, { ...finding, ...(severity === "warning" ? { severity } : {}) });
+      this.#atOrigin(origin, property, { ...finding, resource: id, ...(severity === "warning" ? { severity } : {}) });
     }
 
     const resources: { key: Key; value: Resource }[] = expansion.resources.map((value) => ({ key: armKey(value.id), value }));
@@ -97,6 +109,7 @@ class Loader {
     return {
       name: expansion.name,
       resources: problems.some((problem) => problem.severity === "error") ? [] : resources,
+      readable: resources,
       problems,
       kept: distinct(kept),
       faults: expansion.faults.map(({ entry, source, path }) => ({

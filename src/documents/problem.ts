@@ -14,6 +14,8 @@ export type Problem = {
   readonly column?: number;
   /** `clusters[0].podCidr`. Empty for the document as a whole. */
   readonly path: string;
+  /** The id of the Azure resource, where Azure would refuse it. */
+  readonly resource?: string;
   readonly value?: unknown;
   readonly message: string;
   /** The document that names the rule. */

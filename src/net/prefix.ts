@@ -117,6 +117,20 @@ export function mergePrefixes(prefixes: readonly Prefix[]): readonly Prefix[] {
   return merged;
 }
 
+/** What of `prefixes` is in none of `others`, in as few prefixes as can be, in order. */
+export function prefixesWithout(prefixes: readonly Prefix[], others: readonly Prefix[]): readonly Prefix[] {
+  const rest = (prefix: Prefix, within: readonly Prefix[]): readonly Prefix[] => {
+    const touching = within.filter((other) => prefixesOverlap(prefix, other));
+    if (touching.length === 0) return [prefix];
+    if (touching.some((other) => prefixCovers(other, prefix))) return [];
+    const length = lengthOf(prefix) + 1;
+    const low = prefixOf(addressOf(prefix), length);
+    const middle = addressAt(prefix, sizeOf(prefix) / 2);
+    return [...rest(low, touching), ...(middle === undefined ? [] : rest(prefixOf(middle, length), touching))];
+  };
+  return mergePrefixes(prefixes).flatMap((prefix) => rest(prefix, others));
+}
+
 /** The prefix that `a` and `b` are the two halves of. */
 function joinedPrefix(a: Prefix, b: Prefix): Prefix | undefined {
   const length = lengthOf(a);

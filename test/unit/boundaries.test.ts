@@ -18,6 +18,10 @@ const rooms: Readonly<Record<string, { readonly from: readonly string[]; readonl
     from: ["arm", "compile", "controllers", "documents", "ir", "kube", "net", "resources", "trace"],
     because: "it composes the pure rooms",
   },
+  plan: {
+    from: ["arm", "compile", "controllers", "documents", "kube", "lab", "net", "resources"],
+    because: "it counts with the figures of the rooms that it plans for, and never sees packets",
+  },
   store: { from: ["arm", "kube", "resources"], because: "a store knows no meaning" },
   kernel: { from: ["ir", "net", "render"], because: "a back end must not care who wanted a route" },
   world: {
@@ -35,6 +39,7 @@ const rooms: Readonly<Record<string, { readonly from: readonly string[]; readonl
       "kube",
       "lab",
       "net",
+      "plan",
       "render",
       "resources",
       "store",

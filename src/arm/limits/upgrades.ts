@@ -23,6 +23,4 @@ export const nodesDuringUpgrade: Readonly<Record<RuleSet, Limit>> = {
   lesson: { value: 100, source: "azdocs:includes/container-service-limits.md (2019)" },
 };
 
-/** In production. */
-export const recommendedSurgePercent = 33;
 export const upgradeSource = rolling;

@@ -2,6 +2,7 @@
 
 import { parseAddress } from "../../net/address.ts";
 import { addressAt, addressOf, lengthOf, type Prefix, parsePrefix, prefixContains, prefixesOverlap, sizeOf } from "../../net/prefix.ts";
+import { nodeAddresses, podCidrNodes, smallestPodCidr, smallestSubnet, usableAddresses } from "../addresses.ts";
 import {
   aksForbidden,
   kubenetNodes,
@@ -16,7 +17,7 @@ import {
   ranges,
 } from "../limits.ts";
 import { lastSegment, segmentAfter, subnetTag } from "../names.ts";
-import { isKubenetProfile, networkOption, optionNames, reservesPodAddresses } from "../network-option.ts";
+import { isKubenetProfile, networkOption, optionNames } from "../network-option.ts";
 import type { AgentPool, LocalNetworkGateway, ManagedCluster, NetworkProfile, Subnet, VirtualNetwork } from "../resources.ts";
 import { checkForbidden, readCidr, some, span } from "./cidr.ts";
 import { checkNetworkPolicy } from "./network-policy.ts";
@@ -358,17 +359,15 @@ function checkNotPublic(context: Context, property: PropertyPath, prefix: Prefix
 }
 
 function checkPodCapacity(context: Context, pods: Prefix): void {
-  const { podCidrPerNode } = limits;
   const nodes = context.pools.reduce((sum, pool) => sum + pool.properties.count, 0);
-  const room = lengthOf(pods) > podCidrPerNode.value ? 0 : 2 ** (podCidrPerNode.value - lengthOf(pods));
+  const room = podCidrNodes(pods);
   if (nodes <= room) return;
-  const needed = podCidrPerNode.value - Math.ceil(Math.log2(Math.max(nodes, 1)));
   refuse(context, ["networkProfile", "podCidr"], {
     code: "InsufficientSubnetSize",
     value: pods,
-    message: `pod CIDR ${pods} has ${sizeOf(pods)} addresses, a /${podCidrPerNode.value} for each of ${room} nodes; the pools have ${nodes} nodes, which need ${256 * nodes}`,
-    source: `${podCidrPerNode.source}; sup:error-codes, InsufficientSubnetSize`,
-    fix: `use a /${needed} or larger, or fewer nodes`,
+    message: `pod CIDR ${pods} has ${sizeOf(pods)} addresses, a /${limits.podCidrPerNode.value} for each of ${room} nodes; the pools have ${nodes} nodes, which need ${256 * nodes}`,
+    source: `${limits.podCidrPerNode.source}; sup:error-codes, InsufficientSubnetSize`,
+    fix: `use a /${smallestPodCidr(nodes)} or larger, or fewer nodes`,
   });
 }
 
@@ -658,7 +657,7 @@ type Tenants = { readonly pools: { readonly cluster: ManagedCluster; readonly po
 function checkSubnetRoom(subnet: Subnet, { pools, machines, endpoints }: Tenants, report: Report): number {
   const prefix = parsePrefix(subnet.properties.addressPrefix);
   if (prefix === undefined || prefix.includes(":")) return 0;
-  const usable = Math.max(sizeOf(prefix) - limits.reservedAddresses.value, 0);
+  const usable = usableAddresses(prefix);
   const parts: { readonly text: string; readonly needed: number }[] = [];
   let pool: AgentPool | undefined;
   for (const { cluster, pool: candidate } of pools) {
@@ -666,11 +665,9 @@ function checkSubnetRoom(subnet: Subnet, { pools, machines, endpoints }: Tenants
     if (count === 0) continue;
     pool ??= candidate;
     const name = `pool ${cluster.name}/${candidate.name}`;
-    parts.push(
-      !reservesPodAddresses(cluster.properties.networkProfile, candidate)
-        ? { text: `${count} nodes of ${name}`, needed: count }
-        : { text: `${count} nodes x (1 + ${maxPods} pods) = ${count * (1 + maxPods)} of ${name}`, needed: count * (1 + maxPods) },
-    );
+    const each = nodeAddresses(cluster.properties.networkProfile, candidate);
+    const text = each === 1 ? `${count} nodes of ${name}` : `${count} nodes x (1 + ${maxPods} pods) = ${count * each} of ${name}`;
+    parts.push({ text, needed: count * each });
   }
   if (machines > 0) parts.push({ text: machines === 1 ? "1 machine" : `${machines} machines`, needed: machines });
   if (endpoints > 0) parts.push({ text: endpoints === 1 ? "1 private endpoint" : `${endpoints} private endpoints`, needed: endpoints });
@@ -686,7 +683,7 @@ function checkSubnetRoom(subnet: Subnet, { pools, machines, endpoints }: Tenants
         " and ",
       )} need ${needed}. What finds no address stays pending`,
       source: planning,
-      fix: `use a /${32 - Math.ceil(Math.log2(needed + limits.reservedAddresses.value))} or larger${pool === undefined ? "" : ", fewer nodes, or a lower maxPods"}`,
+      fix: `use a /${smallestSubnet(needed)} or larger${pool === undefined ? "" : ", fewer nodes, or a lower maxPods"}`,
     });
   }
   return needed;

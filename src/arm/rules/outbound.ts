@@ -144,14 +144,7 @@ function checkProfile(view: AzureView, cluster: ManagedCluster, refuse: Refuse):
     return;
   }
   if (outboundType !== "loadBalancer" || !isCountGood || given.length > 1) return;
-  const prefixSize = (id: string) => {
-    const prefix = view.publicPrefixes.find((candidate) => sameId(candidate.id, id));
-    return prefix === undefined ? 0 : 2 ** (32 - prefix.properties.prefixLength);
-  };
-  const addresses =
-    managedOutboundIPs?.count ??
-    outboundIPs?.publicIPs.length ??
-    (outboundIPPrefixes?.publicIPPrefixes ?? []).reduce((sum, { id }) => sum + prefixSize(id), 0);
+  const addresses = outboundAddresses(view, cluster);
   const nodes = view.poolsOf(cluster).reduce((sum, pool) => sum + pool.properties.count, 0);
   const available = outboundPortsPerAddress.value * addresses;
   if (allocatedOutboundPorts * nodes > available) {
@@ -164,6 +157,20 @@ function checkProfile(view: AzureView, cluster: ManagedCluster, refuse: Refuse):
       fix: "allocate fewer ports per node, or more outbound addresses",
     });
   }
+}
+
+/** Public addresses of the cluster's outbound rule. */
+export function outboundAddresses(view: AzureView, { properties }: ManagedCluster): number {
+  const { managedOutboundIPs, outboundIPs, outboundIPPrefixes } = properties.networkProfile.loadBalancerProfile;
+  const prefixSize = (id: string) => {
+    const prefix = view.publicPrefixes.find((candidate) => sameId(candidate.id, id));
+    return prefix === undefined ? 0 : 2 ** (32 - prefix.properties.prefixLength);
+  };
+  return (
+    managedOutboundIPs?.count ??
+    outboundIPs?.publicIPs.length ??
+    (outboundIPPrefixes?.publicIPPrefixes ?? []).reduce((sum, { id }) => sum + prefixSize(id), 0)
+  );
 }
 
 function checkNatProfile(cluster: ManagedCluster, refuse: Refuse): void {

@@ -1,6 +1,7 @@
 /** Rules of pod subnets: what AKS refuses at creation, with its codes. AKS docs: concepts-network-azure-cni-pod-subnet. */
 
 import { lengthOf, parsePrefix, sizeOf } from "../../net/prefix.ts";
+import { blockAddresses, smallestSubnet, usableAddresses } from "../addresses.ts";
 import { limits, staticBlockVersion } from "../limits.ts";
 import { subnetTag } from "../names.ts";
 import { optionNames } from "../network-option.ts";
@@ -171,7 +172,7 @@ function checkRoom(view: AzureView, report: Report): void {
       const subnet = pool.properties.podSubnetID === undefined ? undefined : view.subnet(pool.properties.podSubnetID);
       const { count, maxPods } = pool.properties;
       if (subnet === undefined || count === 0) continue;
-      const perNode = allocationMode(pool) === "StaticBlock" ? staticBlocks(maxPods) * batch : Math.min(batch, maxPods);
+      const perNode = allocationMode(pool) === "StaticBlock" ? blockAddresses(maxPods) : Math.min(batch, maxPods);
       const how = allocationMode(pool) === "StaticBlock" ? `${staticBlocks(maxPods)} blocks of ${batch}` : `a first batch of ${perNode}`;
       const text = `${count} nodes x ${how} = ${count * perNode} of pool ${cluster.name}/${pool.name}`;
       const list = users.get(subnet) ?? [];
@@ -183,7 +184,7 @@ function checkRoom(view: AzureView, report: Report): void {
     const prefix = parsePrefix(subnet.properties.addressPrefix);
     const [first] = list;
     if (prefix === undefined || first === undefined) continue;
-    const usable = Math.max(sizeOf(prefix) - limits.reservedAddresses.value, 0);
+    const usable = usableAddresses(prefix);
     const needed = list.reduce((sum, one) => sum + one.needed, 0);
     if (needed <= usable) continue;
     report({
@@ -197,7 +198,7 @@ function checkRoom(view: AzureView, report: Report): void {
         " and ",
       )} need ${needed}. What finds no address stays pending`,
       source,
-      fix: `use a /${32 - Math.ceil(Math.log2(needed + limits.reservedAddresses.value))} or larger, fewer nodes, or a lower maxPods`,
+      fix: `use a /${smallestSubnet(needed)} or larger, fewer nodes, or a lower maxPods`,
     });
   }
 }

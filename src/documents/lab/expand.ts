@@ -59,8 +59,9 @@ export type FaultEntry = { readonly entry: Pick<FileFault, "kind" | "target" | "
 
 export type Complain = (source: Source, path: Path, finding: Finding) => void;
 
-export function expandLab(files: readonly ReadLab[], complain: Complain): Expansion {
-  return new Expander(files, complain).expand();
+/** `overrides`: a rule set that holds whatever the files say. */
+export function expandLab(files: readonly ReadLab[], complain: Complain, overrides: { readonly rules?: RuleSet } = {}): Expansion {
+  return new Expander(files, complain, overrides).expand();
 }
 
 type Located<T> = { readonly entry: T; readonly source: Source; readonly path: Path };
@@ -94,11 +95,11 @@ class Expander {
   /** Application security groups, by name in lower case: they are there because a machine is in them. */
   readonly #memberships = new Map<string, { readonly id: ArmId; readonly name: string }>();
 
-  constructor(files: readonly ReadLab[], complain: Complain) {
+  constructor(files: readonly ReadLab[], complain: Complain, overrides: { readonly rules?: RuleSet }) {
     this.#files = files;
     this.#complain = complain;
     this.#name = this.#agreed("lab") ?? "lab";
-    this.#rules = this.#agreed("rules") ?? "current";
+    this.#rules = overrides.rules ?? this.#agreed("rules") ?? "current";
     this.#location = this.#agreed("location") ?? "";
   }
 

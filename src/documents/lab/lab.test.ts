@@ -484,7 +484,47 @@ const refusals: readonly (readonly [name: string, text: string, problem: string]
     azure("").replace("[{ maxPods: 10 }]", "[{ maxPods: 30, windowsProfile: {} }]"),
     "InvalidParameter clusters[0].pools[0].windowsProfile",
   ],
-  ["autoscaling", kubenet(", pools: [{ enableAutoScaling: true }]"), "NotModelled clusters[0].pools[0].enableAutoScaling"],
+  [
+    "autoscaling without bounds",
+    kubenet(", pools: [{ enableAutoScaling: true }]"),
+    "InvalidParameter clusters[0].pools[0].enableAutoScaling",
+  ],
+  ["bounds without autoscaling", kubenet(", pools: [{ maxCount: 5 }]"), "InvalidParameter clusters[0].pools[0].maxCount"],
+  [
+    "fewer nodes than the autoscaler keeps",
+    kubenet(", pools: [{ enableAutoScaling: true, count: 1, minCount: 2, maxCount: 5 }]"),
+    "InvalidParameter clusters[0].pools[0].count",
+  ],
+  [
+    "bounds the wrong way round",
+    kubenet(", pools: [{ enableAutoScaling: true, minCount: 6, maxCount: 5 }]"),
+    "InvalidParameter clusters[0].pools[0].minCount",
+  ],
+  [
+    "a System pool that scales to nothing",
+    kubenet(", pools: [{ enableAutoScaling: true, minCount: 0, maxCount: 5 }]"),
+    "InvalidParameter clusters[0].pools[0].minCount",
+  ],
+  [
+    "a surge of more than all",
+    kubenet(', pools: [{ upgradeSettings: { maxSurge: "133%" } }]'),
+    "InvalidParameter clusters[0].pools[0].upgradeSettings.maxSurge",
+  ],
+  [
+    "an upgrade that can do nothing",
+    kubenet(", pools: [{ upgradeSettings: { maxSurge: 0 } }]"),
+    "InvalidParameter clusters[0].pools[0].upgradeSettings.maxSurge",
+  ],
+  [
+    "maxUnavailable of a System pool",
+    kubenet(", pools: [{ upgradeSettings: { maxSurge: 0, maxUnavailable: 1 } }]"),
+    "InvalidParameter clusters[0].pools[0].upgradeSettings.maxUnavailable",
+  ],
+  [
+    "maxUnavailable beside a surge",
+    kubenet(", pools: [{}, { upgradeSettings: { maxUnavailable: 1 } }]"),
+    "InvalidParameter clusters[0].pools[1].upgradeSettings.maxUnavailable",
+  ],
   ["a quoted number", kubenet(', pools: [{ count: "3" }]'), "WrongType clusters[0].pools[0].count"],
   ["a taint", kubenet(", pools: [{ nodeTaints: [gpu] }]"), "InvalidValue clusters[0].pools[0].nodeTaints[0]"],
   [

@@ -1,0 +1,142 @@
+/** A plan for people: what there is, what is left, what fails first, and all problems. */
+
+import type { Amounts, Budget, ClusterPlan, Failure, NetworkPlan, Plan, PlanProblem, PoolPlan } from "../plan/index.ts";
+import type { Style } from "../render/style.ts";
+import { renderTable } from "../render/table.ts";
+
+export function renderPlan(plan: Plan, style: Style): string {
+  const budgets = new Map(plan.budgets.map((budget) => [budget.id, budget]));
+  const parts = [
+    `lab ${plan.lab}, rules ${plan.rules}, limits of ${plan.asOf}\n`,
+    ...plan.networks.map((network) => networkText(network, budgets, style)),
+    ...plan.clusters.map((cluster) => clusterText(cluster, plan, style)),
+    problemsText(plan.problems, style),
+    verdictText(plan, style),
+  ];
+  return parts.filter((part) => part !== "").join("\n");
+}
+
+function networkText({ name, prefixes, subnets, unallocated }: NetworkPlan, budgets: ReadonlyMap<string, Budget>, style: Style): string {
+  const rows = subnets.flatMap(({ name: subnet, prefix, usable, exclusive, budget: id }) => {
+    const budget = budgets.get(id);
+    if (budget === undefined) return [];
+    const own = [subnet, prefix, String(usable), ...amountCells(budget, style), exclusive ?? ""];
+    const holders = budget.holders.map(({ name: holder, amounts, arithmetic }) => [
+      `  ${holder}`,
+      "",
+      "",
+      ...amountTexts(amounts),
+      "",
+      arithmetic ?? "",
+    ]);
+    return [own, ...holders];
+  });
+  const free = unallocated.length === 0 ? "" : `${style.dim(`in no subnet: ${some(unallocated)}`)}\n`;
+  const heads = ["SUBNET", "PREFIX", "USABLE", ...amountHeads, "LEFT", ""];
+  return `${style.bold(`VNet ${name}`)} ${prefixes.join(", ")}\n${renderTable(heads, rows, style)}${free}`;
+}
+
+const amountHeads = ["NOW", "UPGRADE", "MAX", "MAX UPGRADE"];
+
+function amountTexts({ now, upgrade, max, maxUpgrade }: Amounts): readonly string[] {
+  return [now, upgrade, max, maxUpgrade].map(String);
+}
+
+/** What is used at each moment, and what is left at the last. */
+function amountCells({ used, capacity, left }: Budget, style: Style): readonly string[] {
+  const { now, upgrade, max, maxUpgrade } = used;
+  const cells = [now, upgrade, max, maxUpgrade].map((amount) => (amount > capacity ? style.red(String(amount)) : String(amount)));
+  return [...cells, left.maxUpgrade < 0 ? style.red(String(left.maxUpgrade)) : String(left.maxUpgrade)];
+}
+
+function clusterText(cluster: ClusterPlan, plan: Plan, style: Style): string {
+  const { name, optionName, podCidr, serviceCidr, pools, kubernetesVersion, pods } = cluster;
+  const facts = [
+    optionName,
+    ...(kubernetesVersion === undefined ? [] : [`Kubernetes ${kubernetesVersion}`]),
+    ...(podCidr === undefined ? [] : [`pods ${podCidr}`]),
+    `Services ${serviceCidr}`,
+  ];
+  const budgets = plan.budgets.filter((budget) => budget.cluster === name && isWorthShowing(budget));
+  const rows = budgets.map((budget) => [
+    budget.name.replace(` of cluster ${name}`, ""),
+    `${budget.capacity} ${budget.unit}`,
+    ...amountCells(budget, style),
+    budget.limit.source,
+  ]);
+  return [
+    `${style.bold(`cluster ${name}`)}: ${facts.join(", ")}\n`,
+    renderTable(["POOL", "NODES", "MAX", "SURGE", "MAXPODS", "ADDRESSES A NODE", "PODS", "FIRST TO FAIL"], pools.map(poolRow), style),
+    pods.pending > 0 ? `${style.yellow(`${pods.pending} pods find no node`)}\n` : "",
+    renderTable(["BUDGET", "OF", ...amountHeads, "LEFT", "LIMIT"], rows, style),
+    outboundText(cluster, style),
+    cluster.first === undefined ? "" : `first to fail: ${cluster.first.message} (${cluster.first.code})\n`,
+  ].join("");
+}
+
+/** Those of single pools only when they are what ends something. */
+function isWorthShowing({ kind, left, used }: Budget): boolean {
+  if (kind === "poolNodes") return left.maxUpgradeAll < 0;
+  if (kind === "balancerServices" || kind === "balancerRules" || kind === "serviceCidr") return used.now > 0;
+  return true;
+}
+
+function poolRow({ name, count, maxCount, surge, maxPods, addressesPerNode, pods, first, osType }: PoolPlan): readonly string[] {
+  const os = osType === "Windows" ? " (Windows)" : "";
+  const surgeText = `${surge.max} (${surge.maxSurge}${surge.isDefault ? " by default" : ""})`;
+  return [
+    name + os,
+    String(count),
+    String(maxCount),
+    surgeText,
+    String(maxPods),
+    String(addressesPerNode),
+    String(pods),
+    failureCell(first),
+  ];
+}
+
+function failureCell(failure: Failure | undefined): string {
+  if (failure === undefined) return "";
+  return failure.when === "upgrade" ? `upgrade with ${failure.node} nodes: ${failure.budget}` : `node ${failure.node}: ${failure.budget}`;
+}
+
+function outboundText({ outbound }: ClusterPlan, style: Style): string {
+  const { outboundType, addresses, allocation, portsPerNode, cliffs = [], ports } = outbound;
+  const many = addresses === undefined ? "" : `, ${addresses} public ${addresses === 1 ? "address" : "addresses"}`;
+  const text = (() => {
+    if (allocation === "onDemand") return `${ports === undefined ? "" : `${many}, ${ports} ports for all nodes on demand`}`;
+    if (portsPerNode === undefined) return "";
+    const { now, maxUpgrade } = portsPerNode;
+    const later = maxUpgrade === now ? "" : `, ${maxUpgrade} at the largest while upgraded`;
+    const [next] = cliffs;
+    const cliff = next === undefined ? "" : `; with ${next.nodes} nodes ${next.from} become ${next.to}`;
+    return `${many}, ${now} ports a node${later}${cliff}`;
+  })();
+  return style.dim(`out: ${outboundType}${text}\n`);
+}
+
+function problemsText(problems: readonly PlanProblem[], style: Style): string {
+  if (problems.length === 0) return "";
+  const lines = problems.flatMap(({ severity, code, when, target, file, line, message, source, fix }) => {
+    const word = severity === "error" ? style.red("error") : style.yellow("warning");
+    const stage = when === "document" || when === "create" ? "" : `, on ${when}`;
+    const place = file === undefined ? "" : `${file}${line === undefined ? "" : `:${line}`}: `;
+    return [
+      `${word}: ${place}${target === "" ? "" : `${target}: `}${message} (${code}${stage})`,
+      ...(source === undefined ? [] : [`  ${style.dim("rule:")} ${source}`]),
+      ...(fix === undefined ? [] : [`  ${style.dim("fix:")} ${fix}`]),
+    ];
+  });
+  return `${style.bold("problems")}\n${lines.join("\n")}\n`;
+}
+
+function verdictText({ verdict }: Plan, style: Style): string {
+  const word = (isGood: boolean) => (isGood ? style.green("yes") : style.red("no"));
+  const { deploys, upgrades, scales, upgradesAtMax } = verdict;
+  return `can be deployed: ${word(deploys)}, upgraded: ${word(upgrades)}, scaled to its maximum: ${word(scales)}, upgraded then: ${word(upgradesAtMax)}\n`;
+}
+
+function some(texts: readonly string[]): string {
+  return texts.length <= 8 ? texts.join(", ") : `${texts.slice(0, 8).join(", ")} and ${texts.length - 8} more`;
+}

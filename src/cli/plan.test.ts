@@ -1,0 +1,63 @@
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { runCommand } from "./testing/run.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "drydock-plan-"));
+const lab = (pools: string, more = "") => `
+lab: small
+networks:
+  - name: hub
+    addressSpace: [10.240.0.0/16]
+    subnets: [{ name: nodes, prefix: 10.240.0.0/24 }]
+clusters:
+  - { name: shop, networkPlugin: azure, subnet: hub/nodes, serviceCidr: 10.1.0.0/16, pools: [${pools}]${more} }
+`;
+writeFileSync(join(folder, "fits.yaml"), lab("{ name: np1, count: 3 }"));
+writeFileSync(join(folder, "full.yaml"), lab("{ name: np1, count: 9 }"));
+writeFileSync(join(folder, "tight.yaml"), lab("{ name: np1, count: 8 }"));
+writeFileSync(join(folder, "refused.yaml"), lab("{ name: np1, count: 2 }", ", podSubnetID: x, dnsServiceIP: 10.9.0.1"));
+writeFileSync(join(folder, "broken.yaml"), "lab: [");
+
+const drydock = (...words: string[]) => runCommand(words, { cwd: folder });
+
+describe("drydock plan", () => {
+  test("a design that fits: what is used, what is left, what fails first", async () => {
+    const { status, stdout, stderr } = await drydock("plan", "fits.yaml");
+    expect([status, stderr]).toEqual([0, ""]);
+    expect(stdout).toMatchSnapshot();
+  });
+
+  test("what does not fit now cannot be deployed: status 1, with Azure's code", async () => {
+    const { status, stdout } = await drydock("plan", "full.yaml", "-o", "json");
+    const plan = JSON.parse(stdout);
+    expect(status).toBe(1);
+    expect(plan.verdict).toEqual({ deploys: false, upgrades: false, scales: false, upgradesAtMax: false });
+    expect(plan.problems).toMatchObject([{ code: "InsufficientSubnetSize", severity: "error", when: "create", file: "full.yaml" }]);
+    expect(plan.problems[0].message).toContain("9 x (1 + 30) = 279, but subnet hub/nodes has 251 addresses");
+  });
+
+  test("what does not fit an upgrade can be deployed, with a warning", async () => {
+    const { status, stdout } = await drydock("plan", "tight.yaml", "-o", "json");
+    const plan = JSON.parse(stdout);
+    expect(status).toBe(0);
+    expect(plan.verdict).toEqual({ deploys: true, upgrades: false, scales: true, upgradesAtMax: false });
+    expect(plan.problems).toMatchObject([{ code: "InsufficientSubnetSize", severity: "warning", when: "upgrade" }]);
+  });
+
+  test("documents with errors are planned as far as they can be read: status 2", async () => {
+    const { status, stdout } = await drydock("plan", "refused.yaml");
+    expect(status).toBe(2);
+    expect(stdout).toContain("UnknownProperty");
+    expect(stdout).toContain("DnsServiceIpOutOfServiceCidr");
+    expect(stdout).toContain("2 x (1 + 30)");
+  });
+
+  test("what cannot be read at all is a failure", async () => {
+    expect(await drydock("plan", "broken.yaml")).toMatchObject({ status: 2, stdout: "" });
+    expect(await drydock("plan", "missing.yaml")).toMatchObject({ status: 2, stdout: "" });
+    expect(await drydock("plan")).toMatchObject({ status: 2, stdout: "" });
+    expect(await drydock("plan", "fits.yaml", "--as-of", "yesterday")).toMatchObject({ status: 2, stdout: "" });
+  });
+});

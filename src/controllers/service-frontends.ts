@@ -1,0 +1,32 @@
+/** What a Service of type LoadBalancer asks of Azure's load balancers: which subnet its address is of, and for which ports it gets rules. */
+
+import { loadBalancerAccess } from "../kube/load-balancer-access.ts";
+import type { Service, ServicePort } from "../kube/objects.ts";
+import { azureAnnotation, isOn, portAnnotation } from "./azure-annotations.ts";
+
+/** The address that the Service wants, if any. Services that want the same one share it. */
+export function requestedAddress(service: Service): string | undefined {
+  const { loadBalancerIP } = service.spec;
+  return azureAnnotation(service, "azure-load-balancer-ipv4") ?? (loadBalancerIP === "" ? undefined : loadBalancerIP);
+}
+
+/** The subnet that the Service names for its internal frontend. */
+export function annotatedSubnet(service: Service): string | undefined {
+  return azureAnnotation(service, "azure-load-balancer-internal-subnet");
+}
+
+/** The id of the subnet of an internal frontend: the one that the Service names, of the VNet of `nodeSubnet`, or `nodeSubnet` itself. */
+export function frontendSubnet(service: Service, nodeSubnet: string): string {
+  const annotated = annotatedSubnet(service);
+  return annotated === undefined ? nodeSubnet : nodeSubnet.slice(0, nodeSubnet.lastIndexOf("/") + 1) + annotated;
+}
+
+/** One rule for all ports and both protocols: internal load balancers only. */
+export function hasAllPorts(service: Service): boolean {
+  return loadBalancerAccess(service).isInternal && isOn(azureAnnotation(service, "azure-load-balancer-enable-high-availability-ports"));
+}
+
+/** The ports that get a rule each, unless one rule is for all of them. */
+export function ruledPorts(service: Service): readonly ServicePort[] {
+  return (service.spec.ports ?? []).filter((port) => !isOn(portAnnotation(service, port.port, "no_lb_rule")));
+}
