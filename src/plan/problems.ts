@@ -35,11 +35,16 @@ export function isRoomWarning({ code, severity }: Pick<PlanProblem, "code" | "se
 
 function problemOf(budget: Budget, { moment, when, verb }: (typeof stages)[number]): PlanProblem {
   const { kind, name, resource, capacity, unit, used, holders, code, limit, failures } = budget;
-  const who = holders.filter(({ amounts }) => amounts[moment] > 0).map((holder) => `${holder.name} (${holder.amounts[moment]})`);
+  const who = holders
+    .filter(({ amounts }) => amounts[moment] > 0)
+    .map(({ name: holder, amounts, arithmetic }) => {
+      const sum = moment === "now" && arithmetic !== undefined ? `${arithmetic} = ` : "";
+      return sum === "" && holder.startsWith(`${amounts[moment]} `) ? holder : `${sum}${amounts[moment]} of ${holder}`;
+    });
   const needed = used[moment];
   const fix = fixOf(budget, needed);
   const since = limit.since === undefined ? "" : `, since ${limit.since}`;
-  const nearest = failures[0];
+  const first = moment === "now" ? undefined : failures[0];
   return {
     code,
     // AKS counts the autoscaler's maximum and the surge when it checks a pod CIDR (sup: InsufficientSubnetSize), and nodes now for the rest.
@@ -47,7 +52,7 @@ function problemOf(budget: Budget, { moment, when, verb }: (typeof stages)[numbe
     when: kind === "podCidr" && moment !== "maxUpgradeAll" ? "create" : when,
     target: targets[kind].join("."),
     resource,
-    message: `${name} has ${capacity} ${unit}; ${some(who)} ${verb} ${needed}${nearest === undefined ? "" : `: ${nearest.message}`}`,
+    message: `${name} has ${capacity} ${unit}; ${some(who)} ${verb} ${needed}${first === undefined ? "" : `: ${first.message}`}`,
     source: `${limit.source}${since}`,
     ...(fix === undefined ? {} : { fix }),
   };

@@ -34,7 +34,9 @@ export function planCommand(context: Context): Command {
       if (files.length === 0) throw new Failure("usage", "no documents are given", { fix: "name a lab file: drydock plan lab.yaml" });
       const loaded = loadDocuments(context, files, options.rules === undefined ? {} : { rules: options.rules });
       // Nothing to count: the problems are all there is to say.
-      if (loaded.readable.length === 0) throw documentFailure(files, loaded.problems, context.errorStyle);
+      const isEmpty = loaded.readable.every(({ value }) => "type" in value && value.type === "Drydock.Lab/labs");
+      if (isEmpty && loaded.problems.some(({ severity }) => severity === "error"))
+        throw documentFailure(files, loaded.problems, context.errorStyle);
       const plan = planDocuments(loaded, options.asOf === undefined ? {} : { asOf: options.asOf });
       print(context, options.output, plan, (style) => renderPlan(plan, style));
       if (plan.problems.some(({ when, severity }) => when === "document" && severity === "error"))
