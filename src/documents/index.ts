@@ -1,23 +1,29 @@
 /**
- * Documents to resources: the lab file and the Kubernetes manifests that it names, checked as Azure and the API server would, all problems at once.
+ * Documents to resources: lab files, what Azure says of an estate, and Kubernetes manifests, in any mixture, as one lab; checked as Azure and the API
+ * server would, all problems at once. What a document is, is told by its content (`kinds.ts`); Azure's resources meet in `azure/`.
  *
  * Pure: files come in as text, and manifests through `read`. Hostile input is bounded (`tree.ts`) and never throws.
  * What this does not do: say what AKS makes of the resources (controllers do), or compare with a running lab (`checkTransition` does).
  */
 
 import type { RuleSet } from "../arm/limits.ts";
+import { segmentAfter } from "../arm/names.ts";
+import type { AzureResource, ManagedCluster } from "../arm/resources.ts";
 import { checkAzure } from "../arm/rules/index.ts";
 import type { PropertyPath } from "../arm/rules/problem.ts";
 import { isOlder } from "../arm/rules/versions.ts";
 import { armKey, type Key, kubeKey, type Resource } from "../resources/resources.ts";
+import { readAzureExport } from "./az-export/az-export.ts";
+import { type Accepted, acceptAzure } from "./azure/accept.ts";
 import { ClusterObjects } from "./cluster-objects.ts";
 import { factsOf } from "./facts.ts";
+import { type DocumentKind, kindOf } from "./kinds.ts";
 import { furtherLabFile, labFile } from "./lab/definition.ts";
-import { type Expansion, expandLab, type Manifest, type Origin, type ReadLab, resolvePath } from "./lab/expand.ts";
+import { type Complain as ComplainOfSource, expandLab, type Origin, type ReadLab, resolvePath, rulesOf } from "./lab/expand.ts";
 import type { FileFault } from "./lab/faults.ts";
+import { ManifestFiles } from "./manifest-files.ts";
 import { located, type Placed, readManifest } from "./manifests.ts";
-import { Suggestions } from "./nearest.ts";
-import { excerpt, type Finding, formatPath, formatValue, type Kept, type Path, type Problem, sortedProblems } from "./problem.ts";
+import { excerpt, type Finding, formatPath, type Kept, type Path, type Problem, sortedProblems } from "./problem.ts";
 import type { Complain } from "./shape.ts";
 import { bounds, parseSources, placeOf, type Source } from "./tree.ts";
 
@@ -54,53 +60,60 @@ export type LoadedLab = {
 /** What holds whatever the documents say. */
 export type Overrides = { readonly rules?: RuleSet };
 
-/** `files`: the lab file, or several that make one lab together. */
+/** `files`: of any kind; together they make one lab. */
 export function loadLab(files: readonly DocumentFile[], read: ReadFile, listFolder?: ListFolder, overrides: Overrides = {}): LoadedLab {
   return new Loader(files, read, listFolder, overrides).load();
 }
 
-/** Manifests of one lab at most, folders included. */
-const maxManifests = 2000;
-
 class Loader {
   readonly #files: readonly DocumentFile[];
-  readonly #read: ReadFile;
-  readonly #listFolder: ListFolder | undefined;
   readonly #overrides: Overrides;
   readonly #problems: Problem[] = [];
-  readonly #suggestions = new Suggestions();
   readonly #order: string[];
-  /** By the path that the lab file gives, and the lab file. */
-  readonly #manifests = new Map<string, readonly Source[] | undefined>();
+  readonly #manifestFiles: ManifestFiles;
   #length = 0;
 
   constructor(files: readonly DocumentFile[], read: ReadFile, listFolder: ListFolder | undefined, overrides: Overrides) {
     this.#files = files;
-    this.#read = read;
-    this.#listFolder = listFolder;
     this.#overrides = overrides;
     this.#order = files.map((file) => file.path);
+    const parse = (file: DocumentFile) => {
+      this.#order.push(file.path);
+      return this.#parse(file);
+    };
+    this.#manifestFiles = new ManifestFiles({ read, listFolder, parse, report: (problem) => this.#report(problem) });
   }
 
   load(): LoadedLab {
-    const labs = this.#readLabs();
-    const expansion = expandLab(
-      labs,
-      (source, path, finding) => this.#report(located(source, resolvePath(path), finding)),
-      this.#overrides,
-    );
-    for (const problem of checkAzure(expansion.resources)) {
+    const documents = this.#readDocuments();
+    const others = documents.manifest.length + documents["azure-export"].length;
+    const labs = this.#readLabs(documents.lab, others > 0);
+    const complain: ComplainOfSource = (source, path, finding) => this.#report(located(source, resolvePath(path), finding));
+    const rules = this.#overrides.rules ?? rulesOf(labs);
+    const accepted = acceptAzure(documents["azure-export"].flatMap(readAzureExport), rules, complain);
+    const expansion = expandLab(labs, { name: nameOf(accepted, this.#files), rules, resources: accepted.resources }, complain);
+    const all = new Map([...accepted.resources, ...expansion.resources].map((resource) => [armKey(resource.id), resource]));
+    const origins = new Map([...accepted.origins, ...expansion.origins]);
+    const azure = [...all.values()];
+    for (const problem of checkAzure(azure)) {
       const { id, property, severity, ...finding } = problem;
-      const origin = expansion.origins.get(id.toLowerCase());
-      this.#atOrigin(origin, property, { ...finding, resource: id, ...(severity === "warning" ? { severity } : {}) });
+      this.#atOrigin(origins.get(id.toLowerCase()), property, {
+        ...finding,
+        resource: id,
+        ...(severity === "warning" ? { severity } : {}),
+      });
     }
 
-    const resources: { key: Key; value: Resource }[] = expansion.resources.map((value) => ({ key: armKey(value.id), value }));
+    const resources: { key: Key; value: Resource }[] = azure.map((value) => ({ key: armKey(value.id), value }));
     const placed = new Map<Key, Placed>();
-    const kept: Kept[] = [];
-    for (const cluster of expansion.clusters) {
-      for (const { object, ...place } of this.#objects(expansion, cluster, kept)) {
-        const key = kubeKey(cluster.resource.name, object.kind, object.metadata.namespace, object.metadata.name);
+    const kept: Kept[] = [...accepted.kept];
+    const clusters = azure.filter((resource) => resource.type === "Microsoft.ContainerService/managedClusters");
+    const named = this.#namedManifests(documents.manifest, clusters);
+    for (const cluster of clusters) {
+      const manifests = expansion.manifests.get(armKey(cluster.id)) ?? [];
+      const sources = [...named, ...manifests.flatMap((manifest) => this.#manifestFiles.sourcesOf(manifest))];
+      for (const { object, ...place } of this.#objects(cluster, sources, { azure, rules: expansion.rules, kept })) {
+        const key = kubeKey(cluster.name, object.kind, object.metadata.namespace, object.metadata.name);
         resources.push({ key, value: object });
         placed.set(key, { object, ...place });
       }
@@ -119,7 +132,7 @@ class Loader {
       placeOf: (key, property = []) => {
         const object = placed.get(key);
         if (object !== undefined) return placeIn(object.source, [...object.path, ...property]);
-        const origin = expansion.origins.get(key);
+        const origin = origins.get(key);
         return origin === undefined ? undefined : placeIn(origin.source, resolvePath([...origin.path, ...origin.rename(property)]));
       },
     };
@@ -140,38 +153,32 @@ class Loader {
     );
   }
 
-  #readLabs(): readonly ReadLab[] {
-    const labs: ReadLab[] = [];
+  /** The documents of the files that the lab is given as, by what they are. */
+  #readDocuments(): Readonly<Record<DocumentKind, readonly Source[]>> {
+    const documents: Record<DocumentKind, Source[]> = { lab: [], manifest: [], "azure-export": [] };
     for (const file of this.#files) {
       const before = this.#problems.length;
       const sources = this.#parse(file);
       if (sources.length === 0 && this.#problems.length === before) {
         const fix = "write `lab: NAME`, networks and clusters into it; see examples/two-options/lab.yaml";
-        this.#report({
-          code: "EmptyDocument",
-          severity: "error",
-          file: file.path,
-          line: 1,
-          column: 1,
-          path: "",
-          message: "the file is empty",
-          fix,
-        });
+        const place = { file: file.path, line: 1, column: 1, path: "" };
+        this.#report({ code: "EmptyDocument", severity: "error", ...place, message: "the file is empty", fix });
       }
-      for (const source of sources) {
-        const { root } = source;
-        if (root.kind === "map" && root.entries.has("apiVersion") && root.entries.has("kind")) {
-          const fix = "name it under manifests of the cluster that it is for";
-          this.#report(located(source, [], { code: "NotALab", message: "this is a Kubernetes object, not a lab file", fix }));
-          continue;
-        }
-        const complain: Complain = (path, finding, of) => this.#report(located(source, path, finding, of));
-        const lab = labs.length === 0 ? labFile.read(root, [], complain) : furtherLabFile.read(root, [], complain);
-        if (lab !== undefined) labs.push({ source, lab });
-      }
+      for (const source of sources) documents[kindOf(source)].push(source);
     }
     if (this.#files.length === 0) {
       this.#report({ code: "EmptyDocument", severity: "error", file: "", path: "", message: "no lab file is given" });
+    }
+    return documents;
+  }
+
+  /** The first names the lab, unless other documents do. */
+  #readLabs(sources: readonly Source[], mayBeNameless: boolean): readonly ReadLab[] {
+    const labs: ReadLab[] = [];
+    for (const source of sources) {
+      const complain: Complain = (path, finding, of) => this.#report(located(source, path, finding, of));
+      const lab = (labs.length === 0 && !mayBeNameless ? labFile : furtherLabFile).read(source.root, [], complain);
+      if (lab !== undefined) labs.push({ source, lab });
     }
     return labs;
   }
@@ -186,95 +193,62 @@ class Loader {
     return parseSources(file, (problem) => this.#report(problem));
   }
 
+  /** Manifests that are given like the lab itself are for its only cluster. */
+  #namedManifests(sources: readonly Source[], clusters: readonly ManagedCluster[]): readonly (readonly Source[])[] {
+    if (clusters.length === 1) return sources.map((source) => [source]);
+    const names = clusters.map(({ name }) => name).join(", ");
+    for (const source of sources) {
+      const [code, message, fix] =
+        clusters.length === 0
+          ? [
+              "NotALab",
+              "this is a Kubernetes object, and no document describes a cluster",
+              "name it under manifests of the cluster that it is for",
+            ]
+          : [
+              "AmbiguousCluster",
+              `there are several clusters, ${names}: which one is this for?`,
+              "name it in a lab file: clusters: [{ name: CLUSTER, manifests: [FILE] }]",
+            ];
+      this.#report(located(source, [], { code, message, fix }));
+    }
+    return [];
+  }
+
   /** The objects of a cluster's manifests that may be there together. */
-  #objects(expansion: Expansion, cluster: Expansion["clusters"][number], kept: Kept[]): readonly Placed[] {
-    const { resource } = cluster;
-    const objects = new ClusterObjects(resource.name, (problem) => this.#report(problem));
-    const version = resource.properties.kubernetesVersion;
-    const servesRemoved = (removedIn: string) => (version === undefined ? expansion.rules === "lesson" : isOlder(version, removedIn));
-    for (const manifest of cluster.manifests) {
-      for (const sources of this.#sourcesOf(manifest)) {
-        const read = readManifest(sources, { servesRemoved, report: (problem) => this.#report(problem) });
-        kept.push(...read.kept);
-        for (const placed of read.objects) objects.add(placed);
-      }
+  #objects(
+    cluster: ManagedCluster,
+    files: readonly (readonly Source[])[],
+    context: { readonly azure: readonly AzureResource[]; readonly rules: RuleSet; readonly kept: Kept[] },
+  ): readonly Placed[] {
+    const objects = new ClusterObjects(cluster.name, (problem) => this.#report(problem));
+    const version = cluster.properties.kubernetesVersion;
+    const servesRemoved = (removedIn: string) => (version === undefined ? context.rules === "lesson" : isOlder(version, removedIn));
+    for (const sources of files) {
+      const read = readManifest(sources, { servesRemoved, report: (problem) => this.#report(problem) });
+      context.kept.push(...read.kept);
+      for (const placed of read.objects) objects.add(placed);
     }
-    return objects.finish(factsOf(resource, expansion.resources));
-  }
-
-  /** Of a file, of each file of a folder, or of each file that a pattern matches. */
-  #sourcesOf(manifest: Manifest): readonly (readonly Source[])[] {
-    const { path, source, at } = manifest;
-    const fail = (message: string, fix: string) => {
-      this.#report(located(source, at, { code: "FileNotFound", value: path, message, fix }));
-      return [];
-    };
-    if (path === "" || path.includes("\0")) return fail(`${formatValue(path)} is no path`, "give a path relative to the lab file");
-    const slash = path.lastIndexOf("/");
-    const [folder, last] = slash < 0 ? [".", path] : [path.slice(0, slash) || "/", path.slice(slash + 1)];
-    if (/[*?]/.test(last)) {
-      const matches = this.#listFolder?.(folder, source.file)?.filter((name) => matchesPattern(name, last));
-      if (this.#listFolder === undefined) return fail("patterns cannot be expanded here", "name the files one by one");
-      if (matches === undefined || matches.length === 0)
-        return fail(`no file matches ${formatValue(path)}`, "give a pattern such as app/*.yaml");
-      return this.#sourcesIn(slash < 0 ? "" : `${folder}/`, matches, manifest);
-    }
-    // What looks like a folder is asked for as one first: whoever reads files may not take kindly to being given a folder.
-    const names = isManifestName(path) ? undefined : this.#listFolder?.(path, source.file)?.filter(isManifestName);
-    if (names !== undefined && names.length > 0) return this.#sourcesIn(`${path.replace(/\/+$/, "")}/`, names, manifest);
-    if (names !== undefined) return fail(`folder ${formatValue(path)} has no .yaml, .yml or .json file`, "name a file or another folder");
-    const sources = this.#sourcesAt(path, source.file);
-    if (sources !== undefined) return [sources];
-    const near = this.#suggestions.didYouMean(last, this.#listFolder?.(folder, source.file) ?? []);
-    return fail(`there is no file ${formatValue(path)}${near}`, "give a path relative to the lab file");
-  }
-
-  #sourcesIn(prefix: string, names: readonly string[], { source, at }: Manifest): readonly (readonly Source[])[] {
-    if (names.length > maxManifests) {
-      this.#report(
-        located(source, at, { code: "DocumentTooLarge", message: `${names.length} manifests; at most ${maxManifests} are read` }),
-      );
-      return [];
-    }
-    return [...names].sort().flatMap((name) => {
-      const sources = this.#sourcesAt(prefix + name, source.file);
-      return sources === undefined ? [] : [sources];
-    });
-  }
-
-  #sourcesAt(path: string, from: string): readonly Source[] | undefined {
-    const key = `${from}\0${path}`;
-    if (!this.#manifests.has(key)) {
-      const file = this.#read(path, from);
-      if (file !== undefined) this.#order.push(file.path);
-      this.#manifests.set(key, file === undefined ? undefined : this.#parse(file));
-    }
-    return this.#manifests.get(key);
+    return objects.finish(factsOf(cluster, context.azure));
   }
 }
 
-function isManifestName(name: string): boolean {
-  return /\.(ya?ml|json)$/i.test(name);
-}
-
-/** `*` is any text, `?` any character. Compared greedily from left to right, which is linear enough for names. */
-function matchesPattern(name: string, pattern: string): boolean {
-  let [at, star, from] = [0, -1, 0];
-  let i = 0;
-  while (i < name.length) {
-    if (at < pattern.length && pattern[at] === "*") {
-      star = at++;
-      from = i;
-    } else if (at < pattern.length && (pattern[at] === "?" || pattern[at] === name[i])) {
-      at++;
-      i++;
-    } else if (star >= 0) {
-      at = star + 1;
-      i = ++from;
-    } else return false;
-  }
-  while (pattern[at] === "*") at++;
-  return at === pattern.length;
+/** A lab without a lab file is called after the resource group of its first cluster or network, or after its file. */
+function nameOf({ resources }: Accepted, files: readonly DocumentFile[]): string {
+  const first = resources.find(({ type }) => type === "Microsoft.ContainerService/managedClusters") ?? resources[0];
+  const group = first === undefined ? "" : segmentAfter(first.id, "resourceGroups");
+  const file =
+    files[0]?.path
+      .split("/")
+      .at(-1)
+      ?.replace(/\.[^.]*$/, "") ?? "";
+  const plain = (text: string) =>
+    text
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, "-")
+      .slice(0, 40)
+      .replace(/^-+|-+$/g, "");
+  return plain(group) || plain(file) || "lab";
 }
 
 function placeIn(source: Source, path: Path): DocumentPlace {

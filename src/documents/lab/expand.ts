@@ -1,18 +1,16 @@
 /** A lab file's short form to the ARM resources that it stands for, and where in the file each of them comes from. */
 
-import { clusterDefaults, managedNetwork, maxPodsDefault, networkModeDefault, type RuleSet } from "../../arm/limits.ts";
+import { clusterDefaults, type RuleSet } from "../../arm/limits.ts";
 import {
   addressTag,
   applicationSecurityGroupsTag,
   armId,
-  clusterDigits,
   ipForwardingTag,
   nodeResourceGroup,
   publicAddressTag,
   securityGroupTag,
   subnetTag,
 } from "../../arm/names.ts";
-import { hasPodCidr, networkOption } from "../../arm/network-option.ts";
 import {
   type AgentPool,
   type ArmId,
@@ -28,8 +26,9 @@ import {
 import { defaultNetworkOption } from "../../arm/rules/clusters.ts";
 import { gatewaySubnet } from "../../arm/rules/networks.ts";
 import type { PropertyPath } from "../../arm/rules/problem.ts";
+import { parentOf } from "../../arm/rules/view.ts";
 import { defaultSecurityRules, securityGroupDocs } from "../../arm/security-rules.ts";
-import { addressAt, parseLoosePrefix } from "../../net/prefix.ts";
+import { aksNetwork, completedProfile, defaultMaxPods, dnsPrefixOf, type GivenProfile, podCidrIgnored } from "../azure/defaults.ts";
 import { closest, Suggestions } from "../nearest.ts";
 import { type Finding, formatPath, formatValue, type Path } from "../problem.ts";
 import type { Source } from "../tree.ts";
@@ -50,18 +49,27 @@ export type Expansion = {
   readonly resources: readonly AzureResource[];
   /** By id in lower case. */
   readonly origins: ReadonlyMap<string, Origin>;
-  readonly clusters: readonly { readonly resource: ManagedCluster; readonly manifests: readonly Manifest[] }[];
+  /** By the cluster's id in lower case. */
+  readonly manifests: ReadonlyMap<string, readonly Manifest[]>;
   /** Those of which kind and target are known. */
   readonly faults: readonly FaultEntry[];
 };
 
 export type FaultEntry = { readonly entry: Pick<FileFault, "kind" | "target" | "name">; readonly source: Source; readonly path: Path };
 
+/** What other documents bring into the lab, what it is called if no file says it, and of which day it is. */
+export type Surroundings = { readonly name: string; readonly rules: RuleSet; readonly resources: readonly AzureResource[] };
+
 export type Complain = (source: Source, path: Path, finding: Finding) => void;
 
-/** `overrides`: a rule set that holds whatever the files say. */
-export function expandLab(files: readonly ReadLab[], complain: Complain, overrides: { readonly rules?: RuleSet } = {}): Expansion {
-  return new Expander(files, complain, overrides).expand();
+export function expandLab(files: readonly ReadLab[], others: Surroundings, complain: Complain): Expansion {
+  return new Expander(files, others, complain).expand();
+}
+
+/** Of which day Azure's limits and defaults are. */
+export function rulesOf(files: readonly ReadLab[]): RuleSet {
+  const says = ({ source: { root } }: ReadLab) => root.kind === "map" && root.entries.has("rules");
+  return (files.find(says) ?? files[0])?.lab.rules ?? "current";
 }
 
 type Located<T> = { readonly entry: T; readonly source: Source; readonly path: Path };
@@ -70,6 +78,7 @@ const same = (property: PropertyPath): Path => property;
 
 class Expander {
   readonly #files: readonly ReadLab[];
+  readonly #others: readonly AzureResource[];
   readonly #complain: Complain;
   readonly #name: string;
   readonly #rules: RuleSet;
@@ -79,6 +88,8 @@ class Expander {
   readonly #origins = new Map<string, Origin>();
   /** Names in lower case, those that AKS gives among them: a VNet's is that of a place on the way of a packet. */
   readonly #networkNames = new Set<string>();
+  /** VNets of other documents, by name in lower case. */
+  readonly #foreignNetworks = new Map<string, { readonly id: ArmId; readonly name: string }>();
   /** Ids by `vnet/subnet` in lower case. */
   readonly #subnets = new Map<string, { readonly id: ArmId; readonly label: string }>();
   /** All of them, once they are asked for. */
@@ -94,17 +105,21 @@ class Expander {
   readonly #groupOf = new Map<string, { readonly id: ArmId; readonly name: string }>();
   /** Application security groups, by name in lower case: they are there because a machine is in them. */
   readonly #memberships = new Map<string, { readonly id: ArmId; readonly name: string }>();
+  readonly #manifests = new Map<string, readonly Manifest[]>();
 
-  constructor(files: readonly ReadLab[], complain: Complain, overrides: { readonly rules?: RuleSet }) {
+  constructor(files: readonly ReadLab[], others: Surroundings, complain: Complain) {
     this.#files = files;
+    this.#others = others.resources;
     this.#complain = complain;
-    this.#name = this.#agreed("lab") ?? "lab";
-    this.#rules = overrides.rules ?? this.#agreed("rules") ?? "current";
+    this.#name = this.#agreed("lab") ?? others.name;
+    this.#agreed("rules");
+    this.#rules = others.rules;
     this.#location = this.#agreed("location") ?? "";
   }
 
   expand(): Expansion {
     const { name } = this.#lab();
+    this.#knowOthers();
     const networks = this.#unique("networks", "network", (lab) => lab.networks);
     for (const network of networks) this.#subnetNames(network);
     const tables = this.#unique("routeTables", "route table", (lab) => lab.routeTables);
@@ -120,7 +135,13 @@ class Expander {
     for (const gateway of this.#unique("natGateways", "NAT gateway", (lab) => lab.natGateways)) this.#natGateway(gateway);
     for (const network of networks) this.#network(network);
     for (const machine of machines) this.#machine(machine);
-    const networkNames = new Map(networks.map(({ entry }) => [entry.name.toLowerCase(), entry.name]));
+    const ownNames = networks.map(({ entry }) => entry.name);
+    const networkNames = new Map(
+      [...this.#foreignNetworks.values()]
+        .map(({ name: other }) => other)
+        .concat(ownNames)
+        .map((one) => [one.toLowerCase(), one]),
+    );
     for (const network of networks) this.#peerings(network, networkNames);
     for (const endpoint of this.#unique("privateEndpoints", "private endpoint", (lab) => lab.privateEndpoints)) {
       this.#privateEndpoint(endpoint);
@@ -128,8 +149,15 @@ class Expander {
     const gateways = new Set<string>();
     for (const site of this.#unique("sites", "site", (lab) => lab.sites)) this.#site(site, networkNames, gateways);
     for (const host of this.#unique("internet", "internet host", (lab) => lab.internet)) this.#internetHost(host);
-    const clusters = this.#unique("clusters", "cluster", (lab) => lab.clusters).map((cluster) => this.#cluster(cluster));
-    return { name, rules: this.#rules, resources: this.#resources, origins: this.#origins, clusters, faults: this.#faults() };
+    for (const cluster of this.#unique("clusters", "cluster", (lab) => lab.clusters)) this.#cluster(cluster);
+    return {
+      name,
+      rules: this.#rules,
+      resources: this.#resources,
+      origins: this.#origins,
+      manifests: this.#manifests,
+      faults: this.#faults(),
+    };
   }
 
   #faults(): readonly FaultEntry[] {
@@ -141,6 +169,59 @@ class Expander {
       if (kind === undefined || target === undefined || (name !== undefined && !unique.has(path))) return [];
       return [{ entry: { kind, target, ...(name === undefined ? {} : { name }) }, source, path }];
     });
+  }
+
+  /** What lab files may name of other documents: networks, subnets, public addresses. */
+  #knowOthers(): void {
+    for (const { id, name, type } of this.#others) {
+      const key = name.toLowerCase();
+      if (type === "Microsoft.Network/virtualNetworks") {
+        this.#foreignNetworks.set(key, { id, name });
+        this.#networkNames.add(key);
+      } else if (type === "Microsoft.Network/publicIPAddresses") this.#publicAddresses.set(key, { id, name });
+      else if (type === "Microsoft.Network/publicIPPrefixes") this.#publicPrefixes.set(key, { id, name });
+      else if (type === "Microsoft.Network/applicationSecurityGroups") this.#memberships.set(key, { id, name });
+    }
+    const labels = new Map([...this.#foreignNetworks.values()].map(({ id, name }) => [id.toLowerCase(), name]));
+    for (const { id, name, type } of this.#others) {
+      if (type !== "Microsoft.Network/virtualNetworks/subnets") continue;
+      const label = `${labels.get(parentOf(id).toLowerCase()) ?? ""}/${name}`;
+      this.#subnets.set(label.toLowerCase(), { id, label });
+    }
+  }
+
+  /** A resource of another document, by its type and its name. */
+  #other<Type extends AzureResource["type"]>(type: Type, name: string): Extract<AzureResource, { readonly type: Type }> | undefined {
+    return this.#others.find(
+      (resource): resource is Extract<AzureResource, { readonly type: Type }> =>
+        resource.type === type && resource.name.toLowerCase() === name.toLowerCase(),
+    );
+  }
+
+  /** Of an entry for what another document describes, only these properties count. */
+  #refuseOthers(entry: object, counting: readonly string[], source: Source, path: Path, what: string): void {
+    for (const property of propertiesAt(source, path)) {
+      if (counting.includes(property) || !Object.hasOwn(entry, property)) continue;
+      this.#complain(source, [...path, property], {
+        code: "Conflict",
+        message: `another document describes ${what}: here it may say ${counting.join(", ")}`,
+        fix: `leave ${property} out, or change it there`,
+      });
+    }
+  }
+
+  /** The gateway of a VNet in another document. */
+  #gatewayOf(network: ArmId): ArmId | undefined {
+    const isOf = ({ id }: Reference) => parentOf(id).toLowerCase() === network.toLowerCase();
+    return this.#others.find(
+      (one) =>
+        one.type === "Microsoft.Network/virtualNetworkGateways" &&
+        one.properties.ipConfigurations.some(({ properties }) => isOf(properties.subnet)),
+    )?.id;
+  }
+
+  #networkId(name: string): ArmId {
+    return this.#foreignNetworks.get(name.toLowerCase())?.id ?? armId(this.#name, "Microsoft.Network/virtualNetworks", name);
   }
 
   /** What every file that says it says alike. Defaults count only when no file says anything. */
@@ -316,7 +397,7 @@ class Expander {
           id: armId(this.#name, "Microsoft.Network/virtualNetworks/virtualNetworkPeerings", entry.name, name),
           name,
           type: "Microsoft.Network/virtualNetworks/virtualNetworkPeerings",
-          properties: { remoteVirtualNetwork: { id: armId(this.#name, "Microsoft.Network/virtualNetworks", remote) }, ...properties },
+          properties: { remoteVirtualNetwork: { id: this.#networkId(remote) }, ...properties },
         },
         { source, path: at, rename: (property) => (property[0] === "remoteVirtualNetwork" ? ["network"] : property) },
       );
@@ -339,11 +420,25 @@ class Expander {
     return undefined;
   }
 
+  /** One that lab files describe: what is attached to another's is said where that is described. */
+  #ownSubnet(reference: string | undefined, source: Source, path: Path): ArmId | undefined {
+    const id = this.#subnet(reference, source, path);
+    const other = id === undefined ? undefined : this.#others.find((resource) => resource.id === id);
+    if (other === undefined) return id;
+    this.#complain(source, path, {
+      code: "Conflict",
+      value: reference,
+      message: `another document describes subnet ${reference}, and what is attached to it`,
+      fix: "attach it there",
+    });
+    return undefined;
+  }
+
   #routeTable({ entry, source, path }: Located<NonNullable<LabFile["routeTables"][number]> & { readonly name: string }>): void {
     const id = armId(this.#name, "Microsoft.Network/routeTables", entry.name);
     for (const [index, reference] of entry.subnets.entries()) {
       const at = [...path, "subnets", index];
-      const subnet = this.#subnet(reference, source, at);
+      const subnet = this.#ownSubnet(reference, source, at);
       if (subnet === undefined) continue;
       const other = this.#tableOf.get(subnet.toLowerCase());
       if (other !== undefined) {
@@ -450,7 +545,7 @@ class Expander {
     const id = armId(this.#name, "Microsoft.Network/natGateways", name);
     for (const [index, reference] of entry.subnets.entries()) {
       const at = [...path, "subnets", index];
-      const subnet = this.#subnet(reference, source, at);
+      const subnet = this.#ownSubnet(reference, source, at);
       if (subnet === undefined) continue;
       const other = this.#natGatewayOf.get(subnet.toLowerCase());
       if (other === undefined) this.#natGatewayOf.set(subnet.toLowerCase(), { id, name });
@@ -484,7 +579,7 @@ class Expander {
     const group = { id: armId(this.#name, "Microsoft.Network/networkSecurityGroups", entry.name), name: entry.name };
     for (const [index, reference] of entry.subnets.entries()) {
       const at = [...path, "subnets", index];
-      const subnet = this.#subnet(reference, source, at);
+      const subnet = this.#ownSubnet(reference, source, at);
       if (subnet !== undefined) this.#attach(group, subnet, `subnet ${reference}`, source, at);
     }
     for (const [index, name] of entry.machines.entries()) {
@@ -672,8 +767,9 @@ class Expander {
     const group = this.#name;
     const location = this.#location;
     const gatewayName = `${network}-gateway`;
-    const gateway = armId(group, "Microsoft.Network/virtualNetworkGateways", gatewayName);
-    if (!gateways.has(network)) {
+    const foreign = this.#gatewayOf(this.#networkId(network));
+    const gateway = foreign ?? armId(group, "Microsoft.Network/virtualNetworkGateways", gatewayName);
+    if (foreign === undefined && !gateways.has(network)) {
       gateways.add(network);
       this.#add(
         {
@@ -687,7 +783,7 @@ class Expander {
               {
                 id: `${gateway}/ipConfigurations/default`,
                 name: "default",
-                properties: { subnet: { id: armId(group, "Microsoft.Network/virtualNetworks/subnets", network, gatewaySubnet) } },
+                properties: { subnet: { id: `${this.#networkId(network)}/subnets/${gatewaySubnet}` } },
               },
             ],
           },
@@ -764,8 +860,16 @@ class Expander {
     );
   }
 
-  #cluster({ entry, source, path }: Located<ClusterEntry & { readonly name: string }>): Expansion["clusters"][number] {
+  #cluster({ entry, source, path }: Located<ClusterEntry & { readonly name: string }>): void {
     const { name } = entry;
+    const [paths, indexes] = present(entry.manifests);
+    const manifests = paths.map((text, index) => ({ path: text, source, at: [...path, "manifests", indexes[index] ?? 0] }));
+    const known = this.#other("Microsoft.ContainerService/managedClusters", name);
+    if (known !== undefined) {
+      this.#manifests.set(known.id.toLowerCase(), manifests);
+      this.#refuseOthers(entry, ["name", "manifests"], source, path, `cluster ${name}`);
+      return;
+    }
     const id = armId(this.#name, "Microsoft.ContainerService/managedClusters", name);
     const dnsPrefix = entry.dnsPrefix ?? dnsPrefixOf(name);
     const group = entry.nodeResourceGroup ?? nodeResourceGroup(this.#name, name, this.#location);
@@ -795,71 +899,47 @@ class Expander {
         ? this.#managedSubnet(entry, group, dnsPrefix, source, path)
         : this.#subnet(entry.subnet, source, [...path, "subnet"]);
     this.#pools(entry, resource, subnet, source, path);
-    const [paths, indexes] = present(entry.manifests);
-    const manifests = paths.map((text, index) => ({ path: text, source, at: [...path, "manifests", indexes[index] ?? 0] }));
-    return { resource, manifests };
+    this.#manifests.set(id.toLowerCase(), manifests);
   }
 
   #networkProfile(entry: ClusterEntry, source: Source, path: Path): NetworkProfile {
     const { networkPlugin, networkPluginMode } = this.#networkOption(entry, source, path);
     const plugin = { networkPlugin, ...(networkPluginMode === undefined ? {} : { networkPluginMode }) };
     const hasPodSubnet = entry.podSubnet !== undefined || entry.pools.some((pool) => pool?.podSubnet !== undefined);
-    const isNodeSubnet = networkPlugin === "azure" && networkPluginMode === undefined && !hasPodSubnet;
-    const service = parseLoosePrefix(entry.serviceCidr);
-    const dns = service === undefined ? undefined : (addressAt(service, clusterDefaults.dnsServiceIndex) ?? addressAt(service, 2));
-    if (entry.podCidr !== undefined && networkPlugin === "azure" && networkPluginMode === undefined) {
-      this.#complain(source, [...path, "podCidr"], {
-        code: "PodCidrIgnored",
-        severity: "warning",
-        value: entry.podCidr,
-        message: "podCidr has no effect with Azure CNI and node or pod subnet: pods get addresses of the subnet",
-        source: "azure-cli PR 26237 (a warning before 2023-04, an error of the command line since)",
-        fix: "leave podCidr out, or use networkPluginMode: overlay or networkPlugin: kubenet",
-      });
-    }
-    const networkMode = entry.networkMode ?? (isNodeSubnet ? networkModeDefault[this.#rules].value : undefined);
-    // AKS docs, azure-cni-powered-by-cilium: the data plane brings its policy engine.
-    const networkPolicy = entry.networkPolicy ?? (entry.networkDataplane === "cilium" ? "cilium" : undefined);
-    return {
+    const given = {
       ...plugin,
-      ...(networkMode === undefined ? {} : { networkMode }),
-      ...(networkPolicy === undefined ? {} : { networkPolicy }),
+      ...(entry.networkMode === undefined ? {} : { networkMode: entry.networkMode }),
+      ...(entry.networkPolicy === undefined ? {} : { networkPolicy: entry.networkPolicy }),
       ...(entry.networkDataplane === undefined ? {} : { networkDataplane: entry.networkDataplane }),
-      ...(hasPodCidr(plugin) ? { podCidr: entry.podCidr ?? clusterDefaults.podCidr } : {}),
+      podCidr: entry.podCidr,
       serviceCidr: entry.serviceCidr,
-      dnsServiceIP: entry.dnsServiceIP ?? dns ?? "10.0.0.10",
+      dnsServiceIP: entry.dnsServiceIP,
       outboundType: entry.outboundType,
-      loadBalancerSku: entry.loadBalancerSku,
       loadBalancerProfile: this.#loadBalancerProfile(entry, source, path),
-      ...(entry.outboundType === "managedNATGateway" || entry.natGatewayProfile !== undefined
-        ? {
-            natGatewayProfile: {
-              managedOutboundIPProfile: {
-                count: entry.natGatewayProfile?.managedOutboundIPProfile?.count ?? clusterDefaults.managedOutboundIPs,
-              },
-              idleTimeoutInMinutes: entry.natGatewayProfile?.idleTimeoutInMinutes ?? clusterDefaults.natGatewayIdleTimeoutMinutes,
-            },
-          }
-        : {}),
+      natGatewayProfile: entry.natGatewayProfile && {
+        count: entry.natGatewayProfile.managedOutboundIPProfile?.count,
+        idleTimeoutInMinutes: entry.natGatewayProfile.idleTimeoutInMinutes,
+      },
     };
+    const ignored = podCidrIgnored(given);
+    if (ignored !== undefined) this.#complain(source, [...path, "podCidr"], ignored);
+    return completedProfile(given, this.#rules, hasPodSubnet);
   }
 
-  #loadBalancerProfile(entry: ClusterEntry, source: Source, path: Path): NetworkProfile["loadBalancerProfile"] {
+  #loadBalancerProfile(entry: ClusterEntry, source: Source, path: Path): GivenProfile["loadBalancerProfile"] {
     const profile = entry.loadBalancerProfile;
+    if (profile === undefined) return {};
     const at = [...path, "loadBalancerProfile"];
-    const { outboundIPs, outboundIPPrefixes, managedOutboundIPs } = profile ?? {};
+    const { outboundIPs, outboundIPPrefixes, managedOutboundIPs, clusterServiceLoadBalancerHealthProbeMode: mode } = profile;
     const publicIPs = this.#publicReferences("address", outboundIPs?.publicIPs ?? [], source, [...at, "outboundIPs", "publicIPs"]);
     const prefixes = outboundIPPrefixes?.publicIPPrefixes ?? [];
     const publicIPPrefixes = this.#publicReferences("prefix", prefixes, source, [...at, "outboundIPPrefixes", "publicIPPrefixes"]);
-    const hasOwn = outboundIPs !== undefined || outboundIPPrefixes !== undefined;
-    const count = managedOutboundIPs?.count ?? (hasOwn ? undefined : clusterDefaults.managedOutboundIPs);
-    const mode = profile?.clusterServiceLoadBalancerHealthProbeMode;
     return {
-      ...(count === undefined ? {} : { managedOutboundIPs: { count } }),
+      ...(managedOutboundIPs === undefined ? {} : { managedOutboundIPs }),
       ...(outboundIPs === undefined ? {} : { outboundIPs: { publicIPs } }),
       ...(outboundIPPrefixes === undefined ? {} : { outboundIPPrefixes: { publicIPPrefixes } }),
-      allocatedOutboundPorts: profile?.allocatedOutboundPorts ?? clusterDefaults.allocatedOutboundPorts,
-      idleTimeoutInMinutes: profile?.idleTimeoutInMinutes ?? clusterDefaults.outboundIdleTimeoutMinutes,
+      allocatedOutboundPorts: profile.allocatedOutboundPorts,
+      idleTimeoutInMinutes: profile.idleTimeoutInMinutes,
       ...(mode === undefined ? {} : { clusterServiceLoadBalancerHealthProbeMode: mode }),
     };
   }
@@ -879,8 +959,8 @@ class Expander {
   #managedSubnet(entry: ClusterEntry, group: string, dnsPrefix: string, source: Source, path: Path): ArmId | undefined {
     const pools = entry.pools.filter((pool) => pool !== undefined);
     if (pools.length > 0 && pools.every((pool) => pool.subnet !== undefined)) return undefined;
-    const { addressPrefix, subnetPrefix } = managedNetwork[this.#rules];
-    const network = `aks-vnet-${clusterDigits(dnsPrefix)}`;
+    const [made, subnet] = aksNetwork({ group, dnsPrefix, location: this.#location, rules: this.#rules });
+    const network = made.name;
     const origin = { source, path, rename: () => ["subnet"] };
     if (this.#networkNames.has(network)) {
       this.#complain(source, [...path, "dnsPrefix"], {
@@ -891,22 +971,9 @@ class Expander {
       });
     }
     this.#networkNames.add(network);
-    this.#add(
-      {
-        id: armId(group, "Microsoft.Network/virtualNetworks", network),
-        name: network,
-        type: "Microsoft.Network/virtualNetworks",
-        location: this.#location,
-        properties: { addressSpace: { addressPrefixes: [addressPrefix] } },
-      },
-      origin,
-    );
-    const id = armId(group, "Microsoft.Network/virtualNetworks/subnets", network, "aks-subnet");
-    this.#add(
-      { id, name: "aks-subnet", type: "Microsoft.Network/virtualNetworks/subnets", properties: { addressPrefix: subnetPrefix } },
-      origin,
-    );
-    return id;
+    this.#add(made, origin);
+    this.#add(subnet, origin);
+    return subnet.id;
   }
 
   #pools(entry: ClusterEntry, cluster: ManagedCluster, clusterSubnet: ArmId | undefined, source: Source, path: Path): void {
@@ -916,8 +983,7 @@ class Expander {
       ...(podSubnetID === undefined ? {} : { podSubnetID }),
       ...(podIPAllocationMode === undefined ? {} : { podIPAllocationMode }),
     });
-    const maxPodsFor = (podSubnetID: ArmId | undefined) =>
-      maxPodsDefault[networkOption(networkProfile, [{ properties: { podSubnetID } }])].value;
+    const maxPodsFor = (podSubnetID: ArmId | undefined) => defaultMaxPods(networkProfile, podSubnetID);
     const located = entry.pools.flatMap((pool, index) => (pool === undefined ? [] : [{ pool, index }]));
     const named = located.map(({ pool, index }) => ({
       entry: { ...pool, name: pool.name ?? (index === 0 ? clusterDefaults.poolName : `nodepool${index + 1}`) },
@@ -1026,16 +1092,6 @@ export function resolvePath(path: Path): Path {
     else result.push(step);
   }
   return result;
-}
-
-/** A cluster's name made fit for DNS: the name itself, mostly. */
-function dnsPrefixOf(name: string): string {
-  const fit = name
-    .replace(/[^A-Za-z0-9]+/g, "-")
-    .replace(/^-/, "")
-    .slice(0, 54)
-    .replace(/-$/, "");
-  return fit === "" ? "aks" : fit;
 }
 
 function propertiesAt(source: Source, path: Path): readonly string[] {

@@ -1,0 +1,324 @@
+import { describe, expect, test } from "vitest";
+import { armKey } from "../../resources/resources.ts";
+import type { LoadedLab } from "../index.ts";
+import { brief, loadFiles, printed } from "../testing/documents.ts";
+
+const subscription = "/subscriptions/11111111-2222-3333-4444-555555555555";
+const network = `${subscription}/resourceGroups/rg-net/providers/Microsoft.Network`;
+const spoke = `${network}/virtualNetworks/spoke`;
+const cluster = `${subscription}/resourcegroups/rg-aks/providers/Microsoft.ContainerService/managedClusters/shop`;
+
+/** As `az network vnet list` prints it: without `properties`. */
+const networks = [
+  {
+    id: spoke,
+    name: "spoke",
+    type: "Microsoft.Network/virtualNetworks",
+    location: "westeurope",
+    resourceGroup: "rg-net",
+    etag: 'W/"1"',
+    provisioningState: "Succeeded",
+    enableDdosProtection: false,
+    addressSpace: { addressPrefixes: ["10.1.0.0/16"] },
+    subnets: [
+      {
+        id: `${spoke}/subnets/aks`,
+        name: "aks",
+        etag: 'W/"1"',
+        type: "Microsoft.Network/virtualNetworks/subnets",
+        addressPrefix: "10.1.0.0/22",
+        delegations: [],
+        privateEndpointNetworkPolicies: "Disabled",
+        routeTable: { id: `${network}/routeTables/RT`, resourceGroup: "rg-net" },
+        networkSecurityGroup: { id: `${network}/networkSecurityGroups/nsg`, resourceGroup: "rg-net" },
+      },
+    ],
+    virtualNetworkPeerings: [],
+  },
+];
+const tables = [
+  {
+    id: `${network}/routeTables/rt`,
+    name: "rt",
+    disableBgpRoutePropagation: false,
+    routes: [
+      {
+        name: "default",
+        id: `${network}/routeTables/rt/routes/default`,
+        addressPrefix: "0.0.0.0/0",
+        nextHopType: "VirtualAppliance",
+        nextHopIpAddress: "10.1.4.4",
+      },
+      {
+        name: "aks-nodepool1-11111111-vmss000000____102440024",
+        addressPrefix: "10.244.0.0/24",
+        nextHopType: "VirtualAppliance",
+        nextHopIpAddress: "10.1.0.4",
+      },
+    ],
+    subnets: [{ id: `${spoke}/subnets/aks`, resourceGroup: "rg-net" }],
+  },
+];
+const groups = [
+  {
+    id: `${network}/networkSecurityGroups/nsg`,
+    name: "nsg",
+    defaultSecurityRules: [{ name: "AllowVnetInBound", priority: 65000 }],
+    securityRules: [
+      {
+        name: "web",
+        access: "Allow",
+        direction: "Inbound",
+        priority: 100,
+        protocol: "TCP",
+        sourceAddressPrefix: "Internet",
+        sourceAddressPrefixes: [],
+        sourcePortRange: "*",
+        sourcePortRanges: [],
+        destinationAddressPrefix: "*",
+        destinationAddressPrefixes: [],
+        destinationPortRange: null,
+        destinationPortRanges: ["80", "443"],
+      },
+    ],
+  },
+];
+const clusters = [
+  {
+    id: cluster,
+    name: "shop",
+    type: "Microsoft.ContainerService/ManagedClusters",
+    location: "westeurope",
+    kubernetesVersion: "1.29.4",
+    provisioningState: "Succeeded",
+    powerState: { code: "Running" },
+    dnsPrefix: "shop",
+    nodeResourceGroup: "MC_rg-aks_shop_westeurope",
+    agentPoolProfiles: [
+      {
+        name: "nodepool1",
+        count: 3,
+        vmSize: "Standard_D4s_v5",
+        osSku: "Ubuntu",
+        mode: "System",
+        maxPods: 110,
+        vnetSubnetId: `${spoke}/subnets/aks`.toLowerCase(),
+      },
+    ],
+    networkProfile: {
+      networkPlugin: "kubenet",
+      podCidr: "10.244.0.0/16",
+      podCidrs: ["10.244.0.0/16"],
+      serviceCidr: "10.0.0.0/16",
+      dnsServiceIp: "10.0.0.10",
+      outboundType: "userDefinedRouting",
+      loadBalancerSku: "Standard",
+      loadBalancerProfile: null,
+    },
+  },
+];
+
+const file = (path: string, value: unknown) => ({ path, text: JSON.stringify(value, null, 2) });
+const properties = (lab: LoadedLab, id: string): unknown => {
+  const found = lab.resources.find(({ key }) => key === armKey(id))?.value;
+  return found !== undefined && "properties" in found ? found.properties : undefined;
+};
+
+describe("an estate as az shows it", () => {
+  const lab = loadFiles([file("aks.json", clusters), file("vnets.json", networks), file("rt.json", tables), file("nsg.json", groups)]);
+
+  test("is taken without a problem, and is called after the cluster's group", () => {
+    expect(printed(lab)).toBe("");
+    expect(lab.name).toBe("rg-aks");
+  });
+
+  test("children of the command line's form are resources of their own, and references find them whatever their case", () => {
+    expect(properties(lab, `${spoke}/subnets/aks`)).toEqual({
+      addressPrefix: "10.1.0.0/22",
+      routeTable: { id: `${network}/routeTables/rt` },
+      networkSecurityGroup: { id: `${network}/networkSecurityGroups/nsg` },
+    });
+    expect(properties(lab, `${cluster}/agentPools/nodepool1`)).toMatchObject({
+      vnetSubnetID: `${spoke}/subnets/aks`,
+      count: 3,
+      maxPods: 110,
+    });
+  });
+
+  test("routes that AKS made are left to the emulated AKS, and the user's stay", () => {
+    expect(properties(lab, `${network}/routeTables/rt`)).toMatchObject({ routes: [{ name: "default" }] });
+    expect(lab.kept.some(({ name, why }) => name.startsWith("aks-nodepool1") && why.includes("emulated AKS"))).toBe(true);
+  });
+
+  test("a rule has each side in one form, and Azure's default rules behind it", () => {
+    const group = properties(lab, `${network}/networkSecurityGroups/nsg`) as { securityRules: unknown[]; defaultSecurityRules: unknown[] };
+    expect(group.securityRules).toEqual([
+      {
+        name: "web",
+        properties: {
+          protocol: "Tcp",
+          access: "Allow",
+          direction: "Inbound",
+          priority: 100,
+          sourceAddressPrefix: "Internet",
+          sourcePortRange: "*",
+          destinationAddressPrefix: "*",
+          destinationPortRanges: ["80", "443"],
+        },
+      },
+    ]);
+    expect(group.defaultSecurityRules).toHaveLength(6);
+  });
+
+  test("what has no effect is listed", () => {
+    const why = lab.kept.find(({ kind }) => kind === "properties of Microsoft.ContainerService/managedClusters/agentPools")?.why;
+    expect(why).toContain("vmSize");
+  });
+});
+
+test("ARM's own form, as Resource Graph and az resource have it, is the same estate", () => {
+  const rows = {
+    count: 2,
+    data: [
+      {
+        id: spoke.toLowerCase(),
+        name: "spoke",
+        type: "microsoft.network/virtualnetworks",
+        location: "westeurope",
+        properties: {
+          addressSpace: { addressPrefixes: ["10.1.0.0/16"] },
+          subnets: [{ name: "aks", id: `${spoke}/subnets/aks`, properties: { addressPrefix: "10.1.0.0/22" } }],
+        },
+      },
+      {
+        id: cluster,
+        name: "shop",
+        type: "microsoft.containerservice/managedclusters",
+        location: "westeurope",
+        properties: { agentPoolProfiles: [{ name: "np", count: 1, vnetSubnetID: `${spoke}/subnets/aks` }] },
+      },
+    ],
+  };
+  const lab = loadFiles([file("graph.json", rows)]);
+  expect(printed(lab)).toBe("");
+  expect(properties(lab, cluster)).toMatchObject({
+    networkProfile: { networkPlugin: "azure", networkPluginMode: "overlay", podCidr: "10.244.0.0/16" },
+  });
+});
+
+test("a reference that no document describes says which file to add", () => {
+  const lab = loadFiles([file("aks.json", clusters)]);
+  expect(printed(lab)).toContain("no document describes subnet");
+  expect(printed(lab)).toContain("`az network vnet show -g rg-net -n spoke`");
+  expect(lab.resources).toEqual([]);
+});
+
+test("problems of Azure's rules have their place in the export", () => {
+  const [first] = networks;
+  const wrong = [
+    { ...first, subnets: [{ ...first?.subnets[0], addressPrefix: "10.9.0.0/22", routeTable: null, networkSecurityGroup: null }] },
+  ];
+  expect(brief(loadFiles([file("vnets.json", wrong)]))).toEqual(["22:26 error NetcfgSubnetRangeOutsideVnet [0].subnets[0].addressPrefix"]);
+});
+
+test("a cluster in AKS's own VNet is in the exported one, and what AKS made in its group is left to AKS", () => {
+  const [shop] = clusters;
+  const mc = `${subscription}/resourceGroups/MC_rg-aks_shop_westeurope/providers/Microsoft.Network`;
+  const managed = [
+    {
+      ...shop,
+      agentPoolProfiles: [{ name: "nodepool1", count: 3, vnetSubnetId: null }],
+      networkProfile: { ...shop?.networkProfile, outboundType: "loadBalancer" },
+    },
+    {
+      id: `${mc}/virtualNetworks/aks-vnet-12345678`,
+      name: "aks-vnet-12345678",
+      addressSpace: { addressPrefixes: ["10.224.0.0/12"] },
+      subnets: [
+        {
+          name: "aks-subnet",
+          addressPrefix: "10.224.0.0/16",
+          networkSecurityGroup: { id: `${mc}/networkSecurityGroups/aks-agentpool-12345678-nsg` },
+          routeTable: { id: `${mc}/routeTables/aks-agentpool-12345678-routetable` },
+        },
+      ],
+    },
+    { id: `${mc}/loadBalancers/kubernetes`, name: "kubernetes", frontendIpConfigurations: [] },
+    { id: `${mc}/routeTables/aks-agentpool-12345678-routetable`, name: "aks-agentpool-12345678-routetable", routes: [] },
+  ];
+  const lab = loadFiles([file("mc.json", managed)]);
+  expect(printed(lab)).toBe("");
+  expect(properties(lab, `${cluster}/agentPools/nodepool1`)).toMatchObject({
+    vnetSubnetID: `${mc}/virtualNetworks/aks-vnet-12345678/subnets/aks-subnet`,
+  });
+  expect(lab.kept.filter(({ why }) => why.startsWith("AKS's own")).map(({ name }) => name)).toEqual([
+    "kubernetes",
+    "aks-agentpool-12345678-routetable",
+  ]);
+});
+
+test("types are made, kept, named or unknown; none is skipped in silence", () => {
+  const of = (type: string, name: string) => ({ id: `${subscription}/resourceGroups/rg/providers/${type}/${name}`, name, type });
+  const lab = loadFiles([
+    file("all.json", [
+      of("Microsoft.ManagedIdentity/userAssignedIdentities", "identity"),
+      of("Microsoft.Network/azureFirewalls", "fw"),
+      of("Microsoft.Quantum/workspaces", "q"),
+    ]),
+  ]);
+  expect(lab.kept.map(({ name }) => name)).toEqual(["identity"]);
+  expect(lab.problems.map(({ code, severity, message }) => `${severity} ${code} ${message.slice(0, 24)}`)).toEqual([
+    "warning NotModelled fw: Azure Firewall is no",
+    "warning UnknownType q is of type Microsoft.Q",
+  ]);
+});
+
+test("twins of two resource groups are told apart", () => {
+  const vnet = (group: string, prefix: string) => ({
+    id: `${subscription}/resourceGroups/${group}/providers/Microsoft.Network/virtualNetworks/hub`,
+    name: "hub",
+    addressSpace: { addressPrefixes: [prefix] },
+  });
+  const lab = loadFiles([file("v.json", [vnet("a", "10.1.0.0/16"), vnet("b", "10.2.0.0/16")])]);
+  expect(
+    lab.resources.flatMap(({ value }) => ("type" in value && value.type === "Microsoft.Network/virtualNetworks" ? value.name : [])),
+  ).toEqual(["a-hub", "b-hub"]);
+});
+
+describe("a lab file beside an export", () => {
+  const lab = `machines: [{ name: fw, subnet: spoke/fw, address: 10.1.4.4, enableIPForwarding: true, firewall: {} }]
+internet: [{ name: partner, address: 203.0.113.10, listen: [443/tcp] }]
+sites: [{ name: hq, network: spoke, prefixes: [192.168.0.0/16] }]
+clusters: [{ name: shop, manifests: [shop.yaml] }]
+`;
+  const shop = "apiVersion: v1\nkind: Namespace\nmetadata: { name: shop }\n";
+  const [first] = networks;
+  const more = [
+    {
+      ...first,
+      subnets: [
+        ...(first?.subnets ?? []),
+        { name: "fw", addressPrefix: "10.1.4.0/24" },
+        { name: "GatewaySubnet", addressPrefix: "10.1.5.0/24" },
+      ],
+    },
+  ];
+  const azure = [file("aks.json", clusters), file("vnets.json", more), file("rt.json", tables), file("nsg.json", groups)];
+
+  test("adds what Azure does not know, and manifests to a cluster that another document describes", () => {
+    const loaded = loadFiles([{ path: "lab.yaml", text: lab }, ...azure], { "shop.yaml": shop });
+    expect(printed(loaded)).toBe("");
+    expect(loaded.resources.some(({ key }) => key === "/kubernetes/shop/Namespace//shop")).toBe(true);
+  });
+
+  test("manifests on the command line are for the only cluster", () => {
+    const loaded = loadFiles([...azure, { path: "shop.yaml", text: shop }]);
+    expect(printed(loaded)).toBe("");
+    expect(loaded.resources.some(({ key }) => key === "/kubernetes/shop/Namespace//shop")).toBe(true);
+  });
+
+  test("says nothing else of a cluster that another document describes", () => {
+    const loaded = loadFiles([{ path: "lab.yaml", text: "clusters: [{ name: shop, networkPlugin: azure }]\n" }, ...azure]);
+    expect(brief(loaded)).toEqual(["1:41 error Conflict clusters[0].networkPlugin"]);
+  });
+});

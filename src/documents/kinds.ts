@@ -1,0 +1,24 @@
+/** What a document is, told by what is in it: a file's name says nothing. */
+
+import type { Source, Tree } from "./tree.ts";
+
+export type DocumentKind = "lab" | "manifest" | "azure-export";
+
+export function kindOf({ root }: Source): DocumentKind {
+  if (root.kind === "map" && root.entries.has("apiVersion") && root.entries.has("kind")) return "manifest";
+  if (isAzureExport(root)) return "azure-export";
+  return "lab";
+}
+
+/** What `az … show`, `az … list`, `az graph query` and the REST API print: resources with their ids, alone, in a list, or in a page of one. */
+function isAzureExport(root: Tree): boolean {
+  if (root.kind === "list") return root.items.every(isResource);
+  if (root.kind !== "map") return false;
+  const page = root.entries.get("data")?.value ?? root.entries.get("value")?.value;
+  return isResource(root) || (page?.kind === "list" && page.items.every(isResource));
+}
+
+function isResource(tree: Tree): boolean {
+  const id = tree.kind === "map" ? tree.entries.get("id")?.value : undefined;
+  return id?.kind === "scalar" && typeof id.value === "string" && /^\/subscriptions\//i.test(id.value);
+}
