@@ -2,4 +2,4 @@
 
 export type { KnownConnection } from "./connections.ts";
 export { type Disposition, dispositions, type Hop, type News, type Path, type PortRange, type Step, type Tuple } from "./result.ts";
-export { type TraceOptions, type TracePacket, Tracer } from "./tracer.ts";
+export { defaultSourcePort, type TraceOptions, type TracePacket, Tracer } from "./tracer.ts";

@@ -22,6 +22,10 @@ const rooms: Readonly<Record<string, { readonly from: readonly string[]; readonl
     from: ["arm", "compile", "controllers", "documents", "kube", "lab", "net", "resources"],
     because: "it counts with the figures of the rooms that it plans for, and never sees packets",
   },
+  flows: {
+    from: ["arm", "compile", "controllers", "documents", "ir", "kube", "lab", "net", "resources", "trace"],
+    because: "it asks the tracer about all pairs of a lab, and has no model of its own",
+  },
   store: { from: ["arm", "kube", "resources"], because: "a store knows no meaning" },
   kernel: { from: ["ir", "net", "render"], because: "a back end must not care who wanted a route" },
   world: {

@@ -1,0 +1,185 @@
+/**
+ * Ways of packets in words that are the same for all who are alike: "the sender's node" instead of a node's name. Two traces that went the same way
+ * for another sender, receiver or node are equal here; nothing else of a trace is lost but names, addresses, ports that were drawn, and the steps.
+ */
+
+import type { Topology } from "../compile/topology.ts";
+import type { HostName, Origin } from "../ir/network.ts";
+import type { Endpoint } from "../lab/endpoints.ts";
+import type { Address } from "../net/address.ts";
+import { addressAt } from "../net/prefix.ts";
+import type { Disposition, Path, Tuple } from "../trace/index.ts";
+
+/** An address changed on its way. */
+export type Translation = {
+  /** Whose rules did it. */
+  readonly at: string;
+  readonly what: "source" | "destination";
+  /** Whose address took the place. */
+  readonly to: string;
+};
+
+/** One way of the packets of a class. Hosts and addresses are roles ("the sender's node") where those differ from pair to pair. */
+export type Way = {
+  readonly outcome: Disposition;
+  /** Hosts on the way, sender first. */
+  readonly path: readonly string[];
+  /** Hosts on the reply's way, when it is another one than there. */
+  readonly back?: readonly string[];
+  readonly translations: readonly Translation[];
+  /** Whom the receiver takes for the sender. */
+  readonly seen?: string;
+  /** What decided, for everything but `delivered`. */
+  readonly decidedBy?: { readonly at: string; readonly origin?: Origin };
+  /** What the sender is told, when it is not delivered. */
+  readonly told?: string;
+};
+
+type Machine = { readonly cluster: string | undefined; readonly node: HostName | undefined; readonly names: readonly string[] };
+
+/** Who has which host, address and name, among pods and nodes. */
+export class Roles {
+  /** By cluster and address: clusters may have the same addresses. */
+  readonly #byAddress = new Map<string, HostName>();
+  readonly #machines = new Map<HostName, Machine>();
+  readonly #byName = new Map<string, HostName>();
+
+  constructor(topology: Topology, endpoints: readonly Endpoint[]) {
+    for (const cluster of topology.clusters.values()) {
+      for (const [name, { host, nic, podCidr }] of cluster.nodes) {
+        // The bridge of kubenet's pods; with Overlay that address is a pod's.
+        const bridge = podCidr === undefined || cluster.option !== "kubenet" ? undefined : addressAt(podCidr, 1);
+        const addresses = [nic.primary, ...(bridge === undefined ? [] : [bridge])];
+        for (const address of addresses) this.#note(cluster.name, address, host);
+        const names = [name, host, `${cluster.name}:node/${name}`, nic.resource.name];
+        for (const word of names) this.#byName.set(word, host);
+        this.#machines.set(host, {
+          cluster: cluster.name,
+          node: host,
+          names: [...names, ...addresses, ...(podCidr === undefined ? [] : [podCidr])],
+        });
+      }
+    }
+    for (const { kind, host, address, cluster, namespace, node, name, pod } of endpoints) {
+      if (kind !== "pod" || pod?.spec.hostNetwork === true) continue;
+      const info = cluster === undefined ? undefined : topology.clusters.get(cluster)?.nodes.get(node ?? "");
+      this.#note(cluster, address, host);
+      this.#machines.set(host, { cluster, node: info?.host, names: [name, host, `${namespace}/${name}`, address] });
+    }
+  }
+
+  #note(cluster: string | undefined, address: Address, host: HostName): void {
+    this.#byAddress.set(`${cluster} ${address}`, host);
+    if (!this.#byAddress.has(address)) this.#byAddress.set(address, host);
+  }
+
+  /** The pod or node that has this address, rather of this host's cluster. */
+  hostOf(address: Address, near: HostName): HostName | undefined {
+    return this.#byAddress.get(`${this.#machines.get(near)?.cluster} ${address}`) ?? this.#byAddress.get(address);
+  }
+
+  /** The node that a pod is on, and a node itself. */
+  nodeOf(host: HostName): HostName | undefined {
+    return this.#machines.get(host)?.node;
+  }
+
+  /** `receiver`: whom the packet is meant for, when it is one host. */
+  way(path: Path, sender: HostName, receiver: HostName | undefined): Way {
+    const last = path.hops.at(-1);
+    const reached = path.received?.host ?? receiver ?? (last === undefined ? undefined : this.hostOf(last.after.destination, last.host));
+    return new Cast(this, sender, reached).way(path);
+  }
+
+  isPodOrNode(host: HostName): boolean {
+    return this.#machines.has(host);
+  }
+
+  /** Of a node. */
+  hostCalled(word: string): HostName | undefined {
+    return this.#byName.get(word);
+  }
+
+  namesOf(host: HostName): readonly string[] {
+    return this.#machines.get(host)?.names ?? [];
+  }
+}
+
+/** Who plays which part in one trace. */
+class Cast {
+  readonly #roles: Roles;
+  readonly #sender: HostName;
+  readonly #parts = new Map<HostName, string>();
+
+  constructor(roles: Roles, sender: HostName, receiver: HostName | undefined) {
+    this.#roles = roles;
+    this.#sender = sender;
+    // What comes first stays: a pod that reaches itself is the sender.
+    this.#play(sender, "sender");
+    this.#play(roles.nodeOf(sender), "sender's node");
+    this.#play(receiver, "receiver");
+    this.#play(receiver === undefined ? undefined : roles.nodeOf(receiver), "receiver's node");
+  }
+
+  #play(host: HostName | undefined, part: string): void {
+    if (host !== undefined && this.#roles.isPodOrNode(host) && !this.#parts.has(host)) this.#parts.set(host, part);
+  }
+
+  way(path: Path): Way {
+    const { outcome, hops, received, decidedBy, news } = path;
+    const there = hops.map(({ host }) => this.#host(host));
+    const back = path.return?.hops.map(({ host }) => this.#host(host));
+    const decided = decidedBy ?? path.return?.decidedBy ?? path.acknowledgement?.decidedBy ?? path.answer?.decidedBy;
+    return {
+      outcome,
+      path: there,
+      ...(back === undefined || back.join("\n") === there.toReversed().join("\n") ? {} : { back }),
+      translations: hops.flatMap(({ host, before, after }) => this.#translations(host, before, after)),
+      ...(received === undefined ? {} : { seen: this.#address(received.source) }),
+      ...(outcome === "delivered" || decided === undefined ? {} : { decidedBy: this.#decision(decided) }),
+      ...(news?.heard === true ? { told: news.message } : {}),
+    };
+  }
+
+  #translations(host: HostName, before: Tuple, after: Tuple): Translation[] {
+    const at = this.#host(host);
+    const changes: Translation[] = [];
+    if (before.destination !== after.destination) changes.push({ at, what: "destination", to: this.#address(after.destination) });
+    // A sender that has yet to choose its address translates nothing.
+    if (before.source !== after.source && before.source !== "0.0.0.0" && before.source !== "::") {
+      changes.push({ at, what: "source", to: this.#address(after.source) });
+    }
+    return changes;
+  }
+
+  #decision({ host, origin }: NonNullable<Path["decidedBy"]>): NonNullable<Way["decidedBy"]> {
+    const at = this.#host(host);
+    if (origin === undefined) return { at };
+    return { at, origin: { ...origin, resource: this.#text(origin.resource), reason: this.#text(origin.reason) } };
+  }
+
+  #host(host: HostName): string {
+    const part = this.#parts.get(host);
+    if (part !== undefined) return part;
+    if (!this.#roles.isPodOrNode(host)) return host;
+    return this.#roles.nodeOf(host) === host ? "another node" : "another pod";
+  }
+
+  #address(address: Address): string {
+    const host = this.#named(address) ?? this.#roles.hostOf(address, this.#sender);
+    return host === undefined ? address : this.#host(host);
+  }
+
+  /** A text with parts in the place of names. */
+  #text(text: string): string {
+    return text.replaceAll(/[A-Za-z0-9][\w./:-]*[\w]/g, (word) => {
+      const host = this.#named(word) ?? this.#roles.hostCalled(word) ?? this.#roles.hostOf(word as Address, this.#sender);
+      return host === undefined ? word : this.#host(host);
+    });
+  }
+
+  /** Names and addresses of those that play a part come first: others may have the same. */
+  #named(word: string): HostName | undefined {
+    for (const host of this.#parts.keys()) if (this.#roles.namesOf(host).includes(word)) return host;
+    return undefined;
+  }
+}
