@@ -36,6 +36,13 @@ export function usableBlockAddresses(subnet: Prefix): number {
   return Math.max(Math.floor(sizeOf(subnet) / batch) - 2, 0) * batch;
 }
 
+/** Prefix length of the smallest subnet for so many addresses in blocks; `undefined` when the largest for blocks has not. */
+export function smallestBlockSubnet(needed: number): number | undefined {
+  const batch = limits.podSubnetBatch.value;
+  const length = 32 - Math.ceil(Math.log2(needed + 2 * batch));
+  return length < limits.largestStaticBlockSubnet.value ? undefined : length;
+}
+
 /** Nodes for which a pod CIDR has a prefix each. */
 export function podCidrNodes(podCidr: Prefix): number {
   const { value } = limits.podCidrPerNode;

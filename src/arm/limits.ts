@@ -22,6 +22,7 @@ export {
 export { endpointServices } from "./limits/endpoint-services.ts";
 export { type Figure, type Limit, limitAt, limitsRead, type Range, type RuleSet } from "./limits/limit.ts";
 export { aksForbidden, labReserved, networkForbidden, notOnInternet, type Reserved } from "./limits/reserved.ts";
+export { retirements } from "./limits/retirements.ts";
 export { type MaxSurge, nodesDuringUpgrade, surgeDefaults, surgeDefaultVersion, upgradeSource } from "./limits/upgrades.ts";
 
 /** Those that are the same in both rule sets. */

@@ -1,6 +1,18 @@
 /** A plan for people: what there is, what is left, what fails first, and all problems. */
 
-import type { Amounts, Budget, ClusterPlan, Failure, NetworkPlan, Plan, PlanProblem, PoolPlan } from "../plan/index.ts";
+import type {
+  Amounts,
+  Budget,
+  ClusterPlan,
+  Failure,
+  Moment,
+  NetworkPlan,
+  OptionPlan,
+  Plan,
+  PlanProblem,
+  PoolPlan,
+  Room,
+} from "../plan/index.ts";
 import type { Style } from "../render/style.ts";
 import { renderTable } from "../render/table.ts";
 
@@ -70,8 +82,52 @@ function clusterText(cluster: ClusterPlan, plan: Plan, style: Style): string {
     pods.pending > 0 ? `${style.yellow(`${pods.pending} pods find no node`)}\n` : "",
     renderTable(["BUDGET", "OF", ...amountHeads, "LEFT", "LIMIT"], rows, style),
     outboundText(cluster, style),
+    optionsText(cluster, style),
     cluster.first === undefined ? "" : `first to fail: ${cluster.first.message} (${cluster.first.code})\n`,
   ].join("");
+}
+
+/** Each option with the smallest ranges for the cluster as it is and for its largest upgrade; and why one is not to be had. */
+function optionsText({ options }: ClusterPlan, style: Style): string {
+  const cells = (room: Room | undefined) => [roomCell(room, "now"), roomCell(room, "maxUpgrade")];
+  const rows = options.map(({ name, isChosen, isPermitted, nodeSubnet, podSubnet, podCidr, routes, mostNodes }) => [
+    isChosen ? style.bold(name) : name,
+    isPermitted ? style.green("yes") : style.red("no"),
+    ...cells(nodeSubnet),
+    ...cells(podSubnet ?? podCidr),
+    String(routes.maxUpgrade),
+    String(mostNodes.value),
+  ]);
+  const heads = ["OPTION", "PERMITTED", "NODES' SUBNET", "AT MOST", "PODS' RANGE", "AT MOST", "ROUTES", "NODES <="];
+  const refusals = grouped(
+    options.filter(({ isChosen }) => !isChosen),
+    (option) => option.refusals.map(({ code, message }) => `${message} (${code})`),
+  );
+  const notes = grouped(options, (option) => option.notes);
+  const reasons = [
+    ...refusals.map(([reason, names]) => `${style.red("no")} ${names}: ${reason}`),
+    ...notes.map(([note, names]) => style.dim(`${names}: ${note}`)),
+  ];
+  return `\n${renderTable(heads, rows, style)}${reasons.map((reason) => `${reason}\n`).join("")}`;
+}
+
+/** Each text with the names of the options that say it. */
+function grouped(
+  options: readonly OptionPlan[],
+  textsOf: (option: OptionPlan) => readonly string[],
+): readonly (readonly [string, string])[] {
+  const names = new Map<string, string[]>();
+  for (const option of options) {
+    for (const text of textsOf(option)) names.set(text, [...(names.get(text) ?? []), option.name]);
+  }
+  return [...names].map(([text, all]) => [text, all.length === options.length && all.length > 1 ? "any option" : all.join("; ")]);
+}
+
+/** `/25 (94)`. */
+function roomCell(room: Room | undefined, moment: Moment): string {
+  if (room === undefined) return "";
+  const length = room.smallest[moment];
+  return `${length === null ? "none" : `/${length}`} (${room.addresses[moment]})`;
 }
 
 /** Those of single pools only when they are what ends something. */

@@ -30,6 +30,9 @@ import type { Demand, FixedShare, Pool, PoolShare } from "./demand.ts";
 import type { LimitUsed } from "./model.ts";
 import type { Placement } from "./workload.ts";
 
+/** Addresses of a node's prefix of the pod CIDR. */
+export const addressesPerPodPrefix = 2 ** (32 - limits.podCidrPerNode.value);
+
 export type PlannedPool = { readonly resource: AgentPool; readonly pool: Pool };
 
 export type PlannedCluster = {
@@ -96,7 +99,7 @@ function subnetDemand(design: Design, subnet: Subnet): Demand | undefined {
 }
 
 /** What a pool takes of a subnet, as that of its nodes or of its pods. */
-function sharesOf(cluster: PlannedCluster, { resource, pool }: PlannedPool, subnet: Subnet): readonly PoolShare[] {
+export function sharesOf(cluster: PlannedCluster, { resource, pool }: PlannedPool, subnet: Subnet): readonly PoolShare[] {
   const { vnetSubnetID, podSubnetID, podIPAllocationMode, maxPods } = resource.properties;
   if (sameId(vnetSubnetID, subnet.id)) {
     const each = nodeAddresses(cluster.resource.properties.networkProfile, resource);
@@ -106,7 +109,7 @@ function sharesOf(cluster: PlannedCluster, { resource, pool }: PlannedPool, subn
   const batch = limits.podSubnetBatch.value;
   if (podIPAllocationMode === "StaticBlock") {
     const each = blockAddresses(maxPods);
-    return [{ pool, kind: "pods", each, eachText: `${each / batch} blocks of ${batch}` }];
+    return [{ pool, kind: "pods", each, eachText: `${each / batch} blocks of ${batch}`, mappings: each / batch }];
   }
   // A node asks for whole batches as its pods come; one that is full has as many as pods fit.
   const addressed = cluster.placement.pools.get(resource)?.addressed ?? new Uint32Array(pool.count);
@@ -145,23 +148,11 @@ function residentsOf({ view, resources, clusters }: Design, subnet: Subnet): rea
     "address of a network interface",
     "addresses of network interfaces",
   );
-  for (const { resource, pools, placement } of clusters) {
+  for (const cluster of clusters) {
+    const { resource, pools, placement } = cluster;
     const nodeSubnet = pools[0]?.resource.properties.vnetSubnetID;
     if (nodeSubnet === undefined) continue;
-    if (resource.properties.apiServerAccessProfile?.enablePrivateCluster === true && isHere(nodeSubnet)) {
-      shares.push({ kind: "apiServer", name: `private endpoint of cluster ${resource.name}'s API server`, amount: 1 });
-    }
-    const services = listKube(resources, resource, "Service").filter(
-      (service) => isBalanced(service) && loadBalancerAccess(service).isInternal,
-    );
-    const here = services.filter((service) => isHere(frontendSubnet(service, nodeSubnet)));
-    const frontends = frontendsOf(here);
-    add(
-      "frontend",
-      frontends,
-      `internal load balancer frontend of cluster ${resource.name}`,
-      `internal load balancer frontends of cluster ${resource.name}`,
-    );
+    shares.push(...clusterResidents(resources, cluster, subnet.id));
     if (placement.onVirtualNode > 0 && isHere(virtualNodeSubnet(resource, nodeSubnet))) {
       add(
         "containerGroup",
@@ -170,6 +161,23 @@ function residentsOf({ view, resources, clusters }: Design, subnet: Subnet): rea
         `pods of cluster ${resource.name}'s virtual node`,
       );
     }
+  }
+  return shares;
+}
+
+/** What of a cluster is in a subnet beside its nodes and pods: its API server's endpoint and internal frontends. */
+export function clusterResidents(resources: Resources, { resource, pools }: PlannedCluster, subnet: string): readonly FixedShare[] {
+  const nodeSubnet = pools[0]?.resource.properties.vnetSubnetID ?? "";
+  const shares: FixedShare[] = [];
+  if (resource.properties.apiServerAccessProfile?.enablePrivateCluster === true && sameId(nodeSubnet, subnet)) {
+    shares.push({ kind: "apiServer", name: `private endpoint of cluster ${resource.name}'s API server`, amount: 1 });
+  }
+  const services = listKube(resources, resource, "Service").filter(
+    (service) => isBalanced(service) && loadBalancerAccess(service).isInternal,
+  );
+  const amount = frontendsOf(services.filter((service) => sameId(frontendSubnet(service, nodeSubnet), subnet)));
+  if (amount > 0) {
+    shares.push({ kind: "frontend", name: `${counted(amount, "internal load balancer frontend")} of cluster ${resource.name}`, amount });
   }
   return shares;
 }
@@ -199,12 +207,18 @@ function networkDemand(design: Design, network: VirtualNetwork, subnets: Readonl
       code: "AddressesPerNetwork",
       limit,
       fixed: inside.flatMap(({ fixed }) => fixed),
-      shares: inside.flatMap(({ shares }) => shares),
+      shares: inside.flatMap(({ shares }) => shares.map(asMappings)),
     },
   ];
 }
 
-function clusterDemands(design: Design, cluster: PlannedCluster): readonly Demand[] {
+/** Azure keeps a mapping for each address, and one for a whole block (aks:concepts-network-ip-address-planning.md). */
+function asMappings(share: PoolShare): PoolShare {
+  const { pool, kind, mappings } = share;
+  return mappings === undefined ? share : { pool, each: mappings, ...(kind === undefined ? {} : { kind }) };
+}
+
+export function clusterDemands(design: Design, cluster: PlannedCluster): readonly Demand[] {
   const { view, resources, rules } = design;
   const { resource, pools } = cluster;
   const { networkProfile } = resource.properties;

@@ -29,6 +29,8 @@ export type PoolShare = {
   /** How one node's figure comes about: `(1 + 30)`. Absent when it is 1. */
   readonly eachText?: string;
   readonly kind?: HolderKind;
+  /** Of a node, what it costs the VNet: a block of addresses is one. Absent: {@link each}. */
+  readonly mappings?: number;
 };
 
 /** What does not depend on the number of nodes. */

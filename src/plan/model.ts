@@ -189,6 +189,33 @@ export type OutboundPlan = {
   readonly source: string;
 };
 
+export type OptionName = "kubenet" | "nodeSubnet" | "podSubnetDynamic" | "podSubnetStatic" | "overlay";
+
+/** So many addresses, and the smallest range that has them: prefix lengths, `null` when none has. */
+export type Room = { readonly addresses: Amounts; readonly smallest: Readonly<Record<Moment, number | null>> };
+
+/** The cluster as it would be with another network option: the same pools, the same pods. */
+export type OptionPlan = {
+  readonly option: OptionName;
+  readonly name: string;
+  /** It is the cluster's. */
+  readonly isChosen: boolean;
+  /** Nothing in {@link refusals} is an error. */
+  readonly isPermitted: boolean;
+  /** What Azure refuses of this cluster with this option, and would not without it. */
+  readonly refusals: readonly { readonly code: string; readonly message: string; readonly source?: string }[];
+  /** What is no reason against it today. */
+  readonly notes: readonly string[];
+  /** Of the nodes, the cluster's internal frontends and its API server's endpoint; others in the subnet are not counted. */
+  readonly nodeSubnet: Room;
+  readonly podSubnet?: Room;
+  /** A range of its own, not of the VNet: `addresses` are 256 for each node. */
+  readonly podCidr?: Room;
+  readonly routes: Amounts;
+  /** Nodes of a cluster at most. */
+  readonly mostNodes: LimitUsed;
+};
+
 export type ClusterPlan = {
   readonly name: string;
   readonly id: string;
@@ -199,6 +226,8 @@ export type ClusterPlan = {
   readonly podCidr?: string;
   readonly serviceCidr: string;
   readonly pools: readonly PoolPlan[];
+  /** All of them, in one order. */
+  readonly options: readonly OptionPlan[];
   readonly outbound: OutboundPlan;
   /** Pods of the manifests: on nodes, on the virtual node, and those that find no node. */
   readonly pods: { readonly onNodes: number; readonly onVirtualNode: number; readonly pending: number };

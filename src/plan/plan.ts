@@ -32,6 +32,7 @@ import {
   planVersion,
   type SubnetPlan,
 } from "./model.ts";
+import { optionsOf } from "./options.ts";
 import { problemsOf } from "./problems.ts";
 import { placePods } from "./workload.ts";
 
@@ -51,11 +52,12 @@ export type PlanSettings = {
 export function planOf(input: PlanInput, { asOf = limitsRead }: PlanSettings = {}): Plan {
   const resources = new MemoryResources();
   resources.apply(input.resources);
-  const design = designOf(resources, input, asOf);
+  const azure = input.resources.flatMap(({ value }) => ("id" in value ? value : []));
+  const design = designOf(resources, azure, asOf);
   const demands = demandsOf(design);
   const budgets = demands.map(budgetOf);
   const failures = failuresByPool(budgets);
-  const clusters = design.clusters.map((cluster) => clusterPlan(design, cluster, failures));
+  const clusters = design.clusters.map((cluster) => clusterPlan(design, azure, cluster, failures));
   const problems = [...input.problems, ...problemsOf(budgets, input.problems)];
   const fits = (of: keyof Amounts) => budgets.every(({ left }) => left[of] >= 0);
   const deploys = !problems.some(({ severity }) => severity === "error") && fits("now");
@@ -77,8 +79,8 @@ export function planOf(input: PlanInput, { asOf = limitsRead }: PlanSettings = {
   };
 }
 
-function designOf(resources: Resources, input: PlanInput, asOf: string): Design {
-  const view = azureView(input.resources.flatMap(({ value }) => ("type" in value && "id" in value ? (value as AzureResource) : [])));
+function designOf(resources: Resources, azure: readonly AzureResource[], asOf: string): Design {
+  const view = azureView(azure);
   const rules = rulesOf(resources);
   const clusters = listArm(resources, "Microsoft.ContainerService/managedClusters").map((cluster) =>
     plannedCluster(resources, cluster, rules),
@@ -118,7 +120,12 @@ function failuresByPool(budgets: readonly Budget[]): ReadonlyMap<string, Failure
   return first;
 }
 
-function clusterPlan(design: Design, cluster: PlannedCluster, failures: ReadonlyMap<string, Failure>): ClusterPlan {
+function clusterPlan(
+  design: Design,
+  azure: readonly AzureResource[],
+  cluster: PlannedCluster,
+  failures: ReadonlyMap<string, Failure>,
+): ClusterPlan {
   const { resource, placement } = cluster;
   const { networkProfile, kubernetesVersion } = resource.properties;
   const option = optionOf(cluster);
@@ -136,6 +143,7 @@ function clusterPlan(design: Design, cluster: PlannedCluster, failures: Readonly
     ...(networkProfile.podCidr === undefined ? {} : { podCidr: networkProfile.podCidr }),
     serviceCidr: networkProfile.serviceCidr,
     pools,
+    options: optionsOf(design, azure, cluster),
     outbound: outboundPlan(design, cluster, nodes),
     pods: { onNodes: placement.onNodes, onVirtualNode: placement.onVirtualNode, pending: placement.pending },
     ...(first[0] === undefined ? {} : { first: first[0].failure }),
