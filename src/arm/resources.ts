@@ -390,8 +390,14 @@ export type InternetHost = ArmResource<
   { readonly address: string; readonly listen: readonly string[]; readonly service?: string }
 >;
 
-/** Which backends of a probe answer: NIC IP configuration ids. Written by who probes. */
-export type ProbeResult = ArmResource<"Drydock.Lab/probeResults", { readonly probe: Reference; readonly healthy: readonly ArmId[] }>;
+/**
+ * Which backends of a probe answer: NIC IP configuration ids. Written by who probes. `status`: what those said that answered the probe by HTTP, and not with
+ * the 200 that it wants.
+ */
+export type ProbeResult = ArmResource<
+  "Drydock.Lab/probeResults",
+  { readonly probe: Reference; readonly healthy: readonly ArmId[]; readonly status?: number }
+>;
 
 /** Where an allocator stands, so that an address is reused only in its own order. */
 export type IpamState = ArmResource<"Drydock.Lab/ipamStates", { readonly last: string }>;

@@ -1,6 +1,7 @@
 /** What answers on machines and pods: stand-ins on the ports that they declare. */
 
-import type { Listener, Origin } from "../ir/network.ts";
+import type { Answer, Listener, Origin } from "../ir/network.ts";
+import { answersAt, answersOf } from "../kube/answers.ts";
 import { runningContainers } from "../kube/containers.ts";
 import type { Pod } from "../kube/objects.ts";
 import type { Address } from "../net/address.ts";
@@ -17,15 +18,16 @@ export function listenersOf(listen: readonly string[], as: string, origin: Origi
 /** Stand-ins on the container ports of a pod, TCP and UDP. `address` for pods that share the node's. */
 export function podListeners(pod: Pod, as: string, origin: Origin, address?: Address): Listener[] {
   const seen = new Set<string>();
+  const answers = answersOf(pod.metadata);
   return runningContainers(pod.spec).flatMap((container) =>
     (container.ports ?? []).flatMap((port): Listener[] => {
       const protocol = port.protocol === "UDP" ? "udp" : "tcp";
       const key = `${protocol}/${port.containerPort}`;
       if (port.protocol === "SCTP" || seen.has(key)) return [];
       seen.add(key);
-      return [
-        { ...(address === undefined ? {} : { address }), protocol, port: port.containerPort, answer: { kind: "identity", as }, origin },
-      ];
+      const statuses = protocol === "tcp" ? answersAt(answers, port.containerPort) : [];
+      const answer: Answer = { kind: "identity", as, ...(statuses.length === 0 ? {} : { statuses }) };
+      return [{ ...(address === undefined ? {} : { address }), protocol, port: port.containerPort, answer, origin }];
     }),
   );
 }

@@ -1,6 +1,6 @@
 /**
  * An assumption, for labs that do not run: a backend answers its health probe if security groups let the probe in and the node's service rules would
- * answer. Under `Cluster` every node does as long as the Service has an endpoint; under `Local` those with an endpoint of their own. In a running
+ * answer, and the app with 200 where it is asked by HTTP. Under `Cluster` every node does as long as the Service has an endpoint; under `Local` those with an endpoint of their own. In a running
  * lab the probes are sent.
  */
 
@@ -9,6 +9,7 @@ import { armId, internalLoadBalancer, publicLoadBalancer, segmentAfter } from ".
 import type { ArmId, LoadBalancer, ManagedCluster } from "../arm/resources.ts";
 import type { EndpointSlice, Service } from "../kube/objects.ts";
 import { armKey, type Key, type Resources } from "../resources/resources.ts";
+import { failingStatus } from "./app-answers.ts";
 import { indexed, perCluster } from "./memo.ts";
 import { isUnreachable } from "./node-lifecycle.ts";
 import { letsProbeIn } from "./probe-access.ts";
@@ -17,6 +18,9 @@ import { clusterTags, getArm, listArm, listKube, pathOf, Writes } from "./view.t
 
 /** Where every node answers, whatever runs on it: kube-proxy's health, and the sidecar that the shared probe asks for it. */
 const nodeWidePorts: readonly number[] = [10256, sharedProbe.port];
+
+/** Kube-proxy's answer on a health-check node port (k8s, pkg/proxy/healthcheck/service_health.go). */
+const noLocalEndpoint = 503;
 
 const machineType = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines";
 
@@ -32,14 +36,15 @@ export const assumedProbes = perCluster("assumed-probes", (resources, cluster) =
     if (balancer === undefined || balancer.properties.probes.length === 0) continue;
     const backends = backendsOf(resources, balancer).filter(({ node }) => !lost.has(node));
     const all = backends.map(({ configuration }) => configuration);
-    const put = (probe: LoadBalancer["properties"]["probes"][number], answering: readonly ArmId[]) => {
+    const put = (probe: LoadBalancer["properties"]["probes"][number], answering: readonly ArmId[], status?: number) => {
       const healthy = answering.filter((configuration) => letsProbeIn(resources, configuration, probe.properties.port));
+      const isTold = status !== undefined && all.some((configuration) => letsProbeIn(resources, configuration, probe.properties.port));
       writes.putArm({
         id: resultId(cluster, name, probe.name),
         name: `${cluster.name}-${name}-${probe.name}`,
         type: "Drydock.Lab/probeResults",
         tags: clusterTags(cluster),
-        properties: { probe: { id: probe.id ?? "" }, healthy },
+        properties: { probe: { id: probe.id ?? "" }, healthy, ...(isTold ? { status } : {}) },
       });
     };
     for (const probe of balancer.properties.probes) {
@@ -53,11 +58,17 @@ export const assumedProbes = perCluster("assumed-probes", (resources, cluster) =
       }
       const asked = services.get(probe.properties.port);
       const nodes = asked === undefined ? undefined : nodesOf.get(pathOf(asked.service));
+      const { protocol, port, requestPath = "/" } = probe.properties;
+      const status = protocol === "Tcp" ? undefined : failingStatus(resources, cluster, port, requestPath);
+      if (status !== undefined) {
+        put(probe, [], status);
+        continue;
+      }
       let healthy: readonly ArmId[] = [];
       if (asked !== undefined && nodes !== undefined && nodes.size > 0) {
         healthy = asked.localOnly ? backends.filter(({ node }) => nodes.has(node)).map(({ configuration }) => configuration) : all;
       }
-      put(probe, healthy);
+      put(probe, healthy, healthy.length === 0 && port === asked?.service.spec.healthCheckNodePort ? noLocalEndpoint : undefined);
     }
   }
   return writes.list;

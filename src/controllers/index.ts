@@ -31,9 +31,11 @@ import { scheduler } from "./scheduler.ts";
 import { securityGroups } from "./security-groups.ts";
 import { serviceAddresses } from "./service-addresses.ts";
 import { statefulSets } from "./stateful-sets.ts";
+import { unhealthyPods } from "./unhealthy-pods.ts";
 import { virtualMachines } from "./virtual-machines.ts";
 import { virtualNodes } from "./virtual-nodes.ts";
 
+export { failingStatus } from "./app-answers.ts";
 export { failingProbes } from "./assumed-probes.ts";
 export { isUnreachable } from "./node-lifecycle.ts";
 export { settle } from "./settle.ts";
@@ -62,6 +64,7 @@ export const controllers: readonly Controller[] = [
   leakedAddresses,
   podAddresses,
   nodeLifecycle,
+  unhealthyPods,
   endpointSlices,
   publicIps,
   loadBalancers,

@@ -398,6 +398,7 @@ function addRules(
   };
 
   const health = healthCheckProbe(service);
+  const version = cluster.properties.kubernetesVersion;
   const isShared = health === undefined && hasSharedProbe(cluster);
   const common =
     health === undefined
@@ -405,13 +406,13 @@ function addRules(
         ? addProbe(sharedProbeName, sharedProbe)
         : undefined
       : addProbe(nameOf({ protocol: "TCP", port: health.port }), health);
-  const probeOf = (port: ServicePort, name: string) => (isShared ? undefined : addProbe(name, portProbe(service, port))) ?? common;
+  const probeOf = (port: ServicePort, name: string) => (isShared ? undefined : addProbe(name, portProbe(service, port, version))) ?? common;
 
   if (hasAllPorts(service)) {
     const [first] = ports;
     if (first === undefined) return;
     const name = nameOf({ protocol: "TCP", port: first.port });
-    const asked = common === undefined ? ports.find((port) => portProbe(service, port) !== undefined) : undefined;
+    const asked = common === undefined ? ports.find((port) => portProbe(service, port, version) !== undefined) : undefined;
     const probe = common ?? (asked === undefined ? undefined : probeOf(asked, name));
     addRule(name, probe, { protocol: "All", frontendPort: 0, backendPort: 0, enableFloatingIP: true });
     return;

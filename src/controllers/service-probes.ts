@@ -4,6 +4,7 @@
  */
 
 import type { LoadBalancer } from "../arm/resources.ts";
+import { isOlder } from "../arm/rules/versions.ts";
 import type { Service, ServicePort } from "../kube/objects.ts";
 import { azureAnnotation, portAnnotation } from "./azure-annotations.ts";
 
@@ -29,8 +30,14 @@ export function healthCheckProbe(service: Service): (ProbeSettings & { readonly 
   return { protocol: "Http", port: healthCheckNodePort, requestPath: "/healthz", ...timingOf(service, healthCheckNodePort) };
 }
 
-/** What asks this port of the Service and no other. None for UDP, nor under policy Local unless the port says which port to ask. */
-export function portProbe(service: Service, port: ServicePort): ProbeSettings | undefined {
+/** Before it an appProtocol of HTTP counted only where a path was said, too (cloud-provider-azure, content/en/topics/loadbalancer.md). */
+const defaultPathSince = "1.24";
+
+/**
+ * What asks this port of the Service and no other. None for UDP, nor under policy Local unless the port says which port to ask. `version`: of
+ * Kubernetes, where it is known.
+ */
+export function portProbe(service: Service, port: ServicePort, version: string | undefined): ProbeSettings | undefined {
   if (port.protocol === "UDP" || port.protocol === "SCTP") return undefined;
   const asked = portAnnotation(service, port.port, "health-probe_port");
   if (asked === undefined && healthCheckProbe(service) !== undefined) return undefined;
@@ -42,12 +49,12 @@ export function portProbe(service: Service, port: ServicePort): ProbeSettings | 
       azureAnnotation(service, "azure-load-balancer-health-probe-protocol"),
   );
   const timing = timingOf(service, port.port);
-  if (protocol === "Tcp") return { protocol, port: number, ...timing };
   const requestPath =
     portAnnotation(service, port.port, "health-probe_request-path") ??
-    azureAnnotation(service, "azure-load-balancer-health-probe-request-path") ??
-    "/";
-  return { protocol, port: number, requestPath, ...timing };
+    azureAnnotation(service, "azure-load-balancer-health-probe-request-path");
+  const isOld = version !== undefined && isOlder(version, defaultPathSince);
+  if (protocol === "Tcp" || (isOld && requestPath === undefined)) return { protocol: "Tcp", port: number, ...timing };
+  return { protocol, port: number, requestPath: requestPath ?? "/", ...timing };
 }
 
 /** A port of the Service, by name or number, stands for its node port; another number for itself. */

@@ -152,9 +152,14 @@ export type Listener = {
 };
 
 /**
- * identity: a stand-in says who it is and whom it sees, raw or as HTTP (the paths of the Kubernetes e2e image `agnhost netexec`).
+ * identity: a stand-in says who it is and whom it sees, raw or as HTTP (the paths of the Kubernetes e2e image `agnhost netexec`). `statuses`: what it
+ * says by HTTP instead, the first whose path fits; a path that ends in `*` stands for all that begin with what is before it.
  * http: fixed answers by path; other paths get 404.
  */
 export type Answer =
-  | { readonly kind: "identity"; readonly as: string }
+  | {
+      readonly kind: "identity";
+      readonly as: string;
+      readonly statuses?: readonly { readonly path: string; readonly status: number }[];
+    }
   | { readonly kind: "http"; readonly paths: Readonly<Record<string, { readonly status: number; readonly body: string }>> };

@@ -52,6 +52,9 @@ export type Container = {
   readonly restartPolicy?: string;
   /** Only whether there is one matters. */
   readonly lifecycle?: unknown;
+  readonly readinessProbe?: {
+    readonly httpGet?: { readonly path?: string; readonly port: string | number; readonly scheme?: string };
+  };
 };
 
 export type Toleration = {

@@ -1,4 +1,4 @@
-/** Questions that Kubernetes and Azure ask of a port, asked for real: does it accept a connection, does it answer HTTP 200? */
+/** Questions that Kubernetes and Azure ask of a port, asked for real: does it accept a connection, what does it answer by HTTP? */
 
 import { Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
@@ -12,15 +12,18 @@ export type Question = {
   readonly source?: Address;
   readonly to: Address;
   readonly port: number;
-  /** Absent: a connection is enough. Present: HTTP GET of this path must answer 200. */
+  /** Absent: a connection is enough. Present: HTTP GET of this path. */
   readonly path?: string;
   /** HTTPS, with any certificate. */
   readonly secure?: boolean;
   readonly timeoutMs: number;
 };
 
-/** True when the answer is yes. Never throws: what cannot be asked is a no. */
-export function ask(question: Question): Promise<boolean> {
+/** A number is the status of an HTTP answer. */
+export type Reply = "connected" | "silent" | number;
+
+/** Never throws: what cannot be asked is silent. */
+export function ask(question: Question): Promise<Reply> {
   return new Promise((resolve) => {
     let fd: number;
     try {
@@ -30,32 +33,32 @@ export function ask(question: Question): Promise<boolean> {
         ...(question.source === undefined ? {} : { source: question.source }),
       });
     } catch {
-      resolve(false);
+      resolve("silent");
       return;
     }
     const socket = new Socket({ fd, readable: true, writable: true });
-    const end = (answer: boolean) => {
+    const end = (answer: Reply) => {
       clearTimeout(timer);
       // A reset leaves nothing in TIME_WAIT behind, as Azure's probes do.
       socket.resetAndDestroy();
       resolve(answer);
     };
-    const timer = setTimeout(end, question.timeoutMs, false);
-    socket.on("error", () => end(false));
+    const timer = setTimeout(end, question.timeoutMs, "silent" as const);
+    socket.on("error", () => end("silent"));
     if (question.path === undefined) {
       // A connection under way accepts a write when it is established.
-      socket.write("", (error) => end(error == null));
-      socket.on("end", () => end(false));
+      socket.write("", (error) => end(error == null ? "connected" : "silent"));
+      socket.on("end", () => end("silent"));
       return;
     }
     const stream = question.secure === true ? connectTls({ socket, rejectUnauthorized: false }) : socket;
-    if (stream !== socket) stream.on("error", () => end(false));
+    if (stream !== socket) stream.on("error", () => end("silent"));
     let head = "";
     stream.on("data", (chunk) => {
       head += chunk.toString("latin1");
-      if (head.length >= 12) end(/^HTTP\/1\.[01] 200/.test(head));
+      if (head.length >= 12) end(Number(/^HTTP\/1\.[01] (\d{3})/.exec(head)?.[1] ?? Number.NaN) || "silent");
     });
-    stream.on("end", () => end(false));
+    stream.on("end", () => end("silent"));
     stream.write(
       `GET ${question.path} HTTP/1.1\r\nHost: ${question.to}:${question.port}\r\nUser-Agent: Load Balancer Agent\r\nConnection: close\r\n\r\n`,
     );

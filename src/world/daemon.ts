@@ -19,10 +19,11 @@ import type { HostName, Listener, Network } from "../ir/network.ts";
 import { type ApplyError, Kernel, type ObservedHost } from "../kernel/index.ts";
 import { runningContainers } from "../kube/containers.ts";
 import type { EndpointSlice, Node, Pod, Service } from "../kube/objects.ts";
+import { failingReadiness, httpReadiness } from "../kube/readiness.ts";
 import { type Address, parseAddress } from "../net/address.ts";
 import { armBucket, armKey, type Key, kubeBucket, kubeKey, type Resource, type Resources, type Write } from "../resources/resources.ts";
 import type { Store } from "../store/store.ts";
-import { askAgain, askAtOnce } from "./ask.ts";
+import { ask, askAgain, askAtOnce } from "./ask.ts";
 import { HealthProbes, probeResults } from "./health-probes.ts";
 import { say } from "./log.ts";
 import { type Document, lastDocuments, mergeDocuments } from "./merge.ts";
@@ -63,8 +64,8 @@ export class Daemon {
   readonly #listenProblems = new Map<HostName, readonly string[]>();
   /** Pods that were asked in the last round and did not answer. */
   #silentPods = 0;
-  /** Pods that answered in the last round: the next one writes it down. */
-  #answering: readonly Unready[] = [];
+  /** Pods that answered in the last round, well or not: the next one writes it down. */
+  #answering: readonly Answering[] = [];
   #reportedAt = 0;
   #network: CompiledNetwork | undefined;
   /** The network that is in place as a whole, with all that listens. */
@@ -358,7 +359,7 @@ export class Daemon {
         const node = isVirtual
           ? hostNames.pod(cluster.name, pod.metadata.namespace ?? "default", pod.metadata.name)
           : hostNames.node(cluster.name, pod.spec.nodeName);
-        const one: Unready = { key: podKey(cluster.name, pod), pod, address, port: tcpPortOf(pod) };
+        const one: Unready = { key: podKey(cluster.name, pod), pod, from: node, address, port: tcpPortOf(pod) };
         const others = byNode.get(node);
         if (others === undefined) byNode.set(node, [one]);
         else others.push(one);
@@ -384,14 +385,18 @@ export class Daemon {
         silent += answers.filter((answer) => !answer).length;
       }),
     );
-    this.#answering = answering;
-    if (answering.length > 0) this.#dirty = true;
+    const asked = await Promise.all(answering.map(async (one) => ({ ...one, isWell: await answersWell(one) })));
+    silent += asked.filter(({ pod, isWell }) => !isWell && failingReadiness(pod) === undefined).length;
+    this.#answering = asked.filter(({ pod, isWell }) => isWell || pod.status?.phase !== "Running");
+    if (this.#answering.length > 0) this.#dirty = true;
     this.#silentPods = silent;
   }
 
   /** A pod that changed or went while it was asked is not written: it is asked again as what it is now. */
-  #readyWrites(pods: readonly Unready[]): readonly Write[] {
-    return pods.filter(({ key, pod }) => this.resources.get(key) === pod).map(({ key, pod }) => ({ key, value: asReady(pod) }));
+  #readyWrites(pods: readonly Answering[]): readonly Write[] {
+    return pods
+      .filter(({ key, pod }) => this.resources.get(key) === pod)
+      .map(({ key, pod, isWell }) => ({ key, value: asRunning(pod, isWell) }));
   }
 
   #report(phase: Progress["phase"]): void {
@@ -464,15 +469,31 @@ function podKey(cluster: string, pod: Pod): Key {
   return kubeKey(cluster, "Pod", pod.metadata.namespace, pod.metadata.name);
 }
 
-function asReady(pod: Pod): Pod {
+function asRunning(pod: Pod, isReady: boolean): Pod {
   const others = (pod.status?.conditions ?? []).filter((condition) => condition.type !== "Ready");
-  return { ...pod, status: { ...pod.status, phase: "Running", conditions: [...others, { type: "Ready", status: "True" }] } };
+  const ready = { type: "Ready", status: isReady ? "True" : "False" } as const;
+  return { ...pod, status: { ...pod.status, phase: "Running", conditions: [...others, ready] } };
 }
 
 /** A pod that has a port to be asked on. */
 type Asked = { readonly one: Unready; readonly destination: Address; readonly port: number };
 
-type Unready = { readonly key: Key; readonly pod: Pod; readonly address: Address; readonly port: number | undefined };
+/** `from`: who asks it. */
+type Unready = {
+  readonly key: Key;
+  readonly pod: Pod;
+  readonly from: HostName;
+  readonly address: Address;
+  readonly port: number | undefined;
+};
+
+/** Its port accepts connections; `isWell`: its HTTP readiness probes are answered well, too. */
+type Answering = Unready & { readonly isWell: boolean };
+
+async function answersWell({ pod, from, address }: Unready): Promise<boolean> {
+  const replies = httpReadiness(pod).map((question) => ask({ ...question, from, to: address, timeoutMs: readinessTimeoutMs }));
+  return (await Promise.all(replies)).every((reply) => typeof reply === "number" && reply >= 200 && reply <= 399);
+}
 
 /** What kubelet would ask, from the node: the first TCP port. A pod without one has nothing to be asked. */
 function tcpPortOf(pod: Pod): number | undefined {

@@ -10,11 +10,12 @@
  */
 
 import { segmentAfter } from "../arm/names.ts";
-import type { LoadBalancer, NetworkInterface, ProbeResult } from "../arm/resources.ts";
+import type { LoadBalancer, ManagedCluster, NetworkInterface, ProbeResult } from "../arm/resources.ts";
+import { failingStatus } from "../controllers/index.ts";
 import type { HostName } from "../ir/network.ts";
 import { type Address, mustAddress, parseAddress } from "../net/address.ts";
 import { armBucket, armKey, type Key, type Resources, type Write } from "../resources/resources.ts";
-import { ask, askAtOnce } from "./ask.ts";
+import { ask, askAtOnce, type Reply } from "./ask.ts";
 import { equal } from "./merge.ts";
 
 /** Docs: what-is-ip-address-168-63-129-16. */
@@ -36,6 +37,8 @@ type Target = {
   readonly secure: boolean;
   readonly intervalMs: number;
   readonly threshold: number;
+  /** What the app is said to answer, where that is not 200. It is asked all the same; but nobody waits for a better answer. */
+  readonly expected: number | undefined;
 };
 
 type State = {
@@ -44,6 +47,8 @@ type State = {
   asked: boolean;
   everHealthy: boolean;
   failures: number;
+  /** Of its last answer by HTTP, where that is not 200. */
+  status: number | undefined;
   retryMs: number;
   /** When it is asked again, as `performance.now()` tells the time; infinite while it is asked. */
   dueMs: number;
@@ -71,10 +76,19 @@ export class HealthProbes {
       const state = this.#states.get(id);
       if (state === undefined) {
         const dueMs = Number.POSITIVE_INFINITY;
-        const made: State = { target, healthy: false, asked: false, everHealthy: false, failures: 0, retryMs: firstRetryMs, dueMs };
+        const made: State = {
+          target,
+          healthy: false,
+          asked: false,
+          everHealthy: false,
+          failures: 0,
+          status: undefined,
+          retryMs: firstRetryMs,
+          dueMs,
+        };
         this.#states.set(id, made);
         fresh.push(made);
-      } else if (!equal(state.target, target)) state.target = target;
+      } else if (!equal(state.target, target)) fresh.push(this.#anew(id, { ...state, target }));
     }
     this.#send(fresh);
   }
@@ -83,12 +97,16 @@ export class HealthProbes {
   askAnew(): void {
     const fresh: State[] = [];
     for (const [id, state] of this.#states) {
-      const dueMs = Number.POSITIVE_INFINITY;
-      const anew: State = { ...state, asked: false, everHealthy: false, failures: 0, retryMs: firstRetryMs, dueMs };
-      this.#states.set(id, anew);
-      fresh.push(anew);
+      fresh.push(this.#anew(id, state));
     }
     this.#send(fresh);
+  }
+
+  #anew(id: string, state: State): State {
+    const dueMs = Number.POSITIVE_INFINITY;
+    const anew: State = { ...state, asked: false, everHealthy: false, failures: 0, retryMs: firstRetryMs, dueMs };
+    this.#states.set(id, anew);
+    return anew;
   }
 
   /** Has every backend been asked at least once, is none about to fail, and does somebody answer each probe that somebody `shouldAnswer`? */
@@ -98,22 +116,26 @@ export class HealthProbes {
       if (!asked || (healthy && failures > 0)) return false;
       if (healthy) answered.add(target.probe);
     }
-    return [...this.#states.values()].every(({ target }) => answered.has(target.probe) || !shouldAnswer(target.probe, target.port));
+    return [...this.#states.values()].every(
+      ({ target }) => answered.has(target.probe) || target.expected !== undefined || !shouldAnswer(target.probe, target.port),
+    );
   }
 
   /** What the answers so far say, where `resources` say something else. */
   results(resources: Resources): readonly Write[] {
     const healthy = new Map<Key, string[]>();
-    for (const { target, healthy: isHealthy } of this.#states.values()) {
+    const statuses = new Map<Key, number>();
+    for (const { target, healthy: isHealthy, status } of this.#states.values()) {
       const members = healthy.get(target.probe) ?? [];
       healthy.set(target.probe, members);
       if (isHealthy) members.push(target.member);
+      else if (status !== undefined) statuses.set(target.probe, Math.min(status, statuses.get(target.probe) ?? status));
     }
     const writes: Write[] = [];
     for (const result of probeResults(resources))
       if (!healthy.has(armKey(result.properties.probe.id))) writes.push({ key: armKey(result.id), value: undefined });
     for (const [probe, members] of healthy) {
-      const value = resultOf(probe, members.sort());
+      const value = resultOf(probe, members.sort(), members.length === 0 ? statuses.get(probe) : undefined);
       if (!equal(resources.get(armKey(value.id)), value)) writes.push({ key: armKey(value.id), value });
     }
     return writes;
@@ -166,7 +188,7 @@ export class HealthProbes {
       );
       for (const [index, state] of asked.entries()) {
         if (answers[index] === "later") this.#await(state);
-        else this.#take(state, answers[index] === "yes");
+        else this.#take(state, answers[index] === "yes" ? "connected" : "silent");
       }
     }
     if (states.length > atOnce) setImmediate(() => this.#send(states.slice(atOnce)));
@@ -189,9 +211,11 @@ export class HealthProbes {
     return !this.#closed && this.#states.get(idOf(state.target)) === state;
   }
 
-  #take(state: State, answer: boolean): void {
+  #take(state: State, reply: Reply): void {
     const { intervalMs, threshold } = state.target;
-    const before = state.healthy;
+    const { healthy: before, status: statusBefore } = state;
+    const answer = reply === "connected" || reply === 200;
+    state.status = answer || typeof reply !== "number" ? undefined : reply;
     state.asked = true;
     state.failures = answer ? 0 : state.failures + 1;
     if (answer) {
@@ -201,7 +225,7 @@ export class HealthProbes {
     state.dueMs = state.everHealthy ? nextBeat(intervalMs) : performance.now() + Math.min(state.retryMs, intervalMs);
     state.retryMs *= 2;
     this.#wakeAt(state.dueMs);
-    if (state.healthy !== before) this.#onChange();
+    if (state.healthy !== before || state.status !== statusBefore) this.#onChange();
   }
 }
 
@@ -216,7 +240,9 @@ function idOf({ probe, member }: Target): string {
 
 function targetsOf(resources: Resources): Target[] {
   const balancers = resources.list(armBucket("Microsoft.Network/loadBalancers")) as unknown as readonly LoadBalancer[];
+  const clusters = new Map(clustersOf(resources).map((cluster) => [cluster.properties.nodeResourceGroup.toLowerCase(), cluster]));
   return balancers.flatMap((balancer) => {
+    const cluster = clusters.get(segmentAfter(balancer.id, "resourceGroups").toLowerCase());
     const { probes, loadBalancingRules, backendAddressPools } = balancer.properties;
     return probes.flatMap((probe): Target[] => {
       const id = armKey(`${balancer.id}/probes/${probe.name}`);
@@ -228,6 +254,9 @@ function targetsOf(resources: Resources): Target[] {
       const members = backendAddressPools
         .filter((pool) => pools.has(armKey(`${balancer.id}/backendAddressPools/${pool.name}`)))
         .flatMap((pool) => pool.properties.backendIPConfigurations);
+      const { port, protocol, requestPath = "/" } = probe.properties;
+      const path = protocol === "Tcp" ? undefined : requestPath;
+      const expected = cluster === undefined || path === undefined ? undefined : failingStatus(resources, cluster, port, path);
       return members.flatMap((member): Target[] => {
         const place = placeOf(resources, member.id);
         if (place === undefined) return [];
@@ -236,11 +265,12 @@ function targetsOf(resources: Resources): Target[] {
             probe: id,
             member: member.id,
             ...place,
-            port: probe.properties.port,
-            secure: probe.properties.protocol === "Https",
-            path: probe.properties.protocol === "Tcp" ? undefined : (probe.properties.requestPath ?? "/"),
+            port,
+            secure: protocol === "Https",
+            path,
             intervalMs: probe.properties.intervalInSeconds * 1000,
             threshold: probe.properties.numberOfProbes,
+            expected,
           },
         ];
       });
@@ -264,13 +294,17 @@ export function probeResults(resources: Resources): readonly ProbeResult[] {
   return resources.list(armBucket("Drydock.Lab/probeResults")) as unknown as readonly ProbeResult[];
 }
 
-function resultOf(probe: Key, healthy: readonly string[]): ProbeResult {
+function clustersOf(resources: Resources): readonly ManagedCluster[] {
+  return resources.list(armBucket("Microsoft.ContainerService/managedClusters")) as unknown as readonly ManagedCluster[];
+}
+
+function resultOf(probe: Key, healthy: readonly string[], status: number | undefined): ProbeResult {
   const group = probe.slice(0, probe.indexOf("/providers/"));
   const name = `${segmentAfter(probe, "resourceGroups")}-${segmentAfter(probe, "loadBalancers")}-${segmentAfter(probe, "probes")}`;
   return {
     id: `${group}/providers/Drydock.Lab/probeResults/${name}`,
     name,
     type: "Drydock.Lab/probeResults",
-    properties: { probe: { id: probe }, healthy },
+    properties: { probe: { id: probe }, healthy, ...(status === undefined ? {} : { status }) },
   };
 }

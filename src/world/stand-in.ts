@@ -17,6 +17,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import type { Answer, HostName, Listener } from "../ir/network.ts";
 import { bindUdp, type Local, listenTcp, within } from "../kernel/index.ts";
+import { answersAnnotation, statusAt } from "../kube/answers.ts";
 import { familyOf } from "../net/address.ts";
 import { selfSigned } from "./certificate.ts";
 import { Dialler } from "./dial.ts";
@@ -263,6 +264,11 @@ export class StandIns {
     request: IncomingMessage,
     response: ServerResponse,
   ): void {
+    const status = statusAt(answer.statuses ?? [], url.pathname);
+    if (status !== undefined) {
+      reply(response, status, `${status}: what this app is said to answer (${answersAnnotation})\n`);
+      return;
+    }
     switch (url.pathname) {
       case "/healthz":
         reply(response, 200, "");

@@ -275,16 +275,27 @@ describe("set", () => {
 });
 
 describe("asked as a load balancer asks", () => {
-  beforeAll(() => expect(standIns.set(web, [identity("tcp", 80), fixed])).toEqual([]));
+  const said: Listener["answer"] = {
+    kind: "identity",
+    as: web,
+    statuses: [
+      { path: "/", status: 404 },
+      { path: "/api/*", status: 401 },
+    ],
+  };
+  beforeAll(() => expect(standIns.set(web, [identity("tcp", 80), identity("tcp", 8080, { answer: said }), fixed])).toEqual([]));
   const question = { from: client, source: here, to: there, timeoutMs: 2000 };
   test.each([
-    { name: "a connection", port: 80, answer: true },
-    { name: "a connection where nobody listens", port: 81, answer: false },
-    { name: "HTTP", port: 80, path: "/healthz", answer: true },
-    { name: "HTTP, another status than 200", port: 80, path: "/echo?code=503", answer: false },
-    { name: "HTTPS", port: 80, path: "/healthz", secure: true, answer: true },
-    { name: "HTTPS, another status than 200", port: 80, path: "/echo?code=503", secure: true, answer: false },
-    { name: "HTTPS where plain HTTP is spoken", port: 10256, path: "/healthz", secure: true, answer: false },
+    { name: "a connection", port: 80, answer: "connected" },
+    { name: "a connection where nobody listens", port: 81, answer: "silent" },
+    { name: "HTTP", port: 80, path: "/healthz", answer: 200 },
+    { name: "HTTP, another status than 200", port: 80, path: "/echo?code=503", answer: 503 },
+    { name: "HTTPS", port: 80, path: "/healthz", secure: true, answer: 200 },
+    { name: "HTTPS, another status than 200", port: 80, path: "/echo?code=503", secure: true, answer: 503 },
+    { name: "HTTPS where plain HTTP is spoken", port: 10256, path: "/healthz", secure: true, answer: "silent" },
+    { name: "what an app is said to answer", port: 8080, path: "/?a=b", answer: 404 },
+    { name: "what an app is said to answer, over TLS", port: 8080, path: "/api/v1", secure: true, answer: 401 },
+    { name: "what nothing is said of", port: 8080, path: "/other", answer: 200 },
   ])("$name: $answer", async ({ answer, name: _name, ...asked }) => {
     expect(await askHealth({ ...question, ...asked })).toBe(answer);
   });

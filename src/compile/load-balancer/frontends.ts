@@ -28,6 +28,8 @@ export type BalancingRule = {
   readonly poolSize: number;
   /** Keeps the probe from being answered. */
   readonly probeFault: FaultOf<"probe"> | undefined;
+  /** What the backends answer the probe, where that is not 200. */
+  readonly probeAnswer: { readonly path: string; readonly status: number } | undefined;
   readonly origin: Origin;
 };
 
@@ -82,11 +84,20 @@ export function balancingRules(topology: Topology, vnet: VnetInfo): readonly Bal
             (fault): fault is FaultOf<"probe"> =>
               isFault(fault, "probe") && armKey(fault.properties.probe.id) === armKey(properties.probe?.id ?? ""),
           ),
+          probeAnswer:
+            probe?.properties.status === undefined
+              ? undefined
+              : { path: probePath(balancer, properties.probe?.id), status: probe.properties.status },
           origin: { resource: balancer.id, reason: `rule ${rule.name} of load balancer ${balancer.name}` },
         },
       ];
     });
   });
+}
+
+function probePath(balancer: LoadBalancer, id = ""): string {
+  const probe = balancer.properties.probes.find(({ name }) => childKey(balancer, "probes", name) === armKey(id));
+  return probe?.properties.requestPath ?? "/";
 }
 
 const protocols = { Tcp: "tcp", Udp: "udp", All: "all" } as const;

@@ -391,11 +391,13 @@ function ruleKey(rule: BalancingRule): MapElement["key"] {
 function ruleElement(rule: BalancingRule): MapElement {
   const key = ruleKey(rule);
   if (rule.healthy.length === 0) {
-    const why = `none of ${rule.poolSize} backends answers the health probe`;
-    const { probeFault: fault } = rule;
+    const { probeFault: fault, probeAnswer: answer } = rule;
     const cause = fault === undefined ? {} : { resource: fault.id };
-    const reason = `${rule.origin.reason}: ${why}${fault === undefined ? "" : `: ${faultReason(fault)}`}`;
-    return { key, value: { verdict: "drop" }, origin: { ...rule.origin, ...cause, reason } };
+    const why =
+      fault !== undefined ? `: ${faultReason(fault)}` : answer !== undefined ? ` with 200: GET ${answer.path} gets ${answer.status}` : "";
+    const reason = `${rule.origin.reason}: none of ${rule.poolSize} backends answers the health probe${why}`;
+    const source = "Azure docs: load-balancer/load-balancer-custom-probe-overview";
+    return { key, value: { verdict: "drop" }, origin: { ...rule.origin, ...cause, reason, source } };
   }
   return { key, value: { verdict: "goto", chain: pickName(rule) }, origin: rule.origin };
 }

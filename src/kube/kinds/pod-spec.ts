@@ -1,6 +1,7 @@
 /** Pods' specifications: what is valid, what is not modelled, what is filled in (k8s, pkg/apis/core/validation and v1/defaults.go). */
 
 import { parseAddress } from "../../net/address.ts";
+import { answersAnnotation, parseAnswers } from "../answers.ts";
 import { type Field, isObject, words } from "../field.ts";
 import { dnsLabel, dnsSubdomain, labelValue, portName, qualifiedName } from "../names.ts";
 import type { Labels } from "../objects.ts";
@@ -53,6 +54,10 @@ export function checkPodMetadata(metadata: Field): void {
     if (problem !== undefined) field.report("FieldValueInvalid", `annotation key ${JSON.stringify(key)}: ${problem}`);
     const what = networkAnnotations.get(key);
     if (what !== undefined) field.notModelled(what, "leave the annotation out");
+    const answers = key === answersAnnotation ? parseAnswers(String(field.value)) : undefined;
+    if (answers !== undefined && "problem" in answers) {
+      field.report("FieldValueInvalid", answers.problem, { fix: "write paths and statuses: /=404 /healthz=200 8080/api/*=503" });
+    }
   }
 }
 

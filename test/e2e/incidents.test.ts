@@ -1,0 +1,96 @@
+/** Incidents that examples/ tells of, in running labs: what their READMEs say, typed. */
+
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { typist } from "./drydock.ts";
+
+const canRun = spawnSync("unshare", ["--user", "--map-root-user", "--net", "true"]).status === 0 || process.getuid?.() === 0;
+const required = process.env.CI !== undefined || process.env.DRYDOCK_REQUIRE_KERNEL !== undefined;
+if (!canRun && !required) console.warn("no namespaces on this machine: tests of running labs are skipped");
+
+type Status = {
+  readonly clusters: readonly { readonly pods: { readonly total: number; readonly ready: number } }[];
+  readonly probes: readonly { readonly healthy: number; readonly backends: number }[];
+  readonly waiting: readonly { readonly reason: string; readonly message: string }[];
+};
+type Outcome = { readonly outcome: string; readonly decidedBy?: { readonly origin?: { readonly reason: string } } };
+
+/** A copy of the example, running, which may be edited. */
+function running(example: string) {
+  const folder = mkdtempSync(join(tmpdir(), "drydock-incident-"));
+  const file = join(folder, "lab.yaml");
+  cpSync(join(import.meta.dirname, "../../examples", example), folder, { recursive: true });
+  const user = typist();
+  beforeAll(async () => {
+    const { status, stderr } = await user.run("up", file);
+    expect(stderr).toBe("");
+    expect(status).toBe(0);
+  });
+  afterAll(async () => {
+    await user.end();
+    rmSync(folder, { recursive: true });
+  });
+  return {
+    ...user,
+    file,
+    reaches: async (from: string, to: string) =>
+      (await user.json<{ readonly reachable: boolean }>("probe", from, to, "--timeout", "400")).reachable,
+    /** Everybody's packets to everybody, a sample of them. */
+    check: async () => (await user.run("check", "--sample", "80", "--seed", "1", "--paths", "4")).stdout,
+    edit: (name: string, from: string, to: string) => {
+      const text = readFileSync(join(folder, name), "utf8");
+      expect(text).toContain(from);
+      writeFileSync(join(folder, name), text.replace(from, to));
+    },
+  };
+}
+
+describe.skipIf(!canRun && !required)("a probe path that takes a Service down", () => {
+  const lab = running("probe-path");
+  const status = () => lab.json<Status>("status");
+  const customer = "internet/customer";
+
+  test("the pods are well, and no node answers the probe that asks for /", async () => {
+    expect(await status()).toMatchObject({
+      clusters: [{ pods: { total: 2, ready: 2 } }],
+      probes: [{ healthy: 0 }, { healthy: 2 }, { healthy: 2 }],
+    });
+    expect(await lab.reaches(customer, "svc/api-down")).toBe(false);
+    expect(await lab.reaches(customer, "svc/api-path")).toBe(true);
+    expect(await lab.reaches(customer, "svc/api-tcp")).toBe(true);
+    expect(await lab.reaches("node/000000", "svc/api-down")).toBe(true);
+    const { outcome, decidedBy } = await lab.json<Outcome>("trace", customer, "svc/api-down");
+    expect(outcome).toBe("dropped");
+    expect(decidedBy?.origin?.reason).toMatch(/none of 2 backends answers the health probe with 200: GET \/ gets 404$/);
+    expect(await lab.check()).toContain(" 0 disagreements");
+  });
+
+  test("a redirect does not count either; 200 does", async () => {
+    lab.edit("shop.yaml", "/=404", "/=302");
+    expect((await lab.run("apply", lab.file)).status).toBe(0);
+    expect((await lab.json<Outcome>("trace", customer, "svc/api-down")).decidedBy?.origin?.reason).toMatch(/GET \/ gets 302$/);
+    lab.edit("shop.yaml", "/=302", "/=200");
+    expect((await lab.run("apply", lab.file)).status).toBe(0);
+    expect((await status()).probes.map(({ healthy }) => healthy)).toEqual([2, 2, 2]);
+    expect(await lab.reaches(customer, "svc/api-down")).toBe(true);
+  });
+
+  test("where kubelet gets no good answer, the pods leave their Services", async () => {
+    lab.edit("shop.yaml", "/healthz=200", "/healthz=503");
+    expect((await lab.run("apply", lab.file)).status).toBe(0);
+    expect(await status()).toMatchObject({
+      clusters: [{ pods: { total: 2, ready: 0 } }],
+      waiting: [
+        { reason: "Unhealthy", message: "Readiness probe failed: GET /healthz on port 8080 is answered with 503" },
+        { reason: "Unhealthy" },
+      ],
+    });
+    expect(await lab.reaches("node/000000", "svc/api-tcp")).toBe(false);
+    lab.edit("shop.yaml", "/healthz=503", "/healthz=200");
+    expect((await lab.run("apply", lab.file)).status).toBe(0);
+    expect(await lab.reaches("node/000000", "svc/api-tcp")).toBe(true);
+  });
+});
