@@ -94,3 +94,33 @@ describe.skipIf(!canRun && !required)("a probe path that takes a Service down", 
     expect(await lab.reaches("node/000000", "svc/api-tcp")).toBe(true);
   });
 });
+
+describe.skipIf(!canRun && !required)("a firewall as the only way out", () => {
+  const lab = running("egress-firewall");
+
+  test("what it allows leaves under its address, and nothing else leaves", async () => {
+    const answer = await lab.json<{ readonly source?: { readonly address: string } }>("probe", "deploy/web", "internet/partner");
+    expect(answer.source?.address).toBe("198.18.0.4");
+    expect(await lab.reaches("deploy/web", "internet/other")).toBe(false);
+    const { outcome, decidedBy } = await lab.json<Outcome>("trace", "deploy/web", "internet/other");
+    expect(`${outcome}: ${decidedBy?.origin?.reason}`).toBe("dropped: no rule of firewall fw names the flow: denied");
+  });
+
+  test("a public Service does not answer: replies go by the firewall, unless a route sends them out where the flow came in", async () => {
+    expect(await lab.reaches("internet/partner", "svc/web-public")).toBe(false);
+    const { outcome, decidedBy } = await lab.json<Outcome>("trace", "internet/partner", "svc/web-public");
+    expect(outcome).toBe("asymmetric");
+    expect(decidedBy?.origin?.reason).toMatch(/firewall fw/);
+    expect(await lab.reaches("internet/customer", "svc/web-public")).toBe(true);
+    expect(await lab.reaches("vm/fw", "svc/web-internal")).toBe(true);
+  });
+
+  test("what the model predicts is what the kernel does", async () => expect(await lab.check()).toContain(" 0 disagreements"));
+
+  test("without the route Azure refuses the cluster", async () => {
+    lab.edit("lab.yaml", "    subnets: [spoke/nodes]\n", "");
+    const { status, stderr } = await lab.run("trace", "deploy/web", "internet/partner", lab.file);
+    expect(status).not.toBe(0);
+    expect(stderr).toContain("ExistingRouteTableNotAssociatedWithSubnet");
+  });
+});
