@@ -22,6 +22,7 @@ export function renderPlan(plan: Plan, style: Style): string {
     `lab ${plan.lab}, rules ${plan.rules}, limits of ${plan.asOf}\n`,
     ...plan.networks.map((network) => networkText(network, budgets, style)),
     ...plan.clusters.map((cluster) => clusterText(cluster, plan, style)),
+    forecastText(plan, style),
     problemsText(plan.problems, style),
     verdictText(plan, style),
   ];
@@ -170,6 +171,30 @@ function outboundText({ outbound }: ClusterPlan, style: Style): string {
     return `${many}, ${now} ports a node${later}${cliff}`;
   })();
   return style.dim(`out: ${outboundType}${text}\n`);
+}
+
+function forecastText({ forecast }: Plan, style: Style): string {
+  if (forecast === undefined) return "";
+  const { from, until, growth, exhaustions, events } = forecast;
+  const rows = [
+    ...exhaustions.map(({ date, when, name, needed, capacity, unit, nodes, code }) => [
+      date,
+      when === "scale" ? name : `${name}, for an upgrade`,
+      `${needed} of ${capacity} ${unit}`,
+      Object.entries(nodes)
+        .map(([pool, count]) => `${pool} ${count}`)
+        .join(", "),
+      code,
+    ]),
+    ...events.map(({ date, text }) => [date, text]),
+  ].sort(([a = ""], [b = ""]) => (a < b ? -1 : a > b ? 1 : 0));
+  const [first] = exhaustions;
+  const words =
+    first === undefined
+      ? `nothing runs out until ${until}`
+      : `first to run out: ${first.name}${first.when === "upgrade" ? ", for an upgrade," : ""} on ${first.date}`;
+  const table = renderTable(["DATE", "WHAT RUNS OUT", "NEEDED", "NODES", "CODE"], rows, style);
+  return `${style.bold("forecast")} from ${from}, ${growth.join("; ")}\n${table}${words}\n`;
 }
 
 function problemsText(problems: readonly PlanProblem[], style: Style): string {

@@ -54,6 +54,26 @@ describe("drydock plan", () => {
     expect(stdout).toContain("2 x (1 + 30)");
   });
 
+  test("a forecast says what runs out first, and when", async () => {
+    const { status, stdout } = await drydock("plan", "fits.yaml", "--growth", "1/month", "--from", "2026-01-01");
+    expect(status).toBe(0);
+    expect(stdout).toContain("first to run out: subnet hub/nodes, for an upgrade, on 2026-06-01");
+    writeFileSync(join(folder, "counts.yaml"), "- { date: 2026-03-01, pools: { shop/np1: 9 } }\n");
+    const counted = await drydock("plan", "fits.yaml", "--counts", "counts.yaml", "--from", "2026-01-01", "-o", "json");
+    expect(JSON.parse(counted.stdout).forecast.exhaustions.at(-1)).toMatchObject({ when: "scale", date: "2026-03-01", needed: 279 });
+  });
+
+  test.each([
+    { words: ["--growth", "lots"], says: "is no growth" },
+    { words: ["--growth", "other/np1=3/month"], says: "there is no pool other/np1" },
+    { words: ["--from", "2026-01-01"], says: "--growth" },
+    { words: ["--counts", "fits.yaml"], says: "counts over time are a list" },
+  ])("$words is refused", async ({ words, says }) => {
+    const { status, stderr } = await drydock("plan", "fits.yaml", ...words);
+    expect(status).toBe(2);
+    expect(stderr).toContain(says);
+  });
+
   test("what cannot be read at all is a failure", async () => {
     expect(await drydock("plan", "broken.yaml")).toMatchObject({ status: 2, stdout: "" });
     expect(await drydock("plan", "missing.yaml")).toMatchObject({ status: 2, stdout: "" });

@@ -227,7 +227,7 @@ export function clusterDemands(design: Design, cluster: PlannedCluster): readonl
   const nodes = (kind: Demand["kind"], what: string, code: string, limit: LimitUsed, capacity = limit.value): Demand => ({
     id: `${kind}/${name}`,
     kind,
-    name: `${what} of cluster ${name}`,
+    name: what === "" ? `cluster ${name}` : `${what} of cluster ${name}`,
     resource: resource.id,
     unit: "nodes",
     cluster: name,
@@ -245,7 +245,7 @@ export function clusterDemands(design: Design, cluster: PlannedCluster): readonl
     demands.push({ ...base, unit: "prefixes" });
   }
   const kubenet = isKubenetProfile(networkProfile);
-  demands.push(nodes("clusterNodes", "the nodes", "QuotaExceeded", usedOn(design, kubenet ? kubenetNodes[rules] : nodesPerCluster[rules])));
+  demands.push(nodes("clusterNodes", "", "QuotaExceeded", usedOn(design, kubenet ? kubenetNodes[rules] : nodesPerCluster[rules])));
   if (networkProfile.networkPolicy === "azure") {
     demands.push(
       nodes("policyNodes", "Azure Network Policy Manager", "InvalidParameter", usedOn(design, limits.networkPolicyManagerNodes)),
@@ -258,7 +258,7 @@ export function clusterDemands(design: Design, cluster: PlannedCluster): readonl
       ...base,
       id: `poolNodes/${name}/${agentPool.name}`,
       resource: agentPool.id,
-      name: `a pool such as ${name}/${agentPool.name}`,
+      name: `pool ${name}/${agentPool.name}`,
       shares: [{ pool, each: 1 }],
     });
   }
@@ -288,14 +288,14 @@ export function clusterDemands(design: Design, cluster: PlannedCluster): readonl
   const balanced = services.filter(isBalanced);
   const servicesLimit = usedOn(design, limits.servicesPerLoadBalancer);
   demands.push({
-    ...nodes("balancerServices", "the load balancer Services", "QuotaExceeded", servicesLimit),
+    ...nodes("balancerServices", "load balancers", "QuotaExceeded", servicesLimit),
     unit: "services",
     fixed: balanced.length === 0 ? [] : [{ kind: "other", name: counted(balanced.length, "Service"), amount: balanced.length }],
     shares: [],
   });
   const rulesOfServices = balanced.reduce((sum, service) => sum + (hasAllPorts(service) ? 1 : ruledPorts(service).length), 0);
   demands.push({
-    ...nodes("balancerRules", "the load balancer rules of each node", "RulesPerInterface", usedOn(design, limits.rulesPerInterface)),
+    ...nodes("balancerRules", "each node's network interface", "RulesPerInterface", usedOn(design, limits.rulesPerInterface)),
     unit: "rules",
     fixed: [
       ...(networkProfile.outboundType === "loadBalancer" ? [{ kind: "other" as const, name: "the outbound rule", amount: 1 }] : []),

@@ -51,7 +51,7 @@ export function demandAt({ fixed, shares }: Sums, counts: Counts): number {
 }
 
 /** What the upgrade of one pool adds at most, and what that of all of them does. */
-function surgeAt({ shares }: Sums, counts: Counts): { readonly one: number; readonly all: number } {
+export function surgeAt({ shares }: Sums, counts: Counts): { readonly one: number; readonly all: number } {
   const surges = shares.map(({ pool, each }) => surgeNodes(pool.surge, counts(pool)) * each);
   return { one: Math.max(0, ...surges), all: surges.reduce((sum, surge) => sum + surge, 0) };
 }
@@ -166,7 +166,7 @@ function failureOf(demand: Demand, share: PoolShare): { readonly failure: Failur
   return { failure: { budget: demand.id, cluster: pool.cluster, pool: pool.name, when, node, code: demand.code, message }, pool };
 }
 
-/** `pool np2 cannot be upgraded with 41 nodes: (41 + 5 surge) x (1 + 30) = 1426 and 93 of others are 1519, but subnet hub/flat has 1515 addresses`. */
+/** `pool np2 cannot be upgraded with 41 nodes: (41 + 5 surge) x (1 + 30) = 1426 and 93 of others are 1519, more than the 1515 addresses of subnet hub/flat`. */
 function failureText(
   { name, unit, capacity }: Demand,
   { pool, each, eachText = String(each) }: PoolShare,
@@ -192,5 +192,5 @@ function failureText(
       ? `cannot be upgraded with ${node} nodes`
       : `cannot have node ${node} while another pool is upgraded`
     : `cannot have node ${node}`;
-  return `pool ${pool.cluster}/${pool.name} ${cannot}: ${sum}, but ${name} has ${capacity} ${unit}`;
+  return `pool ${pool.cluster}/${pool.name} ${cannot}: ${sum}, more than the ${capacity} ${unit} of ${name}`;
 }

@@ -9,6 +9,7 @@ import type { Plan, PlanProblem } from "./model.ts";
 import { type PlanSettings, planOf } from "./plan.ts";
 import { isRoomWarning, propertyOf } from "./problems.ts";
 
+export type { CountsOn, Growth, Rate } from "./forecast.ts";
 export type * from "./model.ts";
 export type { PlanSettings } from "./plan.ts";
 

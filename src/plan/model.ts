@@ -76,7 +76,7 @@ export type Failure = {
   readonly node: number;
   /** Azure's code. */
   readonly code: string;
-  /** `pool np2 cannot be upgraded with 41 nodes: (41 + 5) x 31 = 1426 and 93 of others are 1519, but subnet hub/flat has 1515 addresses`. */
+  /** `pool np2 cannot be upgraded with 41 nodes: (41 + 5) x 31 = 1426 and 93 of others are 1519, more than the 1515 addresses of subnet hub/flat`. */
   readonly message: string;
 };
 
@@ -253,6 +253,36 @@ export type PlanProblem = {
   readonly fix?: string;
 };
 
+/** The day on which a budget does not suffice any more. */
+export type Exhaustion = {
+  readonly budget: string;
+  readonly name: string;
+  /** `scale`: it does not suffice at rest. `upgrade`: it does not suffice for the upgrade of one pool with its surge, which comes first. */
+  readonly when: "scale" | "upgrade";
+  readonly date: string;
+  /** Days from the first one. */
+  readonly day: number;
+  readonly needed: number;
+  readonly capacity: number;
+  readonly unit: Budget["unit"];
+  readonly code: string;
+  /** Nodes on that day, by `cluster/pool`. */
+  readonly nodes: Readonly<Record<string, number>>;
+};
+
+export type Forecast = {
+  /** `2026-11-23`. */
+  readonly from: string;
+  /** What lasts longer than this is not in it. */
+  readonly until: string;
+  /** What was assumed, in words: `10 nodes a month`. */
+  readonly growth: readonly string[];
+  /** By date: the first thing to run out is the first. */
+  readonly exhaustions: readonly Exhaustion[];
+  /** What else happens on the way: an autoscaler at its maximum, fewer ports for each node. */
+  readonly events: readonly { readonly date: string; readonly day: number; readonly text: string }[];
+};
+
 export type Plan = {
   readonly version: typeof planVersion;
   readonly lab: string;
@@ -264,5 +294,7 @@ export type Plan = {
   readonly networks: readonly NetworkPlan[];
   readonly clusters: readonly ClusterPlan[];
   readonly budgets: readonly Budget[];
+  /** With growth. */
+  readonly forecast?: Forecast;
   readonly problems: readonly PlanProblem[];
 };

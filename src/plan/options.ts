@@ -119,7 +119,7 @@ function optionPlan(question: Question, option: OptionName): OptionPlan {
     const { max } = usedOf(demand);
     if ((demand.kind !== "clusterNodes" && demand.kind !== "policyNodes") || max <= demand.capacity) continue;
     if (usedOf(demand).now > demand.capacity) continue;
-    const message = `the autoscaler may make ${max} nodes, but ${demand.name} are at most ${demand.capacity}`;
+    const message = `the autoscaler may make ${max} nodes, more than the ${demand.capacity} of ${demand.name}`;
     refusals.push({ code: demand.code, message, source: demand.limit.source });
   }
   const subnet = changed.pools[0]?.resource.properties.vnetSubnetID ?? "";

@@ -18,6 +18,7 @@ import { MemoryResources } from "../resources/memory.ts";
 import type { Key, Resource, Resources } from "../resources/resources.ts";
 import { type Design, demandsOf, exclusiveUse, optionOf, type PlannedCluster, subnetBudgetId } from "./budgets.ts";
 import { budgetOf, mapAmounts, type Pool, usedOf } from "./demand.ts";
+import { forecastOf, type Growth } from "./forecast.ts";
 import {
   type Amounts,
   type Block,
@@ -47,9 +48,11 @@ export type PlanInput = {
 export type PlanSettings = {
   /** The day whose limits count, `2026-11-23`. */
   readonly asOf?: string;
+  /** For a forecast. */
+  readonly growth?: Growth;
 };
 
-export function planOf(input: PlanInput, { asOf = limitsRead }: PlanSettings = {}): Plan {
+export function planOf(input: PlanInput, { asOf = limitsRead, growth }: PlanSettings = {}): Plan {
   const resources = new MemoryResources();
   resources.apply(input.resources);
   const azure = input.resources.flatMap(({ value }) => ("id" in value ? value : []));
@@ -75,6 +78,7 @@ export function planOf(input: PlanInput, { asOf = limitsRead }: PlanSettings = {
     networks: design.view.networks.map((network) => networkPlan(design, network, new Map(budgets.map((budget) => [budget.id, budget])))),
     clusters,
     budgets,
+    ...(growth === undefined ? {} : { forecast: forecastOf(design, demands, growth) }),
     problems,
   };
 }

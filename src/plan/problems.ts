@@ -52,7 +52,7 @@ function problemOf(budget: Budget, { moment, when, verb }: (typeof stages)[numbe
     when: kind === "podCidr" && moment !== "maxUpgradeAll" ? "create" : when,
     target: targets[kind].join("."),
     resource,
-    message: `${name} has ${capacity} ${unit}; ${some(who)} ${verb} ${needed}${first === undefined ? "" : `: ${first.message}`}`,
+    message: `${name} has room for ${capacity} ${unit}; ${some(who)} ${verb} ${needed}${first === undefined ? "" : `: ${first.message}`}`,
     source: `${limit.source}${since}`,
     ...(fix === undefined ? {} : { fix }),
   };

@@ -1,18 +1,29 @@
 import { type Command, Option } from "commander";
-import { planDocuments } from "../../plan/index.ts";
+import { lastSegment, segmentAfter } from "../../arm/names.ts";
+import type { LoadedLab } from "../../documents/index.ts";
+import { type Growth, planDocuments, type Rate } from "../../plan/index.ts";
 import { command, fileOption } from "../command.ts";
 import type { Context } from "../context.ts";
 import { exitStatuses, Failure } from "../failure.ts";
-import { documentFailure, loadDocuments } from "../files.ts";
+import { documentFailure, loadDocuments, readDocument } from "../files.ts";
 import { type OutputOptions, outputOption, print } from "../output.ts";
+import { parseCounts, parseDate, parseRate } from "../plan-growth.ts";
 import { renderPlan } from "../plan-text.ts";
 
-type Options = OutputOptions & { readonly file?: readonly string[]; readonly rules?: "current" | "lesson"; readonly asOf?: string };
+type Options = OutputOptions & {
+  readonly file?: readonly string[];
+  readonly rules?: "current" | "lesson";
+  readonly asOf?: string;
+  readonly growth?: readonly Rate[];
+  readonly counts?: string;
+  readonly from?: string;
+};
 
 export function planCommand(context: Context): Command {
   const made = command("plan", "say what a design takes of addresses, routes and ports, now and at its largest, and what fails first", [
     { does: "is there room for the next upgrade?", type: "drydock plan examples/two-options/lab.yaml" },
     { does: "with the limits of about 2019", type: "drydock plan --rules lesson examples/two-options/lab.yaml" },
+    { does: "when is it full?", type: "drydock plan --growth 10/month examples/two-options/lab.yaml" },
     {
       does: "the first thing to fail of each cluster",
       type: "drydock plan lab.yaml -o json | jq '.clusters[] | {name, first: .first.message}'",
@@ -23,6 +34,13 @@ export function planCommand(context: Context): Command {
     .addOption(fileOption("the documents that describe the design"))
     .addOption(new Option("--rules <set>", "whose limits and defaults hold, whatever the documents say").choices(["current", "lesson"]))
     .option("--as-of <date>", "count with the limits of this day, such as 2024-06-30 (default: the newest that are known)", parseDate)
+    .option(
+      "--growth <rate>",
+      "forecast with so many nodes more: 10/month, 5%/month, 200 pods/week, shop/np1=10/month (may be repeated)",
+      collectRate,
+    )
+    .option("--counts <file>", "forecast with nodes of pools over time: a list of { date, pools: { CLUSTER/POOL: NODES } }")
+    .option("--from <date>", "the first day of the forecast (default: today)", parseDate)
     .addOption(outputOption())
     .addHelpText(
       "after",
@@ -37,7 +55,9 @@ export function planCommand(context: Context): Command {
       const isEmpty = loaded.readable.every(({ value }) => "type" in value && value.type === "Drydock.Lab/labs");
       if (isEmpty && loaded.problems.some(({ severity }) => severity === "error"))
         throw documentFailure(files, loaded.problems, context.errorStyle);
-      const plan = planDocuments(loaded, options.asOf === undefined ? {} : { asOf: options.asOf });
+      const { asOf } = options;
+      const growth = growthOf(context, options, loaded);
+      const plan = planDocuments(loaded, { ...(asOf === undefined ? {} : { asOf }), ...(growth === undefined ? {} : { growth }) });
       print(context, options.output, plan, (style) => renderPlan(plan, style));
       if (plan.problems.some(({ when, severity }) => when === "document" && severity === "error"))
         context.exitStatus = exitStatuses.documents;
@@ -45,8 +65,32 @@ export function planCommand(context: Context): Command {
     });
 }
 
-function parseDate(text: string): string {
-  const isDate = /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(text));
-  if (!isDate) throw new Failure("usage", `${text} is no date`, { fix: "write it like 2024-06-30" });
-  return text;
+/** What the options say about growth, of pools that there are. */
+function growthOf(context: Context, { growth: rates = [], counts, from }: Options, loaded: LoadedLab): Growth | undefined {
+  if (rates.length === 0 && counts === undefined) {
+    if (from !== undefined) throw new Failure("usage", "--from is the first day of a forecast", { fix: "add --growth 10/month" });
+    return undefined;
+  }
+  const steps = counts === undefined ? [] : parseCounts(counts, readDocument(context, counts).text);
+  const pools = loaded.readable.flatMap(({ value }) =>
+    "type" in value && value.type === "Microsoft.ContainerService/managedClusters/agentPools" ? poolLabel(value.id) : [],
+  );
+  const named = [
+    ...rates.flatMap(({ cluster, pool }) => (cluster === undefined ? [] : pool === undefined ? `${cluster}/` : `${cluster}/${pool}`)),
+    ...steps.flatMap((step) => Object.keys(step.pools)),
+  ];
+  for (const name of named) {
+    if (pools.some((pool) => (name.endsWith("/") ? pool.startsWith(name) : pool === name))) continue;
+    throw new Failure("unknown", `there is no pool ${name}`, { fix: `pools are ${pools.join(", ")}` });
+  }
+  return { from: from ?? new Date().toISOString().slice(0, 10), rates, counts: steps };
+}
+
+/** `shop/np1`. */
+function poolLabel(id: string): string {
+  return `${segmentAfter(id, "managedClusters")}/${lastSegment(id)}`;
+}
+
+function collectRate(text: string, rates: readonly Rate[] = []): readonly Rate[] {
+  return [...rates, parseRate(text)];
 }
