@@ -38,7 +38,7 @@ export const virtualMachines = remembering("virtual-machines", (resources) => {
     const key = armKey(nic.id);
     const machine = wanted.get(key);
     // Interfaces of no machine of ours were made by the user.
-    const isOurs = ownerOf(nic) === armKey(machine?.id ?? "") || nic.tags?.[madeByTag] !== undefined;
+    const isOurs = (machine !== undefined && ownerOf(nic) === armKey(machine.id)) || nic.tags?.[madeByTag] !== undefined;
     if (machine !== undefined && fits(nic, machine)) {
       kept.add(key);
       // What else the machine says about its interface changes in place.

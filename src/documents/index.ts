@@ -25,6 +25,7 @@ import { ManifestFiles } from "./manifest-files.ts";
 import { located, type Placed, readManifest } from "./manifests.ts";
 import { excerpt, type Finding, formatPath, type Kept, type Path, type Problem, sortedProblems } from "./problem.ts";
 import type { Complain } from "./shape.ts";
+import { readTerraform } from "./terraform/terraform.ts";
 import { bounds, parseSources, placeOf, type Source } from "./tree.ts";
 
 export { labSchema } from "./lab/definition.ts";
@@ -86,11 +87,15 @@ class Loader {
 
   load(): LoadedLab {
     const documents = this.#readDocuments();
-    const others = documents.manifest.length + documents["azure-export"].length;
+    const others = Object.values(documents).flat().length - documents.lab.length;
     const labs = this.#readLabs(documents.lab, others > 0);
     const complain: ComplainOfSource = (source, path, finding) => this.#report(located(source, resolvePath(path), finding));
     const rules = this.#overrides.rules ?? rulesOf(labs);
-    const accepted = acceptAzure(documents["azure-export"].flatMap(readAzureExport), rules, complain);
+    const azureDocuments = [
+      ...documents["azure-export"].flatMap(readAzureExport),
+      ...documents.terraform.flatMap((source) => readTerraform(source, complain)),
+    ];
+    const accepted = acceptAzure(azureDocuments, rules, complain);
     const expansion = expandLab(labs, { name: nameOf(accepted, this.#files), rules, resources: accepted.resources }, complain);
     const all = new Map([...accepted.resources, ...expansion.resources].map((resource) => [armKey(resource.id), resource]));
     const origins = new Map([...accepted.origins, ...expansion.origins]);
@@ -155,7 +160,7 @@ class Loader {
 
   /** The documents of the files that the lab is given as, by what they are. */
   #readDocuments(): Readonly<Record<DocumentKind, readonly Source[]>> {
-    const documents: Record<DocumentKind, Source[]> = { lab: [], manifest: [], "azure-export": [] };
+    const documents: Record<DocumentKind, Source[]> = { lab: [], manifest: [], "azure-export": [], terraform: [] };
     for (const file of this.#files) {
       const before = this.#problems.length;
       const sources = this.#parse(file);

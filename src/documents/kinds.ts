@@ -2,18 +2,23 @@
 
 import type { Source, Tree } from "./tree.ts";
 
-export type DocumentKind = "lab" | "manifest" | "azure-export";
+export type DocumentKind = "lab" | "manifest" | "azure-export" | "terraform";
 
 export function kindOf({ root }: Source): DocumentKind {
   if (root.kind === "map" && root.entries.has("apiVersion") && root.entries.has("kind")) return "manifest";
+  if (root.kind === "map" && root.entries.has("format_version") && (root.entries.has("planned_values") || root.entries.has("values"))) {
+    return "terraform";
+  }
   if (isAzureExport(root)) return "azure-export";
   return "lab";
 }
 
-/** What `az … show`, `az … list`, `az graph query` and the REST API print: resources with their ids, alone, in a list, or in a page of one. */
+/** What `az … show`, `az … list`, `az graph query` and the REST API print: resources with their ids, alone, in a list, in a page of one, or as what was made. */
 function isAzureExport(root: Tree): boolean {
   if (root.kind === "list") return root.items.every(isResource);
   if (root.kind !== "map") return false;
+  const [only] = root.size > 1 && root.entries.size === 1 ? root.entries.values() : [];
+  if (only !== undefined && isResource(only.value)) return true;
   const page = root.entries.get("data")?.value ?? root.entries.get("value")?.value;
   return isResource(root) || (page?.kind === "list" && page.items.every(isResource));
 }

@@ -19,7 +19,10 @@ export function readAzureExport(source: Source): readonly PlacedResource[] {
   const isResource = root.entries.has("id");
   const page = isResource ? undefined : (["data", "value"] as const).find((name) => root.entries.get(name)?.value.kind === "list");
   const list = page === undefined ? undefined : root.entries.get(page)?.value;
-  return page === undefined || list === undefined ? placed(source, root, []) : rows(source, list, [page]);
+  if (page !== undefined && list !== undefined) return rows(source, list, [page]);
+  // `az network vnet create` and others print what they made under one key.
+  const [made] = isResource || root.entries.size !== 1 ? [] : root.entries;
+  return made === undefined ? placed(source, root, []) : placed(source, made[1].value, [made[0]]);
 }
 
 function rows(source: Source, tree: Tree, path: Path): readonly PlacedResource[] {

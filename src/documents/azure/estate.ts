@@ -11,7 +11,7 @@ import { parentOf } from "../../arm/rules/view.ts";
 import type { Complain, Origin } from "../lab/expand.ts";
 import { excerpt, type Finding, formatValue, type Kept } from "../problem.ts";
 import { placeOf } from "../tree.ts";
-import type { PlacedResource } from "./placed.ts";
+import { lostReference, type PlacedResource } from "./placed.ts";
 import { isRecord, keyIn, Reading, spelled, Value } from "./value.ts";
 
 export type Item = {
@@ -184,7 +184,7 @@ export class Estate {
    */
   refer(value: Value, what: string, isNeeded: boolean): Item | undefined {
     const id = value.text();
-    if (id === undefined) return undefined;
+    if (id === undefined || id === lostReference) return undefined;
     const found = this.find(id);
     if (found !== undefined) return found;
     const { name, group, command } = described(id);

@@ -210,6 +210,7 @@ export const privateEndpoint: Acceptor = {
     const { properties } = item;
     const subnet = estate.refer(properties.get("subnet", "id"), "subnet", true);
     if (subnet === undefined) return;
+    warnOfPolicies(item, subnet, estate);
     const [configured] = properties
       .get("ipConfigurations")
       .items()
@@ -256,3 +257,16 @@ export const privateEndpoint: Acceptor = {
     );
   },
 };
+
+/** By default security groups and route tables of a subnet leave its private endpoints alone. */
+function warnOfPolicies(item: Item, subnet: Item, estate: Estate): void {
+  const text = subnet.properties.get("privateEndpointNetworkPolicies").text()?.toLowerCase();
+  if (text === undefined || text === "disabled") return;
+  estate.complain(item, ["properties", "subnet"], {
+    code: "NotModelled",
+    severity: "warning",
+    message: `private endpoint ${item.name}: privateEndpointNetworkPolicies of subnet ${subnet.name} (security groups and routes for private endpoints) is not modelled`,
+    source: "learn:azure/private-link/disable-private-endpoint-network-policy",
+    fix: "traces take private endpoints as not subject to security groups and route tables",
+  });
+}

@@ -51,15 +51,11 @@ export const subnet: Acceptor = {
     serviceEndpoints[].locations serviceEndpoints[].provisioningState serviceEndpoints[].networkIdentifier privateLinkServiceNetworkPolicies
     applicationGatewayIPConfigurations applicationGatewayIpConfigurations ipAllocations ipamPoolPrefixAllocations
     delegations[].etag delegations[].id delegations[].type delegations[].properties.actions delegations[].properties.provisioningState
-    interfaceEndpoints defaultOutboundAccess
+    interfaceEndpoints defaultOutboundAccess privateEndpointNetworkPolicies
   `),
   notModelled: {
     serviceEndpointPolicies: ["a service endpoint policy", "traces let through what the policy would refuse"],
     sharingScope: ["sharing of the subnet", "leave it out"],
-    privateEndpointNetworkPolicies: [
-      "privateEndpointNetworkPolicies (security groups and routes for private endpoints)",
-      "traces take private endpoints as not subject to security groups and route tables",
-    ],
   },
   accept: (item, estate) => {
     const { properties } = item;

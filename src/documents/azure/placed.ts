@@ -22,3 +22,6 @@ export type PlacedResource = {
   /** Where a part of the resource is: of `["properties", "subnets", 0]`, or of the resource itself (`[]`). */
   readonly at: (part: PropertyPath) => Path;
 };
+
+/** In the place of an id that a document does not let know, which has been reported there. */
+export const lostReference = "/lost";
