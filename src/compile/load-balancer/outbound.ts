@@ -10,7 +10,7 @@ import type { Address } from "../../net/address.ts";
 import { armKey } from "../../resources/resources.ts";
 import type { OutboundMethod } from "../outbound-method.ts";
 import { podSubnetAddresses, type Topology, type VnetInfo } from "../topology.ts";
-import { addressesOfFrontend, childKey, nicKeyOf } from "./frontends.ts";
+import { addressesOfFrontend, childKey, nicKeyOf, ofFamily } from "./frontends.ts";
 
 const source = "Azure docs: load-balancer/load-balancer-outbound-connections";
 
@@ -40,7 +40,7 @@ export function outboundShares(topology: Topology, vnet: VnetInfo): readonly Out
         const frontend = balancer.properties.frontendIPConfigurations.find(
           (candidate) => childKey(balancer, "frontendIPConfigurations", candidate.name) === armKey(reference.id),
         );
-        return frontend === undefined ? [] : addressesOfFrontend(topology, frontend);
+        return frontend === undefined ? [] : ofFamily(addressesOfFrontend(topology, frontend), vnet);
       });
       const members = pool?.properties.backendIPConfigurations ?? [];
       const ports = portsPerNode(members.length, rule.properties.allocatedOutboundPorts, addresses.length);
@@ -73,7 +73,7 @@ export function outboundRules(topology: Topology, vnet: VnetInfo): OutboundMetho
   const shares = outboundShares(topology, vnet);
   const isThere = vnet.loadBalancers.some((balancer) => balancer.properties.outboundRules.length > 0);
   if (!isThere) return undefined;
-  const chainOf = (share: OutboundShare) => `backend-${share.backend}`.replaceAll(".", "-");
+  const chainOf = (share: OutboundShare) => `backend-${share.backend}`.replaceAll(/[.:]/g, "-");
   return {
     addresses: shares.map((share) => ({ address: share.publicAddress, reason: "outbound address of a load balancer" })),
     leaving: { kind: "vmap", fields: ["ip saddr"], map: "backends" },
