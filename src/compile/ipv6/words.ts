@@ -8,8 +8,8 @@
 
 import type { Host, Interface, InterfaceAddress, PolicyRule, Route } from "../../ir/network.ts";
 import type { Chain, DatumType, Field, MarkValue, Match, NamedMap, NamedSet, Rule, Statement, Table } from "../../ir/ruleset.ts";
-import { type Address, bitsOf, familyOf } from "../../net/address.ts";
-import type { Prefix } from "../../net/prefix.ts";
+import type { Address } from "../../net/address.ts";
+import { hostPrefix, type Prefix } from "../../net/prefix.ts";
 import { ipv6Of } from "../wiring.ts";
 
 const fields: Partial<Readonly<Record<Field, Field>>> = {
@@ -40,7 +40,7 @@ function linkLocalOf({ address, origin }: InterfaceAddress): InterfaceAddress[] 
 
 function interfaceInIpv6(each: Interface, onLinks: readonly InterfaceAddress[]): Interface {
   if (each.kind === "loopback") {
-    return { ...each, addresses: each.addresses.flatMap((one) => (linkLocalOf(one).length === 0 ? [one] : loopbackOf(one))) };
+    return { ...each, addresses: each.addresses.flatMap(loopbackOf) };
   }
   // Several subnets have one and the same gateway.
   const distinct = [...new Map(onLinks.map((one) => [one.address, one])).values()];
@@ -48,9 +48,11 @@ function interfaceInIpv6(each: Interface, onLinks: readonly InterfaceAddress[]):
   return { ...each, addresses };
 }
 
-function loopbackOf({ address, origin }: InterfaceAddress): InterfaceAddress[] {
-  const own = ipv6Of(address)?.loopback;
-  return own === undefined ? [] : [{ address: own, prefixLength: bitsOf(familyOf(own)), origin }];
+/** Link-local addresses are on the links. */
+function loopbackOf(one: InterfaceAddress): InterfaceAddress[] {
+  if (one.address.startsWith("fe80:")) return [];
+  const own = ipv6Of(one.address)?.loopback;
+  return [own === undefined ? one : { address: own, prefixLength: 128, origin: one.origin }];
 }
 
 function addressInIpv6(address: Address): Address {
@@ -60,7 +62,7 @@ function addressInIpv6(address: Address): Address {
 function prefixInIpv6(prefix: Prefix): Prefix {
   if (prefix === "0.0.0.0/0") return "::/0" as Prefix;
   const host = prefix.endsWith("/32") ? ipv6Of(prefix.slice(0, -3) as Address) : undefined;
-  return host === undefined ? prefix : (`${host.link}/128` as Prefix);
+  return host === undefined ? prefix : hostPrefix(host.link ?? host.loopback);
 }
 
 function routeInIpv6(route: Route): Route {
