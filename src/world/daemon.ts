@@ -27,6 +27,7 @@ import { ask, askAgain, askAtOnce } from "./ask.ts";
 import { HealthProbes, probeResults } from "./health-probes.ts";
 import { say } from "./log.ts";
 import { type Document, lastDocuments, mergeDocuments } from "./merge.ts";
+import { reclaimPorts } from "./reclaimed-ports.ts";
 import { enter, hasIpv6, StandIns } from "./stand-in.ts";
 import { type Trouble, troubleOf } from "./trouble.ts";
 
@@ -248,6 +249,7 @@ export class Daemon {
     this.#network = network;
     this.#inPlace = undefined;
     await this.#applyNetwork(network, changed);
+    if (changed !== undefined) reclaimPorts(network.topology, (edge) => changed.has(edge));
     this.#serve(network, changed);
     if (this.#errors.length === 0 && this.#listenProblems.size === 0) this.#inPlace = network;
     this.#report("answering");

@@ -127,6 +127,7 @@ function outboundTable({ vnet, rules, frontends, methods }: EdgeInputs, origin: 
   });
   const leaving: Match = { kind: "value", field: "oifname", op: "==", values: [links.edgeToInternet] };
   const arriving = methods.flatMap((method) => method.arriving ?? []);
+  const underWay = methods.flatMap((method) => method.underWay ?? []);
   const byDefault = defaultOutboundAddress(vnet, rules);
   const withoutMethod: Rule =
     byDefault === undefined
@@ -157,6 +158,15 @@ function outboundTable({ vnet, rules, frontends, methods }: EdgeInputs, origin: 
         rules: [untracked(links.edgeToInternet, "ip daddr"), untracked(links.edgeToFabric, "ip saddr")],
       },
       ...(arriving.length === 0 ? [] : [arrivals(arriving, origin)]),
+      ...(underWay.length === 0
+        ? []
+        : [
+            {
+              name: "forward",
+              base: { type: "filter", hook: "forward", priority: priorities.filter, policy: "accept" },
+              rules: underWay,
+            } as const,
+          ]),
       {
         name: "postrouting",
         base: { type: "nat", hook: "postrouting", priority: priorities.srcnat, policy: "accept" },
