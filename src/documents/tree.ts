@@ -1,5 +1,5 @@
 /**
- * YAML (and so JSON) to values that know their place.
+ * YAML and JSON to values that know their place. A file that is called JSON may have what Azure's templates have (`json.ts`).
  *
  * Text is hostile until shown otherwise: size, number of tokens, depth, and the size after aliases are expanded are bounded, each before the work
  * that it bounds. The depth is checked on the parser's own stack, token by token, because composing a deep document would recurse.
@@ -8,6 +8,7 @@
 
 import { Composer, type Document, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, type Node, type ParsedNode, Parser } from "yaml";
 import type { DocumentFile } from "./index.ts";
+import { readJson } from "./json.ts";
 import { excerpt, type Finding, formatPath, type Path, type Problem } from "./problem.ts";
 import { numberOf, plainScalar, type Scalar } from "./scalar.ts";
 
@@ -18,6 +19,8 @@ export const bounds = {
   /** YAML tokens of a file; about 8 per line. */
   tokens: 2_000_000,
   depth: 64,
+  /** Of JSON, where templates are nested in templates. */
+  jsonDepth: 256,
   documents: 20_000,
   /** Values of a document with every alias expanded. */
   expanded: 1_000_000,
@@ -32,7 +35,7 @@ export type Tree =
   /** `text` is what was written, without quotes: `1.30` is the number 1.3. */
   | { readonly kind: "scalar"; readonly value: Scalar; readonly text: string; readonly offset: number; readonly size: 1 };
 
-type Entry = { readonly offset: number; readonly value: Tree };
+export type Entry = { readonly offset: number; readonly value: Tree };
 
 /** One document of a file. */
 export type Source = {
@@ -71,7 +74,12 @@ export function parseSources(file: DocumentFile, report: Report): readonly Sourc
     });
     return [];
   }
-  return reader.read(file.text);
+  return isJson(file) ? reader.readJson(file.text) : reader.read(file.text);
+}
+
+/** By its name and its first character: one that says more than JSON can is YAML all the same. */
+function isJson({ path, text }: DocumentFile): boolean {
+  return /\.jsonc?$/i.test(path) && /^\uFEFF?\s*[{[/]/.test(text);
 }
 
 /** Tab, line feed, carriage return and next line are the only control characters of YAML. */
@@ -113,6 +121,13 @@ class Reader {
     const at = offset === undefined ? undefined : this.#lines.linePos(offset);
     const place = at === undefined || at.line < 1 ? {} : { line: at.line, column: at.col };
     this.#report({ severity: "error", ...finding, file: this.#file, ...place, path: formatPath(path) });
+  }
+
+  readJson(text: string): readonly Source[] {
+    const before = this.#problems;
+    const limits = { depth: bounds.jsonDepth, values: bounds.expanded };
+    const root = readJson(text, this.#lines, limits, (offset, finding, path) => this.problem(offset, finding, path));
+    return root === undefined || this.#problems > before ? [] : [{ file: this.#file, root, lines: this.#lines }];
   }
 
   read(text: string): readonly Source[] {
