@@ -1,5 +1,6 @@
 /** What a command may touch of the world around it. Passed in, so that a test can run the commands without a process of their own. */
 
+import type { DeploymentOptions } from "../documents/index.ts";
 import { coloured, plain, type Style } from "../render/style.ts";
 
 export type Stream = {
@@ -27,6 +28,8 @@ export type Context = {
   readonly errorStyle: Style;
   /** What the command ends with when nothing fails: 1 for an answer of no. */
   exitStatus: number;
+  /** For deployment templates among the documents, from the options of the command. */
+  deployment?: DeploymentOptions;
 };
 
 /** Colour on terminals only, never with NO_COLOR (no-color.org) or TERM=dumb; FORCE_COLOR turns it on anywhere. */

@@ -96,10 +96,10 @@ export function readFiles(context: Context, paths: readonly string[]): ReadLab {
 }
 
 /** {@link readFiles}, and what comes of them. */
-export function openFiles(context: Context, paths: readonly string[]): { readonly view: LabView; readonly kept: readonly Kept[] } {
-  const { view, kept } = checked(context, paths, openLab);
+export function openFiles(context: Context, paths: readonly string[]): Pick<ReadLab, "kept" | "outputs"> & { readonly view: LabView } {
+  const { view, kept, outputs } = checked(context, paths, openLab);
   if (view === undefined) throw new Error("documents without errors were not opened");
-  return { view, kept };
+  return { view, kept, outputs };
 }
 
 function checked<Lab extends ReadLab>(context: Context, paths: readonly string[], take: (...from: Parameters<typeof readLab>) => Lab): Lab {
@@ -107,6 +107,7 @@ function checked<Lab extends ReadLab>(context: Context, paths: readonly string[]
     paths.map((path) => readDocument(context, path)),
     (path, from) => readManifest(context, besides(from, path)),
     (path, from) => listFolder(context, besides(from, path)),
+    withDeployment(context),
   );
   if (hasErrors(lab)) throw documentFailure(paths, lab.problems, context.errorStyle);
   warn(context, lab.problems);
@@ -119,8 +120,12 @@ export function loadDocuments(context: Context, paths: readonly string[], overri
     paths.map((path) => readDocument(context, path)),
     (path, from) => readManifest(context, besides(from, path)),
     (path, from) => listFolder(context, besides(from, path)),
-    overrides,
+    withDeployment(context, overrides),
   );
+}
+
+function withDeployment({ deployment }: Context, overrides: Overrides = {}): Overrides {
+  return deployment === undefined ? overrides : { ...overrides, deployment };
 }
 
 export function warn(context: Context, problems: readonly Problem[]): void {

@@ -19,6 +19,7 @@ import { applyCommand, upCommand } from "./commands/up.ts";
 import { versionCommand } from "./commands/version.ts";
 import { type Context, columnsOf } from "./context.ts";
 import { exitStatuses, Failure, renderCrash, renderFailure } from "./failure.ts";
+import { addTemplateOptions } from "./templates.ts";
 import { version } from "./version.ts";
 
 /** In the order of help. A new command is a line here. */
@@ -67,6 +68,7 @@ Exit status: 0 done; 1 the answer is no (not reachable, a disagreement); 2 wrong
     { hidden: true },
   );
   program.addCommand(captureInsideCommand(), { hidden: true });
+  addTemplateOptions(program, context);
   configure(program, context);
   return program;
 }

@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 import { examplesOf } from "./command.ts";
+import { templateOptionsHeading } from "./templates.ts";
 
 const introduction = `# The command line
 
@@ -19,6 +20,9 @@ Without a port the target's first listener is meant, else ICMP.
 
 **FILE** is a lab file. Where it is optional, the command works on a running lab without it, and with it without privileges and on any system.
 \`--lab NAME\` (or \`DRYDOCK_LAB\`) chooses between several running labs.
+
+**Deployment templates** among the files have options in all commands that take files: \`-p\`, \`--parameters\` (a parameter file, \`name=value\`, or
+\`name=@file\`; repeatable), \`--resource-group NAME\`, \`--location REGION\`, \`--subscription ID\`. See [arm-templates.md](arm-templates.md).
 
 **Exit status**: 0 done; 1 the answer is no (not reachable, not delivered, a disagreement); 2 wrong words, names or documents; 3 this machine cannot
 (\`drydock doctor\` says why); 4 no such lab is running, or it is already; 70 a defect of Drydock; 130 interrupted.
@@ -40,10 +44,9 @@ function section(command: Command, parent: string, depth: number): string {
   if (children.length === 0) parts.push(`\`\`\`\ndrydock ${name} ${usage(command)}\n\`\`\`\n`);
   const rows = [
     ...command.registeredArguments.map((argument) => [`\`${argument.name()}\``, argument.description]),
-    ...command.options.map((option) => [
-      `\`${option.flags}\``,
-      `${option.description}${choices(option.argChoices)}${byDefault(option.defaultValue)}`,
-    ]),
+    ...command.options
+      .filter((option) => option.helpGroupHeading !== templateOptionsHeading)
+      .map((option) => [`\`${option.flags}\``, `${option.description}${choices(option.argChoices)}${byDefault(option.defaultValue)}`]),
   ];
   if (rows.length > 0)
     parts.push(

@@ -1,6 +1,6 @@
 /** One thing that `show` shows. */
 
-import type { Kept } from "../documents/index.ts";
+import type { Kept, TemplateOutput } from "../documents/index.ts";
 import type { LabView } from "../lab/view.ts";
 import type { Style } from "../render/style.ts";
 import type { Example } from "./command.ts";
@@ -12,6 +12,8 @@ export type TopicInput = {
   readonly live?: Live;
   /** Present for documents: objects that change no packet's way. */
   readonly kept?: readonly Kept[];
+  /** Present for documents: of deployment templates. */
+  readonly outputs?: readonly TemplateOutput[];
   /** The topic's argument, if it was given. */
   readonly argument?: string;
   readonly cluster?: string;

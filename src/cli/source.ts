@@ -1,6 +1,6 @@
 /** Where a command takes the lab from: documents, or the daemon of a running lab. The commands are the same for both. */
 
-import type { Kept } from "../documents/index.ts";
+import type { Kept, TemplateOutput } from "../documents/index.ts";
 import type { LabView } from "../lab/view.ts";
 import { connect } from "./connect.ts";
 import type { Context } from "./context.ts";
@@ -13,6 +13,8 @@ export type Source = {
   readonly live?: Live;
   /** Of documents: objects that change no packet's way. */
   readonly kept?: readonly Kept[];
+  /** Of documents: outputs of deployment templates. */
+  readonly outputs?: readonly TemplateOutput[];
 };
 
 export type SourceOptions = { readonly lab?: string; readonly file?: readonly string[] };

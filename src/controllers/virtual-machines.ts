@@ -5,17 +5,14 @@ import {
   applicationSecurityGroupsTag,
   armId,
   ipForwardingTag,
-  ipv6AddressTag,
   publicAddressTag,
-  publicIpv6AddressTag,
   securityGroupTag,
   segmentAfter,
   subnetTag,
 } from "../arm/names.ts";
-import type { NetworkInterface, PrivateEndpoint, Reference, VirtualMachine } from "../arm/resources.ts";
+import type { NetworkInterface, PrivateEndpoint, VirtualMachine } from "../arm/resources.ts";
 import { parseAddress } from "../net/address.ts";
 import { armKey } from "../resources/resources.ts";
-import { Ipv6Addresses, ipv6Configuration } from "./ipv6-addresses.ts";
 import { remembering } from "./memo.ts";
 import { SubnetAddresses } from "./subnet-addresses.ts";
 import { listArm, Writes } from "./view.ts";
@@ -46,8 +43,7 @@ export const virtualMachines = remembering("virtual-machines", (resources) => {
       kept.add(key);
       // What else the machine says about its interface changes in place.
       const first = nic.properties.ipConfigurations[0]?.properties;
-      const six = ipv6Configuration(nic)?.properties.privateIPAddress;
-      if (isOurs && first !== undefined) writes.putArm(nicOf(machine, first.subnet.id, first.privateIPAddress, six));
+      if (isOurs && first !== undefined) writes.putArm(nicOf(machine, first.subnet.id, first.privateIPAddress));
     } else if (isOurs) writes.delete(key);
   }
 
@@ -60,13 +56,6 @@ export const virtualMachines = remembering("virtual-machines", (resources) => {
         addresses.release(properties.subnet.id, properties.privateIPAddress);
       }
     }
-    let ipv6Addresses: Ipv6Addresses | undefined;
-    const ipv6Address = (machine: Owner, subnet: string): string | undefined => {
-      const wanted = machine.tags?.[ipv6AddressTag];
-      if (wanted === undefined) return undefined;
-      ipv6Addresses ??= new Ipv6Addresses(resources);
-      return wanted === "" ? ipv6Addresses.take(subnet) : ipv6Addresses.takeExactly(subnet, wanted);
-    };
     const isStatic = (machine: Owner) => machine.tags?.[addressTag] !== undefined;
     for (const machine of [...waiting.filter(isStatic), ...waiting.filter((candidate) => !isStatic(candidate))]) {
       const subnet = machine.tags?.[subnetTag] ?? "";
@@ -78,7 +67,7 @@ export const virtualMachines = remembering("virtual-machines", (resources) => {
         );
         continue;
       }
-      writes.putArm(nicOf(machine, subnet, address, ipv6Address(machine, subnet)));
+      writes.putArm(nicOf(machine, subnet, address));
       kept.add(armKey(nicId(machine)));
     }
   }
@@ -105,14 +94,11 @@ function nicId(owner: Owner): string {
   return armId(segmentAfter(owner.id, "resourceGroups"), "Microsoft.Network/networkInterfaces", nicName(owner));
 }
 
-function nicOf(machine: Owner, subnet: string, address: string, ipv6Address: string | undefined): NetworkInterface {
+function nicOf(machine: Owner, subnet: string, address: string): NetworkInterface {
   const id = nicId(machine);
   const group = machine.tags?.[securityGroupTag];
   const publicAddress = machine.tags?.[publicAddressTag];
-  const publicIpv6Address = machine.tags?.[publicIpv6AddressTag];
   const memberships = machine.tags?.[applicationSecurityGroupsTag];
-  const groups =
-    memberships === undefined ? {} : { applicationSecurityGroups: memberships.split(" ").map((name): Reference => ({ id: name })) };
   return {
     id,
     name: nicName(machine),
@@ -132,25 +118,9 @@ function nicOf(machine: Owner, subnet: string, address: string, ipv6Address: str
             privateIPAddress: address,
             ...(publicAddress === undefined ? {} : { publicIPAddress: { id: publicAddress } }),
             subnet: { id: subnet },
-            ...groups,
+            ...(memberships === undefined ? {} : { applicationSecurityGroups: memberships.split(" ").map((name) => ({ id: name })) }),
           },
         },
-        ...(ipv6Address === undefined
-          ? []
-          : [
-              {
-                id: `${id}/ipConfigurations/ipconfig-ipv6`,
-                name: "ipconfig-ipv6",
-                properties: {
-                  primary: false,
-                  privateIPAddress: ipv6Address,
-                  privateIPAddressVersion: "IPv6" as const,
-                  ...(publicIpv6Address === undefined ? {} : { publicIPAddress: { id: publicIpv6Address } }),
-                  subnet: { id: subnet },
-                  ...groups,
-                },
-              },
-            ]),
       ],
     },
   };
@@ -160,11 +130,8 @@ function nicOf(machine: Owner, subnet: string, address: string, ipv6Address: str
 function fits(nic: NetworkInterface, machine: Owner): boolean {
   const first = nic.properties.ipConfigurations[0]?.properties;
   const requested = machine.tags?.[addressTag];
-  const [six, wantedSix] = [ipv6Configuration(nic)?.properties.privateIPAddress, machine.tags?.[ipv6AddressTag]];
   return (
     first !== undefined &&
-    (six === undefined) === (wantedSix === undefined) &&
-    (wantedSix === undefined || wantedSix === "" || six === wantedSix) &&
     armKey(first.subnet.id) === armKey(machine.tags?.[subnetTag] ?? "") &&
     (requested === undefined || first.privateIPAddress === requested)
   );

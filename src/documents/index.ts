@@ -1,5 +1,5 @@
 /**
- * Documents to resources: lab files, what Azure says of an estate, and Kubernetes manifests, in any mixture, as one lab; checked as Azure and the API
+ * Documents to resources: lab files, deployment templates, what Azure says of an estate, and Kubernetes manifests, in any mixture, as one lab; checked as Azure and the API
  * server would, all problems at once. What a document is, is told by its content (`kinds.ts`); Azure's resources meet in `azure/`.
  *
  * Pure: files come in as text, and manifests through `read`. Hostile input is bounded (`tree.ts`) and never throws.
@@ -7,12 +7,13 @@
  */
 
 import type { RuleSet } from "../arm/limits.ts";
-import { segmentAfter } from "../arm/names.ts";
+import { defaultLocation, segmentAfter } from "../arm/names.ts";
 import type { AzureResource, ManagedCluster } from "../arm/resources.ts";
 import { checkAzure } from "../arm/rules/index.ts";
 import type { PropertyPath } from "../arm/rules/problem.ts";
 import { isOlder } from "../arm/rules/versions.ts";
 import { armKey, type Key, kubeKey, type Resource } from "../resources/resources.ts";
+import { type ExpandedTemplates, expandTemplates, type NamedParameter, type TemplateOutput } from "./arm-template/index.ts";
 import { readAzureExport } from "./az-export/az-export.ts";
 import { type Accepted, acceptAzure } from "./azure/accept.ts";
 import { ClusterObjects } from "./cluster-objects.ts";
@@ -28,6 +29,7 @@ import type { Complain } from "./shape.ts";
 import { readTerraform } from "./terraform/terraform.ts";
 import { bounds, parseSources, placeOf, type Source } from "./tree.ts";
 
+export type { NamedParameter, TemplateOutput } from "./arm-template/index.ts";
 export { labSchema } from "./lab/definition.ts";
 export type { FileFault } from "./lab/faults.ts";
 export { formatProblem, type Kept, type Problem } from "./problem.ts";
@@ -52,6 +54,8 @@ export type LoadedLab = {
   /** By file, line and column. */
   readonly problems: readonly Problem[];
   readonly kept: readonly Kept[];
+  /** Of deployment templates. */
+  readonly outputs: readonly TemplateOutput[];
   /** What is broken from the start. Resources they become once it is known what their targets name. */
   readonly faults: readonly FileFault[];
   /** Where a resource, or a property of it, is in the documents. */
@@ -59,7 +63,23 @@ export type LoadedLab = {
 };
 
 /** What holds whatever the documents say. */
-export type Overrides = { readonly rules?: RuleSet };
+export type Overrides = {
+  readonly rules?: RuleSet;
+  /** For deployment templates. */
+  readonly deployment?: DeploymentOptions;
+};
+
+/** What `az deployment` takes beside the template. */
+export type DeploymentOptions = {
+  /** For all templates, after the parameter files among the documents; later ones win. */
+  readonly parameters?: readonly (DocumentFile | NamedParameter)[];
+  /** Absent: called after the lab, or after the first template. */
+  readonly resourceGroup?: string;
+  readonly location?: string;
+  readonly subscription?: string;
+  /** What utcNow() gives, in ISO 8601. */
+  readonly now?: string;
+};
 
 /** `files`: of any kind; together they make one lab. */
 export function loadLab(files: readonly DocumentFile[], read: ReadFile, listFolder?: ListFolder, overrides: Overrides = {}): LoadedLab {
@@ -69,7 +89,10 @@ export function loadLab(files: readonly DocumentFile[], read: ReadFile, listFold
 class Loader {
   readonly #files: readonly DocumentFile[];
   readonly #overrides: Overrides;
+  readonly #read: ReadFile;
   readonly #problems: Problem[] = [];
+  /** Each with the parameter files after it. */
+  readonly #templates: { readonly source: Source; readonly parameters: Source[] }[] = [];
   readonly #order: string[];
   readonly #manifestFiles: ManifestFiles;
   #length = 0;
@@ -77,6 +100,7 @@ class Loader {
   constructor(files: readonly DocumentFile[], read: ReadFile, listFolder: ListFolder | undefined, overrides: Overrides) {
     this.#files = files;
     this.#overrides = overrides;
+    this.#read = read;
     this.#order = files.map((file) => file.path);
     const parse = (file: DocumentFile) => {
       this.#order.push(file.path);
@@ -91,9 +115,11 @@ class Loader {
     const labs = this.#readLabs(documents.lab, others > 0);
     const complain: ComplainOfSource = (source, path, finding) => this.#report(located(source, resolvePath(path), finding));
     const rules = this.#overrides.rules ?? rulesOf(labs);
+    const templates = this.#expandTemplates(labs);
     const azureDocuments = [
       ...documents["azure-export"].flatMap(readAzureExport),
       ...documents.terraform.flatMap((source) => readTerraform(source, complain)),
+      ...templates.resources,
     ];
     const accepted = acceptAzure(azureDocuments, rules, complain);
     const expansion = expandLab(labs, { name: nameOf(accepted, this.#files), rules, resources: accepted.resources }, complain);
@@ -111,7 +137,7 @@ class Loader {
 
     const resources: { key: Key; value: Resource }[] = azure.map((value) => ({ key: armKey(value.id), value }));
     const placed = new Map<Key, Placed>();
-    const kept: Kept[] = [...accepted.kept];
+    const kept: Kept[] = [...accepted.kept, ...templates.kept];
     const clusters = azure.filter((resource) => resource.type === "Microsoft.ContainerService/managedClusters");
     const named = this.#namedManifests(documents.manifest, clusters);
     for (const cluster of clusters) {
@@ -130,6 +156,7 @@ class Loader {
       readable: resources,
       problems,
       kept: distinct(kept),
+      outputs: templates.outputs,
       faults: expansion.faults.map(({ entry, source, path }) => ({
         ...entry,
         problem: (property, finding) => located(source, [...path, property], finding),
@@ -158,9 +185,16 @@ class Loader {
     );
   }
 
-  /** The documents of the files that the lab is given as, by what they are. */
+  /** The documents of the files that the lab is given as, by what they are; parameter files with the templates before them. */
   #readDocuments(): Readonly<Record<DocumentKind, readonly Source[]>> {
-    const documents: Record<DocumentKind, Source[]> = { lab: [], manifest: [], "azure-export": [], terraform: [] };
+    const documents: Record<DocumentKind, Source[]> = {
+      lab: [],
+      manifest: [],
+      template: [],
+      "template-parameters": [],
+      "azure-export": [],
+      terraform: [],
+    };
     for (const file of this.#files) {
       const before = this.#problems.length;
       const sources = this.#parse(file);
@@ -169,12 +203,54 @@ class Loader {
         const place = { file: file.path, line: 1, column: 1, path: "" };
         this.#report({ code: "EmptyDocument", severity: "error", ...place, message: "the file is empty", fix });
       }
-      for (const source of sources) documents[kindOf(source)].push(source);
+      for (const source of sources) {
+        const kind = kindOf(source);
+        documents[kind].push(source);
+        if (kind === "template") this.#templates.push({ source, parameters: [] });
+        if (kind === "template-parameters") {
+          for (const template of this.#templates) template.parameters.push(source);
+          if (this.#templates.length > 0) continue;
+          const fix = "name the template first: TEMPLATE.json PARAMETERS.json";
+          this.#report(located(source, [], { code: "NotALab", message: "these are parameters, and no template stands before them", fix }));
+        }
+      }
     }
     if (this.#files.length === 0) {
       this.#report({ code: "EmptyDocument", severity: "error", file: "", path: "", message: "no lab file is given" });
     }
     return documents;
+  }
+
+  #expandTemplates(labs: readonly ReadLab[]): ExpandedTemplates & { readonly kept: readonly Kept[] } {
+    const { parameters = [], resourceGroup, location, subscription, now } = this.#overrides.deployment ?? {};
+    const [first] = this.#templates;
+    if (first === undefined) return { resources: [], outputs: [], kept: [] };
+    const given = parameters.flatMap((one): readonly (Source | NamedParameter)[] => ("name" in one ? [one] : this.#parse(one)));
+    const linked = new Map<string, Source | undefined>();
+    const kept: Kept[] = [];
+    const expanded = expandTemplates(
+      this.#templates.map(({ source, parameters: own }) => ({ source, parameters: [...own, ...given] })),
+      {
+        resourceGroup: resourceGroup ?? labs.find(({ lab }) => lab.lab !== undefined)?.lab.lab ?? groupName(first.source.file),
+        location: location ?? defaultLocation,
+        ...(subscription === undefined ? {} : { subscriptionId: subscription }),
+        ...(now === undefined ? {} : { now }),
+      },
+      {
+        report: (source, path, finding) => this.#report(located(source, path, finding)),
+        keep: (one) => kept.push(one),
+        linked: (path, { file }) => {
+          const key = `${file}\0${path}`;
+          if (!linked.has(key)) {
+            const found = this.#read(path, file);
+            if (found !== undefined) this.#order.push(found.path);
+            linked.set(key, found === undefined ? undefined : this.#parse(found)[0]);
+          }
+          return linked.get(key);
+        },
+      },
+    );
+    return { ...expanded, kept };
   }
 
   /** The first names the lab, unless other documents do. */
@@ -236,6 +312,22 @@ class Loader {
     }
     return objects.finish(factsOf(cluster, context.azure));
   }
+}
+
+/** Names of template files that say nothing: the folder says more. */
+const plainNames = new Set(["azuredeploy", "main", "maintemplate", "template", "deploy", "index"]);
+
+/** The resource group of a template: called after its file, or after the folder that it is in. */
+function groupName(file: string): string {
+  const [name = "", folder = ""] = file.split("/").reverse();
+  const base = name.replace(/\.[^.]*$/, "");
+  const chosen = plainNames.has(base.toLowerCase()) && /\w/.test(folder) ? folder : base;
+  return (
+    chosen
+      .replace(/[^\w.()-]+/g, "-")
+      .replace(/^[-.]+|[-.]+$/g, "")
+      .slice(0, 60) || "lab"
+  );
 }
 
 /** A lab without a lab file is called after the resource group of its first cluster or network, or after its file. */

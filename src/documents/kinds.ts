@@ -1,11 +1,14 @@
 /** What a document is, told by what is in it: a file's name says nothing. */
 
+import { isParameterFile, isTemplate } from "./arm-template/index.ts";
 import type { Source, Tree } from "./tree.ts";
 
-export type DocumentKind = "lab" | "manifest" | "azure-export" | "terraform";
+export type DocumentKind = "lab" | "manifest" | "template" | "template-parameters" | "azure-export" | "terraform";
 
 export function kindOf({ root }: Source): DocumentKind {
   if (root.kind === "map" && root.entries.has("apiVersion") && root.entries.has("kind")) return "manifest";
+  if (isTemplate(root)) return "template";
+  if (isParameterFile(root)) return "template-parameters";
   if (root.kind === "map" && root.entries.has("format_version") && (root.entries.has("planned_values") || root.entries.has("values"))) {
     return "terraform";
   }

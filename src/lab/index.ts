@@ -5,7 +5,17 @@
  */
 
 import { assumptions, controllers, settle } from "../controllers/index.ts";
-import { type DocumentFile, type FileFault, type Kept, type ListFolder, loadLab, type Problem, type ReadFile } from "../documents/index.ts";
+import {
+  type DocumentFile,
+  type FileFault,
+  type Kept,
+  type ListFolder,
+  loadLab,
+  type Overrides,
+  type Problem,
+  type ReadFile,
+  type TemplateOutput,
+} from "../documents/index.ts";
 import { MemoryResources } from "../resources/memory.ts";
 import { armKey, type Key, type Resource } from "../resources/resources.ts";
 import { resolveFaults } from "./file-faults.ts";
@@ -17,6 +27,8 @@ export type ReadLab = {
   readonly documents: Documents;
   readonly problems: readonly Problem[];
   readonly kept: readonly Kept[];
+  /** Of deployment templates. */
+  readonly outputs: readonly TemplateOutput[];
 };
 
 type Documents = readonly { readonly key: Key; readonly value: Resource }[];
@@ -29,8 +41,8 @@ export type OpenedLab = ReadLab & {
 };
 
 /** Reads documents, for somebody who runs what they say elsewhere. */
-export function readLab(files: readonly DocumentFile[], read: ReadFile, listFolder?: ListFolder): ReadLab {
-  const { faults, ...lab } = load(files, read, listFolder);
+export function readLab(files: readonly DocumentFile[], read: ReadFile, listFolder?: ListFolder, overrides?: Overrides): ReadLab {
+  const { faults, ...lab } = load(files, read, listFolder, overrides);
   // What a fault's target names is known only of a lab at rest.
   return hasErrors(lab) || faults.length === 0 ? lab : withFaults(lab, faults, settled(lab).view).lab;
 }
@@ -39,8 +51,8 @@ export function readLab(files: readonly DocumentFile[], read: ReadFile, listFold
  * Reads documents, runs what Azure, AKS and Kubernetes do about them to the end, and compiles the result. What a running lab would have to measure
  * (do pods answer? do probes?) is assumed to go well. Faults of the documents come when everything else is at rest, as in a running lab.
  */
-export function openLab(files: readonly DocumentFile[], read: ReadFile, listFolder?: ListFolder): OpenedLab {
-  const { faults, ...lab } = load(files, read, listFolder);
+export function openLab(files: readonly DocumentFile[], read: ReadFile, listFolder?: ListFolder, overrides?: Overrides): OpenedLab {
+  const { faults, ...lab } = load(files, read, listFolder, overrides);
   if (hasErrors(lab)) return { ...lab, rounds: 0 };
   const { resources, rounds, view } = settled(lab);
   if (faults.length === 0) return { ...lab, view, rounds };
@@ -55,9 +67,10 @@ function load(
   files: readonly DocumentFile[],
   read: ReadFile,
   listFolder?: ListFolder,
+  overrides?: Overrides,
 ): ReadLab & { readonly faults: readonly FileFault[] } {
-  const { name, resources: documents, problems, kept, faults } = loadLab(files, read, listFolder);
-  return { name, documents, problems, kept, faults };
+  const { name, resources: documents, problems, kept, outputs, faults } = loadLab(files, read, listFolder, overrides);
+  return { name, documents, problems, kept, outputs, faults };
 }
 
 function settled(lab: ReadLab): { readonly resources: MemoryResources; readonly rounds: number; readonly view: LabView } {

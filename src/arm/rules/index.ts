@@ -5,7 +5,6 @@
 
 import type { AzureResource } from "../resources.ts";
 import { checkClusters } from "./clusters.ts";
-import { checkDualStack } from "./dual-stack.ts";
 import { checkFirewalls } from "./firewalls.ts";
 import { checkNetworks } from "./networks.ts";
 import { checkPeerings } from "./peerings.ts";
@@ -28,6 +27,5 @@ export function checkAzure(resources: readonly AzureResource[]): readonly ArmPro
   checkPublicAddresses(view, report);
   checkClusters(view, report);
   checkVirtualNodes(view, report);
-  checkDualStack(view, report);
   return problems;
 }

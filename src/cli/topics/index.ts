@@ -7,6 +7,7 @@ import { flows } from "./flows.ts";
 import { hosts, interfaces } from "./hosts.ts";
 import { kept } from "./kept.ts";
 import { loadBalancer, snat } from "./load-balancer.ts";
+import { outputs } from "./outputs.ts";
 import { resources } from "./resources.ts";
 import { routes } from "./routes.ts";
 import { rules } from "./rules.ts";
@@ -15,6 +16,7 @@ import { securityRules } from "./security-rules.ts";
 export const topics: readonly Topic[] = [
   resources,
   kept,
+  outputs,
   nodes,
   pods,
   services,

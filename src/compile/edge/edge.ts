@@ -108,8 +108,7 @@ export function publicAddressesOf(inputs: EdgeInputs): readonly PublicAddress[] 
  * Emulated by one address per VNet at the end of the emulated public range.
  */
 function defaultOutboundAddress(vnet: VnetInfo, rules: Topology["rules"]): Address | undefined {
-  // It never was for IPv6: the Internet is reached when a deployment asks for it (virtual-network/ip-services/ipv6-overview).
-  if (rules === "current" || vnet.family === 6) return undefined;
+  if (rules === "current") return undefined;
   return addressAt(mustPrefix("198.19.255.0/24"), vnet.index + 1) ?? mustAddress("198.19.255.255");
 }
 
@@ -127,7 +126,6 @@ function outboundTable({ vnet, rules, frontends, methods }: EdgeInputs, origin: 
   });
   const leaving: Match = { kind: "value", field: "oifname", op: "==", values: [links.edgeToInternet] };
   const arriving = methods.flatMap((method) => method.arriving ?? []);
-  const underWay = methods.flatMap((method) => method.underWay ?? []);
   const byDefault = defaultOutboundAddress(vnet, rules);
   const withoutMethod: Rule =
     byDefault === undefined
@@ -137,9 +135,7 @@ function outboundTable({ vnet, rules, frontends, methods }: EdgeInputs, origin: 
           origin: {
             ...origin,
             reason:
-              vnet.family === 4
-                ? "the sender has no outbound method (NAT gateway, public address, outbound rule); default outbound access ended on 2026-03-31"
-                : "the sender has no outbound method for IPv6 (public address, outbound rule); NAT gateways and default outbound access are of IPv4",
+              "the sender has no outbound method (NAT gateway, public address, outbound rule); default outbound access ended on 2026-03-31",
             source,
           },
         }
@@ -158,15 +154,6 @@ function outboundTable({ vnet, rules, frontends, methods }: EdgeInputs, origin: 
         rules: [untracked(links.edgeToInternet, "ip daddr"), untracked(links.edgeToFabric, "ip saddr")],
       },
       ...(arriving.length === 0 ? [] : [arrivals(arriving, origin)]),
-      ...(underWay.length === 0
-        ? []
-        : [
-            {
-              name: "forward",
-              base: { type: "filter", hook: "forward", priority: priorities.filter, policy: "accept" },
-              rules: underWay,
-            } as const,
-          ]),
       {
         name: "postrouting",
         base: { type: "nat", hook: "postrouting", priority: priorities.srcnat, policy: "accept" },

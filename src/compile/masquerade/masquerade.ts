@@ -5,27 +5,25 @@
 
 import { priorities, type Rule, type Table } from "../../ir/ruleset.ts";
 import { effectiveMasquerade } from "../../kube/ip-masq-agent.ts";
-import { mustPrefix, prefixFamily } from "../../net/prefix.ts";
+import { mustPrefix } from "../../net/prefix.ts";
 import type { ClusterInfo } from "../topology.ts";
 
-const linkLocalRange = { 4: mustPrefix("169.254.0.0/16"), 6: mustPrefix("fe80::/10") } as const;
+const linkLocalRange = mustPrefix("169.254.0.0/16");
 
 /** The table of `node`; `option` is the name of the cluster's network option, for the reasons. */
 export function masqueradeTable(cluster: ClusterInfo, node: string, option: string): Table {
-  const { family } = cluster.vnet;
   const effective = effectiveMasquerade(cluster.masqueradeMaps);
-  const nonMasqueradeCidrs = effective.nonMasqueradeCidrs.filter((prefix) => prefixFamily(prefix) === family);
   const origin = (reason: string) => ({
     resource: `${cluster.name}:kube-system/ConfigMap/azure-ip-masq-agent-config-reconciled`,
     reason: `${option} on ${node}: ${reason}`,
     source: "AKS docs: concepts-network-legacy-cni, configure-kubenet; kubernetes-sigs/ip-masq-agent",
   });
-  const kept = nonMasqueradeCidrs.join(", ");
+  const kept = effective.nonMasqueradeCidrs.join(", ");
   const linkLocal: readonly Rule[] = effective.masqLinkLocal
     ? []
     : [
         {
-          matches: [{ kind: "value", field: "ip daddr", op: "==", values: [linkLocalRange[family]] }],
+          matches: [{ kind: "value", field: "ip daddr", op: "==", values: [linkLocalRange] }],
           statements: [{ kind: "verdict", verdict: "return" }],
           origin: origin("link-local destinations see the sender's own address"),
         },
@@ -59,7 +57,7 @@ export function masqueradeTable(cluster: ClusterInfo, node: string, option: stri
         name: "non-masquerade",
         key: ["ipv4_addr"],
         interval: true,
-        elements: nonMasqueradeCidrs.map((prefix) => ({ key: [prefix] })),
+        elements: effective.nonMasqueradeCidrs.map((prefix) => ({ key: [prefix] })),
       },
     ],
     maps: [],

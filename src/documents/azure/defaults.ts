@@ -1,6 +1,5 @@
 /** What AKS fills in of a cluster that does not say it: the same for lab files and for resources. */
 
-import { dualStackDefaults } from "../../arm/dual-stack.ts";
 import { clusterDefaults, managedNetwork, maxPodsDefault, networkModeDefault, type RuleSet } from "../../arm/limits.ts";
 import { armId, clusterDigits } from "../../arm/names.ts";
 import { hasPodCidr, networkOption } from "../../arm/network-option.ts";
@@ -15,9 +14,6 @@ export type GivenProfile = Pick<
 > & {
   readonly [K in "podCidr" | "serviceCidr" | "dnsServiceIP"]?: string | undefined;
 } & {
-  readonly [K in "podCidrs" | "serviceCidrs"]?: readonly string[] | undefined;
-} & {
-  readonly ipFamilies?: NetworkProfile["ipFamilies"] | undefined;
   readonly outboundType?: NetworkProfile["outboundType"] | undefined;
   readonly loadBalancerProfile: Partial<NetworkProfile["loadBalancerProfile"]>;
   readonly natGatewayProfile?: { readonly count?: number | undefined; readonly idleTimeoutInMinutes?: number | undefined } | undefined;
@@ -30,8 +26,8 @@ export function completedProfile(given: GivenProfile, rules: RuleSet, hasPodSubn
   const networkMode = given.networkMode ?? (isNodeSubnet ? networkModeDefault[rules].value : undefined);
   // AKS docs, azure-cni-powered-by-cilium: the data plane brings its policy engine.
   const networkPolicy = given.networkPolicy ?? (networkDataplane === "cilium" ? "cilium" : undefined);
-  const families = completedFamilies(given, hasPodCidr(plugin));
-  const service = parseLoosePrefix(families.serviceCidr);
+  const serviceCidr = given.serviceCidr ?? clusterDefaults.serviceCidr;
+  const service = parseLoosePrefix(serviceCidr);
   const dns = service === undefined ? undefined : (addressAt(service, clusterDefaults.dnsServiceIndex) ?? addressAt(service, 2));
   const outboundType = given.outboundType ?? "loadBalancer";
   return {
@@ -39,11 +35,12 @@ export function completedProfile(given: GivenProfile, rules: RuleSet, hasPodSubn
     ...(networkMode === undefined ? {} : { networkMode }),
     ...(networkPolicy === undefined ? {} : { networkPolicy }),
     ...(networkDataplane === undefined ? {} : { networkDataplane }),
-    ...families,
+    ...(hasPodCidr(plugin) ? { podCidr: given.podCidr ?? clusterDefaults.podCidr } : {}),
+    serviceCidr,
     dnsServiceIP: given.dnsServiceIP ?? dns ?? "10.0.0.10",
     outboundType,
     loadBalancerSku: "standard",
-    loadBalancerProfile: completedBalancer(given.loadBalancerProfile, families.ipFamilies?.includes("IPv6") === true),
+    loadBalancerProfile: completedBalancer(given.loadBalancerProfile),
     ...(outboundType === "managedNATGateway" || natGatewayProfile !== undefined
       ? {
           natGatewayProfile: {
@@ -55,33 +52,10 @@ export function completedProfile(given: GivenProfile, rules: RuleSet, hasPodSubn
   };
 }
 
-/** The ranges of a cluster, and of both families where it has them (AKS docs: configure-dual-stack). */
-function completedFamilies(
-  given: GivenProfile,
-  hasPods: boolean,
-): Pick<NetworkProfile, "ipFamilies" | "podCidr" | "podCidrs" | "serviceCidr" | "serviceCidrs"> {
-  const { ipFamilies = [], podCidrs = [], serviceCidrs = [] } = given;
-  const isIpv4 = (text: string) => !text.includes(":");
-  const podCidr = podCidrs.find(isIpv4) ?? given.podCidr ?? clusterDefaults.podCidr;
-  const serviceCidr = serviceCidrs.find(isIpv4) ?? given.serviceCidr ?? clusterDefaults.serviceCidr;
-  const listed = (list: readonly string[], first: string, second: string) =>
-    list.length > 0 || !ipFamilies.includes("IPv6") ? list : [first, second];
-  const pods = listed(podCidrs, podCidr, dualStackDefaults.podCidr);
-  const services = listed(serviceCidrs, serviceCidr, dualStackDefaults.serviceCidr);
-  return {
-    ...(ipFamilies.length === 0 ? {} : { ipFamilies }),
-    ...(hasPods ? { podCidr, ...(pods.length === 0 ? {} : { podCidrs: pods }) } : {}),
-    serviceCidr,
-    ...(services.length === 0 ? {} : { serviceCidrs: services }),
-  };
-}
-
-function completedBalancer(given: GivenProfile["loadBalancerProfile"], isDualStack: boolean): NetworkProfile["loadBalancerProfile"] {
+function completedBalancer(given: GivenProfile["loadBalancerProfile"]): NetworkProfile["loadBalancerProfile"] {
   const { managedOutboundIPs, outboundIPs, outboundIPPrefixes, clusterServiceLoadBalancerHealthProbeMode: mode } = given;
   const hasOwn = outboundIPs !== undefined || outboundIPPrefixes !== undefined;
-  const ours = managedOutboundIPs ?? (hasOwn ? undefined : { count: clusterDefaults.managedOutboundIPs });
-  // One address for IPv6, as for IPv4 (aks:configure-dual-stack.md).
-  const managed = ours === undefined || !isDualStack ? ours : { countIPv6: clusterDefaults.managedOutboundIPs, ...ours };
+  const managed = managedOutboundIPs ?? (hasOwn ? undefined : { count: clusterDefaults.managedOutboundIPs });
   return {
     ...(managed === undefined ? {} : { managedOutboundIPs: managed }),
     ...(outboundIPs === undefined ? {} : { outboundIPs }),
@@ -116,9 +90,8 @@ export function aksNetwork(options: {
   readonly dnsPrefix: string;
   readonly location: string;
   readonly rules: RuleSet;
-  readonly isDualStack?: boolean;
 }): readonly [VirtualNetwork, Subnet] {
-  const { group, location, isDualStack = false } = options;
+  const { group, location } = options;
   const { addressPrefix, subnetPrefix } = managedNetwork[options.rules];
   const name = `aks-vnet-${clusterDigits(options.dnsPrefix)}`;
   return [
@@ -127,16 +100,13 @@ export function aksNetwork(options: {
       name,
       type: "Microsoft.Network/virtualNetworks",
       location,
-      properties: { addressSpace: { addressPrefixes: isDualStack ? [addressPrefix, dualStackDefaults.addressPrefix] : [addressPrefix] } },
+      properties: { addressSpace: { addressPrefixes: [addressPrefix] } },
     },
     {
       id: armId(group, "Microsoft.Network/virtualNetworks/subnets", name, "aks-subnet"),
       name: "aks-subnet",
       type: "Microsoft.Network/virtualNetworks/subnets",
-      properties: {
-        addressPrefix: subnetPrefix,
-        ...(isDualStack ? { addressPrefixes: [subnetPrefix, dualStackDefaults.subnetPrefix] } : {}),
-      },
+      properties: { addressPrefix: subnetPrefix },
     },
   ];
 }

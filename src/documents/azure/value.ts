@@ -1,11 +1,13 @@
 /**
  * A value in a resource's properties: read by ARM's names without regard to case, and remembered as read, so that what nobody read can be named.
  *
- * Templates and exports are other people's JSON: numbers and flags come as text too, as ARM's own deserializer takes them; null is absent.
+ * Templates and exports are other people's JSON: numbers and flags come as text too, as ARM's own deserializer takes them; null is absent. What is
+ * known to Azure alone is reported where it is read, and absent from then on.
  */
 
 import type { PropertyPath } from "../../arm/rules/problem.ts";
 import { type Finding, formatValue } from "../problem.ts";
+import { Unknown } from "./unknown.ts";
 
 /** What was read of one resource, and where to complain. */
 export class Reading {
@@ -74,7 +76,8 @@ export class Value {
     let [value, path]: [unknown, PropertyPath] = [this.raw, this.path];
     for (const name of names) {
       const key = isRecord(value) ? keyIn(value, name) : name;
-      value = isRecord(value) && Object.hasOwn(value, key) ? value[key] : undefined;
+      // A part of what nobody knows.
+      if (!(value instanceof Unknown)) value = isRecord(value) && Object.hasOwn(value, key) ? value[key] : undefined;
       path = [...path, key];
       this.#reading.see(path);
     }
@@ -87,7 +90,7 @@ export class Value {
 
   /** Of a list; of nothing else. */
   items(): readonly Value[] {
-    if (!this.isPresent) return [];
+    if (!this.#isKnown) return [];
     if (Array.isArray(this.raw)) return this.raw.flatMap((item, index) => (item === null ? [] : [this.#item(item, index)]));
     this.#wrong("a list");
     return [];
@@ -99,7 +102,7 @@ export class Value {
 
   /** Each property of a mapping with text as values, such as tags and labels. */
   texts(): Readonly<Record<string, string>> | undefined {
-    if (!this.isPresent) return undefined;
+    if (!this.#isKnown) return undefined;
     if (!isRecord(this.raw)) {
       this.#wrong("a mapping");
       return undefined;
@@ -113,22 +116,25 @@ export class Value {
   }
 
   text(): string | undefined {
-    if (!this.isPresent || typeof this.raw === "string") return this.raw === "" ? undefined : (this.raw as string | undefined);
+    if (!this.#isKnown) return undefined;
+    if (typeof this.raw === "string") return this.raw === "" ? undefined : this.raw;
     if (typeof this.raw === "number" || typeof this.raw === "boolean") return String(this.raw);
     this.#wrong("text");
     return undefined;
   }
 
   integer(): number | undefined {
+    if (!this.#isKnown) return undefined;
     const number = typeof this.raw === "string" && /^-?\d{1,15}$/.test(this.raw) ? Number(this.raw) : this.raw;
-    if (!this.isPresent || (typeof number === "number" && Number.isSafeInteger(number))) return number as number | undefined;
+    if (typeof number === "number" && Number.isSafeInteger(number)) return number;
     this.#wrong("a whole number");
     return undefined;
   }
 
   flag(): boolean | undefined {
+    if (!this.#isKnown) return undefined;
     const flag = typeof this.raw === "string" && /^(true|false)$/i.test(this.raw) ? this.raw.toLowerCase() === "true" : this.raw;
-    if (!this.isPresent || typeof flag === "boolean") return flag as boolean | undefined;
+    if (typeof flag === "boolean") return flag;
     this.#wrong("true or false");
     return undefined;
   }
@@ -153,6 +159,16 @@ export class Value {
     return this.get("id").text();
   }
 
+  /** Present, and not known to Azure alone. The latter is reported: whoever asks needs it. */
+  get #isKnown(): boolean {
+    if (!(this.raw instanceof Unknown)) return this.isPresent;
+    if (!this.raw.isFailure) {
+      const message = `${String(this.path.at(-1) ?? "this")} decides about the network, and is ${this.raw.why}: known at run time only`;
+      this.report({ code: "KnownAtRunTime", message, fix: "give it a value of its own, such as through a parameter" });
+    }
+    return false;
+  }
+
   #wrong(wanted: string): void {
     const given = Array.isArray(this.raw) ? "a list" : typeof this.raw === "object" ? "a mapping" : formatValue(this.raw);
     this.report({ code: "InvalidRequestFormat", message: `${String(this.path.at(-1) ?? "this")} is ${wanted}; this is ${given}` });
@@ -160,7 +176,7 @@ export class Value {
 }
 
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Unknown);
 }
 
 /** How the object spells a property; as asked for when it does not have it. */
