@@ -35,7 +35,7 @@ describe("drydock plan", () => {
     expect(status).toBe(1);
     expect(plan.verdict).toEqual({ deploys: false, upgrades: false, scales: false, upgradesAtMax: false });
     expect(plan.problems).toMatchObject([{ code: "InsufficientSubnetSize", severity: "error", when: "create", file: "full.yaml" }]);
-    expect(plan.problems[0].message).toContain("subnet hub/nodes has 251 addresses; 9 x (1 + 30) = 279 of pool shop/np1 need 279");
+    expect(plan.problems[0].message).toContain("subnet hub/nodes has room for 251 addresses; 9 x (1 + 30) = 279 of pool shop/np1 need 279");
   });
 
   test("what does not fit an upgrade can be deployed, with a warning", async () => {
