@@ -356,7 +356,14 @@ export type AgentPool = ArmResource<
 >;
 
 /** Not Azure's: what a lab adds around Azure. The type says so. */
-export type Lab = ArmResource<"Drydock.Lab/labs", { readonly rules: "current" | "lesson" }>;
+export type Lab = ArmResource<
+  "Drydock.Lab/labs",
+  {
+    readonly rules: "current" | "lesson";
+    /** How clusters are made; absent: in whatever way allows most. */
+    readonly provisioning?: "portal" | "cli" | "template";
+  }
+>;
 
 export type LabMachine = { readonly name: string; readonly address: string; readonly listen: readonly string[] };
 

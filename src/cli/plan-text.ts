@@ -19,7 +19,7 @@ import { renderTable } from "../render/table.ts";
 export function renderPlan(plan: Plan, style: Style): string {
   const budgets = new Map(plan.budgets.map((budget) => [budget.id, budget]));
   const parts = [
-    `lab ${plan.lab}, rules ${plan.rules}, limits of ${plan.asOf}\n`,
+    `lab ${plan.lab}, rules ${plan.rules}${plan.provisioning === undefined ? "" : `, made with ${plan.provisioning}`}, limits of ${plan.asOf}\n`,
     ...plan.networks.map((network) => networkText(network, budgets, style)),
     ...plan.clusters.map((cluster) => clusterText(cluster, plan, style)),
     forecastText(plan, style),
@@ -83,9 +83,20 @@ function clusterText(cluster: ClusterPlan, plan: Plan, style: Style): string {
     pods.pending > 0 ? `${style.yellow(`${pods.pending} pods find no node`)}\n` : "",
     renderTable(["BUDGET", "OF", ...amountHeads, "LEFT", "LIMIT"], rows, style),
     outboundText(cluster, style),
+    provisioningText(cluster, style),
     optionsText(cluster, style),
     cluster.first === undefined ? "" : `first to fail: ${cluster.first.message} (${cluster.first.code})\n`,
   ].join("");
+}
+
+/** Only where the ways differ, as they did. */
+function provisioningText({ provisioning }: ClusterPlan, style: Style): string {
+  const texts = provisioning.map(({ route, maxPods, refusedPools }) => {
+    const choice = maxPods.isFixed ? `${maxPods.default} pods a node, not to be changed` : `${maxPods.min} to ${maxPods.max} pods a node`;
+    const refused = refusedPools.length === 0 ? "" : style.red(` (not for ${refusedPools.join(", ")})`);
+    return `${route}: ${choice}${refused}`;
+  });
+  return provisioning.some(({ maxPods }) => maxPods.isFixed) ? `made with ${texts.join("; ")}\n` : "";
 }
 
 /** Each option with the smallest ranges for the cluster as it is and for its largest upgrade; and why one is not to be had. */

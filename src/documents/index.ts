@@ -6,7 +6,7 @@
  * What this does not do: say what AKS makes of the resources (controllers do), or compare with a running lab (`checkTransition` does).
  */
 
-import type { RuleSet } from "../arm/limits.ts";
+import type { Provisioning, RuleSet } from "../arm/limits.ts";
 import { defaultLocation, segmentAfter } from "../arm/names.ts";
 import type { AzureResource, ManagedCluster } from "../arm/resources.ts";
 import { checkAzure } from "../arm/rules/index.ts";
@@ -65,6 +65,7 @@ export type LoadedLab = {
 /** What holds whatever the documents say. */
 export type Overrides = {
   readonly rules?: RuleSet;
+  readonly provisioning?: Provisioning;
   /** For deployment templates. */
   readonly deployment?: DeploymentOptions;
 };
@@ -122,7 +123,9 @@ class Loader {
       ...templates.resources,
     ];
     const accepted = acceptAzure(azureDocuments, rules, complain);
-    const expansion = expandLab(labs, { name: nameOf(accepted, this.#files), rules, resources: accepted.resources }, complain);
+    const { provisioning } = this.#overrides;
+    const surroundings = { name: nameOf(accepted, this.#files), rules, provisioning, resources: accepted.resources };
+    const expansion = expandLab(labs, surroundings, complain);
     const all = new Map([...accepted.resources, ...expansion.resources].map((resource) => [armKey(resource.id), resource]));
     const origins = new Map([...accepted.origins, ...expansion.origins]);
     const azure = [...all.values()];

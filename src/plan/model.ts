@@ -216,6 +216,20 @@ export type OptionPlan = {
   readonly mostNodes: LimitUsed;
 };
 
+/** One of the ways to make the cluster, and which pods per node it lets one choose. */
+export type ProvisioningPlan = {
+  readonly route: "portal" | "cli" | "template";
+  readonly maxPods: {
+    readonly default: number;
+    readonly min: number;
+    readonly max: number;
+    readonly isFixed: boolean;
+    readonly source: string;
+  };
+  /** Pools whose maxPods it does not offer. */
+  readonly refusedPools: readonly string[];
+};
+
 export type ClusterPlan = {
   readonly name: string;
   readonly id: string;
@@ -228,6 +242,7 @@ export type ClusterPlan = {
   readonly pools: readonly PoolPlan[];
   /** All of them, in one order. */
   readonly options: readonly OptionPlan[];
+  readonly provisioning: readonly ProvisioningPlan[];
   readonly outbound: OutboundPlan;
   /** Pods of the manifests: on nodes, on the virtual node, and those that find no node. */
   readonly pods: { readonly onNodes: number; readonly onVirtualNode: number; readonly pending: number };
@@ -287,6 +302,8 @@ export type Plan = {
   readonly version: typeof planVersion;
   readonly lab: string;
   readonly rules: "current" | "lesson";
+  /** The way to make clusters that the documents name. */
+  readonly provisioning?: "portal" | "cli" | "template";
   /** The day whose limits count. */
   readonly asOf: string;
   /** Does the design fit: when it is made, with one pool being upgraded, at its largest, and at its largest while upgraded? */

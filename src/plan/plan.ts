@@ -4,9 +4,10 @@
  */
 
 import { nodeAddresses } from "../arm/addresses.ts";
-import { limits, limitsRead, type RuleSet } from "../arm/limits.ts";
+import { limits, limitsRead, maxPodsChoice, provisioningRoutes, type RuleSet } from "../arm/limits.ts";
 import { optionNames } from "../arm/network-option.ts";
 import type { AgentPool, AzureResource, ManagedCluster, Subnet, VirtualNetwork } from "../arm/resources.ts";
+import { isOffered } from "../arm/rules/clusters.ts";
 import { outboundAddresses } from "../arm/rules/outbound.ts";
 import { azureView, subnetLabel } from "../arm/rules/view.ts";
 import { defaultPorts, portsPerNode } from "../arm/snat-ports.ts";
@@ -62,12 +63,14 @@ export function planOf(input: PlanInput, { asOf = limitsRead, growth }: PlanSett
   const failures = failuresByPool(budgets);
   const clusters = design.clusters.map((cluster) => clusterPlan(design, azure, cluster, failures));
   const problems = [...input.problems, ...problemsOf(budgets, input.problems)];
+  const provisioning = design.view.labs[0]?.properties.provisioning;
   const fits = (of: keyof Amounts) => budgets.every(({ left }) => left[of] >= 0);
   const deploys = !problems.some(({ severity }) => severity === "error") && fits("now");
   return {
     version: planVersion,
     lab: input.name,
     rules: design.rules,
+    ...(provisioning === undefined ? {} : { provisioning }),
     asOf,
     verdict: {
       deploys,
@@ -148,6 +151,11 @@ function clusterPlan(
     serviceCidr: networkProfile.serviceCidr,
     pools,
     options: optionsOf(design, azure, cluster),
+    provisioning: provisioningRoutes.map((route) => ({
+      route,
+      maxPods: maxPodsChoice(route, design.rules, option),
+      refusedPools: pools.filter(({ maxPods }) => !isOffered(route, design.rules, option, maxPods)).map((pool) => pool.name),
+    })),
     outbound: outboundPlan(design, cluster, nodes),
     pods: { onNodes: placement.onNodes, onVirtualNode: placement.onVirtualNode, pending: placement.pending },
     ...(first[0] === undefined ? {} : { first: first[0].failure }),

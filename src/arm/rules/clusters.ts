@@ -8,16 +8,19 @@ import {
   kubenetNodes,
   labReserved,
   limits,
+  maxPodsChoice,
   maxPodsRange,
   networkForbidden,
   nodesPerCluster,
   overlayDefaultVersion,
+  type Provisioning,
+  provisioningNames,
   type Range,
   type RuleSet,
   ranges,
 } from "../limits.ts";
 import { lastSegment, segmentAfter, subnetTag } from "../names.ts";
-import { isKubenetProfile, networkOption, optionNames } from "../network-option.ts";
+import { isKubenetProfile, type NetworkOption, networkOption, optionNames } from "../network-option.ts";
 import type { AgentPool, LocalNetworkGateway, ManagedCluster, NetworkProfile, Subnet, VirtualNetwork } from "../resources.ts";
 import { checkForbidden, readCidr, some, span } from "./cidr.ts";
 import { checkNetworkPolicy } from "./network-policy.ts";
@@ -417,7 +420,7 @@ function checkPools(context: Context): void {
   }
   const ceiling = kubenet ? kubenetNodes[rules] : nodesPerCluster[rules];
   if (nodes > ceiling.value) {
-    const why = kubenet ? " with kubenet: one route per node, and a route table holds no more" : "";
+    const why = kubenet ? " with kubenet, which needs a route for each of them" : "";
     refuse(context, ["agentPoolProfiles"], {
       code: "QuotaExceeded",
       value: nodes,
@@ -456,6 +459,7 @@ function checkPools(context: Context): void {
       });
     }
     checkScaling(pool, report);
+    const { provisioning } = view.labs[0]?.properties ?? {};
     const range: Range = maxPodsRange[rules][option];
     if (maxPods < range.min || maxPods > range.max) {
       refusePool(context, pool, ["maxPods"], {
@@ -463,6 +467,15 @@ function checkPools(context: Context): void {
         value: maxPods,
         message: `the value of parameter maxPods is invalid: ${maxPods}; with ${optionNames[option]} a node runs ${range.min} to ${range.max} pods${rules === "lesson" ? " (rules: lesson)" : ""}`,
         source: range.source,
+      });
+    } else if (provisioning !== undefined && !isOffered(provisioning, rules, option, maxPods)) {
+      const choice = maxPodsChoice(provisioning, rules, option);
+      refusePool(context, pool, ["maxPods"], {
+        code: "InvalidParameter",
+        value: maxPods,
+        message: `${provisioningNames[provisioning]} makes nodes of ${choice.default} pods with ${optionNames[option]}, and lets nobody change it (rules: ${rules}); pool ${pool.name} has maxPods ${maxPods}`,
+        source: choice.source,
+        fix: `use maxPods: ${choice.default}, or make the cluster with the command line or a template`,
       });
     } else if (count > 0 && count * maxPods < limits.podsPerPoolFloor.value) {
       const floor = limits.podsPerPoolFloor.value;
@@ -496,6 +509,12 @@ function checkPools(context: Context): void {
       });
     }
   }
+}
+
+/** May so many pods be chosen for a node of a cluster that is made in this way? */
+export function isOffered(route: Provisioning, rules: RuleSet, option: NetworkOption, maxPods: number): boolean {
+  const { min, max } = maxPodsChoice(route, rules, option);
+  return maxPods >= min && maxPods <= max;
 }
 
 function checkWindows(context: Context, pool: AgentPool): void {

@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { type Provisioning, provisioningRoutes } from "../../arm/limits.ts";
 import { lastSegment, segmentAfter } from "../../arm/names.ts";
 import type { LoadedLab } from "../../documents/index.ts";
 import { type Growth, planDocuments, type Rate } from "../../plan/index.ts";
@@ -13,6 +14,7 @@ import { renderPlan } from "../plan-text.ts";
 type Options = OutputOptions & {
   readonly file?: readonly string[];
   readonly rules?: "current" | "lesson";
+  readonly provisioning?: Provisioning;
   readonly asOf?: string;
   readonly growth?: readonly Rate[];
   readonly counts?: string;
@@ -22,7 +24,10 @@ type Options = OutputOptions & {
 export function planCommand(context: Context): Command {
   const made = command("plan", "say what a design takes of addresses, routes and ports, now and at its largest, and what fails first", [
     { does: "is there room for the next upgrade?", type: "drydock plan examples/two-options/lab.yaml" },
-    { does: "with the limits of about 2019", type: "drydock plan --rules lesson examples/two-options/lab.yaml" },
+    {
+      does: "as the portal of about 2019 would have made it",
+      type: "drydock plan --rules lesson --provisioning portal examples/two-options/lab.yaml",
+    },
     { does: "when is it full?", type: "drydock plan --growth 10/month examples/two-options/lab.yaml" },
     {
       does: "the first thing to fail of each cluster",
@@ -33,6 +38,7 @@ export function planCommand(context: Context): Command {
     .argument("[file...]", "the documents that describe the design")
     .addOption(fileOption("the documents that describe the design"))
     .addOption(new Option("--rules <set>", "whose limits and defaults hold, whatever the documents say").choices(["current", "lesson"]))
+    .addOption(new Option("--provisioning <way>", "how clusters are made, whatever the documents say").choices(provisioningRoutes))
     .option("--as-of <date>", "count with the limits of this day, such as 2024-06-30 (default: the newest that are known)", parseDate)
     .option(
       "--growth <rate>",
@@ -50,7 +56,10 @@ export function planCommand(context: Context): Command {
       const options = made.opts<Options>();
       const files = [...(options.file ?? []), ...words];
       if (files.length === 0) throw new Failure("usage", "no documents are given", { fix: "name a lab file: drydock plan lab.yaml" });
-      const loaded = loadDocuments(context, files, options.rules === undefined ? {} : { rules: options.rules });
+      const loaded = loadDocuments(context, files, {
+        ...(options.rules === undefined ? {} : { rules: options.rules }),
+        ...(options.provisioning === undefined ? {} : { provisioning: options.provisioning }),
+      });
       // Nothing to count: the problems are all there is to say.
       const isEmpty = loaded.readable.every(({ value }) => "type" in value && value.type === "Drydock.Lab/labs");
       if (isEmpty && loaded.problems.some(({ severity }) => severity === "error"))

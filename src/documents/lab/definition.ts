@@ -10,6 +10,7 @@ import {
   maxPodsRange,
   networkModeDefault,
   overlayDefaultVersion,
+  provisioningRoutes,
   ranges,
 } from "../../arm/limits.ts";
 import { defaultLocation } from "../../arm/names.ts";
@@ -596,6 +597,10 @@ const parts = {
     choice(["current", "lesson"], { what: "rule set" }),
     "current",
     "Whose limits and defaults hold: today's service, or that of about 2019 as the lesson teaches it.",
+  ),
+  provisioning: optional(
+    choice(provisioningRoutes, { what: "way to make clusters", source: "aks:concepts-network-ip-address-planning.md" }),
+    "How clusters are made. The portal of rules: lesson lets nobody choose maxPods. Default: in whatever way allows most.",
   ),
   location: withDefault(
     text({

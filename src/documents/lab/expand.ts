@@ -1,6 +1,6 @@
 /** A lab file's short form to the ARM resources that it stands for, and where in the file each of them comes from. */
 
-import { clusterDefaults, type RuleSet } from "../../arm/limits.ts";
+import { clusterDefaults, type Provisioning, type RuleSet } from "../../arm/limits.ts";
 import {
   addressTag,
   applicationSecurityGroupsTag,
@@ -57,8 +57,13 @@ export type Expansion = {
 
 export type FaultEntry = { readonly entry: Pick<FileFault, "kind" | "target" | "name">; readonly source: Source; readonly path: Path };
 
-/** What other documents bring into the lab, what it is called if no file says it, and of which day it is. */
-export type Surroundings = { readonly name: string; readonly rules: RuleSet; readonly resources: readonly AzureResource[] };
+/** What other documents bring into the lab, what it is called if no file says it, of which day it is, and how clusters are made whatever files say. */
+export type Surroundings = {
+  readonly name: string;
+  readonly rules: RuleSet;
+  readonly provisioning?: Provisioning | undefined;
+  readonly resources: readonly AzureResource[];
+};
 
 export type Complain = (source: Source, path: Path, finding: Finding) => void;
 
@@ -82,6 +87,8 @@ class Expander {
   readonly #complain: Complain;
   readonly #name: string;
   readonly #rules: RuleSet;
+  /** What holds whatever the files say. */
+  readonly #provisioning: Provisioning | undefined;
   readonly #location: string;
   readonly #suggestions = new Suggestions();
   readonly #resources: AzureResource[] = [];
@@ -114,6 +121,7 @@ class Expander {
     this.#name = this.#agreed("lab") ?? others.name;
     this.#agreed("rules");
     this.#rules = others.rules;
+    this.#provisioning = others.provisioning;
     this.#location = this.#agreed("location") ?? "";
   }
 
@@ -225,7 +233,7 @@ class Expander {
   }
 
   /** What every file that says it says alike. Defaults count only when no file says anything. */
-  #agreed<K extends "lab" | "rules" | "location">(property: K): ReadLab["lab"][K] | undefined {
+  #agreed<K extends "lab" | "rules" | "location" | "provisioning">(property: K): ReadLab["lab"][K] | undefined {
     const said = this.#files.filter(({ source }) => source.root.kind === "map" && source.root.entries.has(property));
     const [first, ...others] = said;
     if (first === undefined) return this.#files[0]?.lab[property];
@@ -244,13 +252,15 @@ class Expander {
   #lab() {
     const name = this.#name;
     const [first] = this.#files;
+    const agreed = this.#agreed("provisioning");
+    const provisioning = this.#provisioning ?? agreed;
     this.#add(
       {
         id: armId(name, "Drydock.Lab/labs", name),
         name,
         type: "Drydock.Lab/labs",
         location: this.#location,
-        properties: { rules: this.#rules },
+        properties: { rules: this.#rules, ...(provisioning === undefined ? {} : { provisioning }) },
       },
       first === undefined ? undefined : { source: first.source, path: [], rename: same },
     );
