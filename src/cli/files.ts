@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, type Stats, statSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { type LoadedLab, loadLab, type Overrides } from "../documents/index.ts";
 import { formatProblem, type Kept, type Problem } from "../documents/problem.ts";
-import { hasErrors, openLab, type ReadLab, readLab } from "../lab/index.ts";
+import { hasErrors, type OpenedLab, openLab, type ReadLab, readLab } from "../lab/index.ts";
 import type { LabView } from "../lab/view.ts";
 import type { Style } from "../render/style.ts";
 import type { Context } from "./context.ts";
@@ -102,16 +102,25 @@ export function openFiles(context: Context, paths: readonly string[]): Pick<Read
   return { view, kept, outputs };
 }
 
+/** {@link openFiles} for those to whom errors are an answer: nothing is thrown or printed, and with errors there is no view. */
+export function openDocuments(context: Context, paths: readonly string[]): OpenedLab {
+  return taken(context, paths, openLab);
+}
+
 function checked<Lab extends ReadLab>(context: Context, paths: readonly string[], take: (...from: Parameters<typeof readLab>) => Lab): Lab {
-  const lab = take(
+  const lab = taken(context, paths, take);
+  if (hasErrors(lab)) throw documentFailure(paths, lab.problems, context.errorStyle);
+  warn(context, lab.problems);
+  return lab;
+}
+
+function taken<Lab>(context: Context, paths: readonly string[], take: (...from: Parameters<typeof readLab>) => Lab): Lab {
+  return take(
     paths.map((path) => readDocument(context, path)),
     (path, from) => readManifest(context, besides(from, path)),
     (path, from) => listFolder(context, besides(from, path)),
     withDeployment(context),
   );
-  if (hasErrors(lab)) throw documentFailure(paths, lab.problems, context.errorStyle);
-  warn(context, lab.problems);
-  return lab;
 }
 
 /** Documents as far as they can be read, with all their problems: for those who report them beside what they make of the rest. */

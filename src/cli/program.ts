@@ -14,6 +14,7 @@ import { probeCommand } from "./commands/probe.ts";
 import { scaleCommand } from "./commands/scale.ts";
 import { showCommand } from "./commands/show.ts";
 import { statusCommand } from "./commands/status.ts";
+import { testCommand } from "./commands/test.ts";
 import { traceCommand } from "./commands/trace.ts";
 import { applyCommand, upCommand } from "./commands/up.ts";
 import { versionCommand } from "./commands/version.ts";
@@ -38,6 +39,7 @@ const commands: readonly ((context: Context) => Command)[] = [
   execCommand,
   captureCommand,
   checkCommand,
+  testCommand,
   doctorCommand,
   demoCommand,
   versionCommand,

@@ -4,6 +4,7 @@ import type { DocumentFile, ListFolder, ReadFile } from "./index.ts";
 import type { Manifest } from "./lab/expand.ts";
 import { located } from "./manifests.ts";
 import { Suggestions } from "./nearest.ts";
+import { isPattern, matchesPattern } from "./pattern.ts";
 import { formatValue, type Problem } from "./problem.ts";
 import type { Source } from "./tree.ts";
 
@@ -39,7 +40,7 @@ export class ManifestFiles {
     if (path === "" || path.includes("\0")) return fail(`${formatValue(path)} is no path`, "give a path relative to the lab file");
     const slash = path.lastIndexOf("/");
     const [folder, last] = slash < 0 ? [".", path] : [path.slice(0, slash) || "/", path.slice(slash + 1)];
-    if (/[*?]/.test(last)) {
+    if (isPattern(last)) {
       const matches = listFolder?.(folder, source.file)?.filter((name) => matchesPattern(name, last));
       if (listFolder === undefined) return fail("patterns cannot be expanded here", "name the files one by one");
       if (matches === undefined || matches.length === 0)
@@ -80,24 +81,4 @@ export class ManifestFiles {
 
 function isManifestName(name: string): boolean {
   return /\.(ya?ml|json)$/i.test(name);
-}
-
-/** `*` is any text, `?` any character. Compared greedily from left to right, which is linear enough for names. */
-function matchesPattern(name: string, pattern: string): boolean {
-  let [at, star, from] = [0, -1, 0];
-  let i = 0;
-  while (i < name.length) {
-    if (at < pattern.length && pattern[at] === "*") {
-      star = at++;
-      from = i;
-    } else if (at < pattern.length && (pattern[at] === "?" || pattern[at] === name[i])) {
-      at++;
-      i++;
-    } else if (star >= 0) {
-      at = star + 1;
-      i = ++from;
-    } else return false;
-  }
-  while (pattern[at] === "*") at++;
-  return at === pattern.length;
 }

@@ -65,7 +65,7 @@ export function formatProblem(problem: Problem): string {
 }
 
 /** Text from a document must not move a terminal's cursor. */
-function printable(text: string): string {
+export function printable(text: string): string {
   let result = "";
   for (const char of text) {
     const code = char.codePointAt(0) ?? 0;

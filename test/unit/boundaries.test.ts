@@ -26,6 +26,10 @@ const rooms: Readonly<Record<string, { readonly from: readonly string[]; readonl
     from: ["arm", "compile", "controllers", "documents", "ir", "kube", "lab", "net", "resources", "trace"],
     because: "it asks the tracer about all pairs of a lab, and has no model of its own",
   },
+  assertions: {
+    from: ["documents", "ir", "kube", "lab", "net", "plan", "resources", "trace"],
+    because: "it judges what the tracer and the plan say, and computes nothing a second time",
+  },
   store: { from: ["arm", "kube", "resources"], because: "a store knows no meaning" },
   kernel: { from: ["ir", "net", "render"], because: "a back end must not care who wanted a route" },
   world: {
@@ -35,6 +39,7 @@ const rooms: Readonly<Record<string, { readonly from: readonly string[]; readonl
   cli: {
     from: [
       "arm",
+      "assertions",
       "compile",
       "controllers",
       "documents",
