@@ -11,6 +11,10 @@ export const subnetTag = "drydock-subnet";
 export const addressTag = "drydock-address";
 /** "true": the machine's network interface gets enableIPForwarding. */
 export const ipForwardingTag = "drydock-ip-forwarding";
+/** Tag of a virtual machine whose interface has an IPv6 address, too: a static one, or empty for the lowest free one. */
+export const ipv6AddressTag = "drydock-ipv6-address";
+/** Tag of a virtual machine: the id of its own public IPv6 address. */
+export const publicIpv6AddressTag = "drydock-public-ipv6-address";
 /** Tag of a virtual machine: the id of its own public address. */
 export const publicAddressTag = "drydock-public-address";
 

@@ -30,7 +30,10 @@ export type VirtualNetwork = ArmResource<
 export type Subnet = ArmResource<
   "Microsoft.Network/virtualNetworks/subnets",
   {
+    /** Its IPv4 prefix. */
     readonly addressPrefix: string;
+    /** Of a dual-stack subnet: both prefixes, the IPv4 one first. */
+    readonly addressPrefixes?: readonly string[];
     readonly routeTable?: Reference;
     readonly networkSecurityGroup?: Reference;
     readonly natGateway?: Reference;
@@ -105,6 +108,9 @@ export type NetworkSecurityGroup = ArmResource<
 /** A name for network interfaces, whose IP configurations say that they belong to it. */
 export type ApplicationSecurityGroup = ArmResource<"Microsoft.Network/applicationSecurityGroups", Readonly<Record<string, never>>>;
 
+/** As ARM writes an address family; https://learn.microsoft.com/azure/virtual-network/ip-services/ipv6-overview. */
+export type IPVersion = "IPv4" | "IPv6";
+
 /** A network interface of a virtual machine. A node's is of the longer type, as a scale set's are. */
 export type NetworkInterface = ArmResource<
   "Microsoft.Network/networkInterfaces" | "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces",
@@ -114,10 +120,12 @@ export type NetworkInterface = ArmResource<
     readonly virtualMachine?: Reference;
     readonly privateEndpoint?: Reference;
     readonly networkSecurityGroup?: Reference;
-    /** Exactly one is primary; the others are the secondary addresses. */
+    /** Exactly one is primary, of IPv4; the others of IPv4 are the secondary addresses. At most one is of IPv6. */
     readonly ipConfigurations: readonly Child<{
       readonly primary: boolean;
       readonly privateIPAddress: string;
+      /** Absent is `IPv4`. */
+      readonly privateIPAddressVersion?: IPVersion;
       readonly publicIPAddress?: Reference;
       readonly subnet: Reference;
       readonly applicationSecurityGroups?: readonly Reference[];
@@ -174,6 +182,8 @@ export type PublicIPAddress = ArmResource<
     /** Absent until Azure has chosen it. */
     readonly ipAddress?: string;
     readonly publicIPAllocationMethod: "Static";
+    /** Absent is `IPv4`. */
+    readonly publicIPAddressVersion?: IPVersion;
     readonly publicIPPrefix?: Reference;
   }
 >;
@@ -279,15 +289,20 @@ export type NetworkProfile = {
   readonly networkPolicy?: NetworkPolicyEngine;
   /** Absent is `azure`. */
   readonly networkDataplane?: "azure" | "cilium";
-  /** Of kubenet and Azure CNI Overlay. */
+  /** Absent is IPv4 alone. Dual stack: both, IPv4 first; then the three lists have as many items, in the same order. */
+  readonly ipFamilies?: readonly IPVersion[];
+  /** Of kubenet and Azure CNI Overlay. The first of `podCidrs`. */
   readonly podCidr?: string;
+  readonly podCidrs?: readonly string[];
+  /** The first of `serviceCidrs`. */
   readonly serviceCidr: string;
+  readonly serviceCidrs?: readonly string[];
   readonly dnsServiceIP: string;
   readonly outboundType: OutboundType;
   readonly loadBalancerSku: "standard";
   readonly loadBalancerProfile: {
     /** One of these three. */
-    readonly managedOutboundIPs?: { readonly count: number };
+    readonly managedOutboundIPs?: { readonly count: number; readonly countIPv6?: number };
     readonly outboundIPs?: { readonly publicIPs: readonly Reference[] };
     readonly outboundIPPrefixes?: { readonly publicIPPrefixes: readonly Reference[] };
     readonly allocatedOutboundPorts: number;
@@ -394,7 +409,7 @@ export type Firewall = ArmResource<
 /** `service`: it is that Azure service, such as `Microsoft.Storage`, at its public address. */
 export type InternetHost = ArmResource<
   "Drydock.Lab/internetHosts",
-  { readonly address: string; readonly listen: readonly string[]; readonly service?: string }
+  { readonly address: string; readonly ipv6Address?: string; readonly listen: readonly string[]; readonly service?: string }
 >;
 
 /**

@@ -3,7 +3,7 @@
  * Docs: learn:azure/virtual-network/network-security-groups-overview.
  */
 
-import { type Address, parseAddress } from "../net/address.ts";
+import { type Address, type Family, familyOf, parseAddress } from "../net/address.ts";
 import { hostPrefix, mergePrefixes, type Prefix, parseLoosePrefix, prefixContains } from "../net/prefix.ts";
 import type { ArmId, NetworkSecurityGroup, SecurityRule } from "./resources.ts";
 import { type PlatformTag, type RelativeTag, serviceTag } from "./service-tags.ts";
@@ -15,7 +15,8 @@ export type Direction = SecurityRule["properties"]["direction"];
 
 /** One side of a rule. */
 export type Peers =
-  | { readonly kind: "any" }
+  /** `family`: any of that family, as 0.0.0.0/0 and ::/0 say; absent: of both. */
+  | { readonly kind: "any"; readonly family?: Family }
   | { readonly kind: "prefixes"; readonly prefixes: readonly Prefix[] }
   | { readonly kind: "tag"; readonly tag: RelativeTag | PlatformTag }
   /** Network interfaces in any of these application security groups. */
@@ -105,10 +106,13 @@ function peers(one: string | undefined, several: readonly string[] = [], groups:
   const tag = texts.length === 1 ? serviceTag(first) : undefined;
   if (tag !== undefined) return { kind: "tag", tag };
   const prefixes = mergePrefixes(texts.flatMap((text) => addressPrefix(text) ?? []));
-  return prefixes.includes(everywhere) ? { kind: "any" } : { kind: "prefixes", prefixes };
+  const [only] = prefixes;
+  if (prefixes.includes(everywhere)) return prefixes.includes(everywhere6) ? { kind: "any" } : { kind: "any", family: 4 };
+  return prefixes.length === 1 && only === everywhere6 ? { kind: "any", family: 6 } : { kind: "prefixes", prefixes };
 }
 
 const everywhere = "0.0.0.0/0" as Prefix;
+const everywhere6 = "::/0" as Prefix;
 
 /** An address or a prefix. */
 export function addressPrefix(text: string): Prefix | undefined {
@@ -159,7 +163,7 @@ export function decidingRule(rules: readonly JudgingRule[], flow: Flow, isMember
   const isOf = (side: Peers, address: Address): boolean => {
     switch (side.kind) {
       case "any":
-        return true;
+        return side.family === undefined || side.family === familyOf(address);
       case "prefixes":
         return side.prefixes.some((prefix) => prefixContains(prefix, address));
       default:

@@ -6,6 +6,7 @@
  * Docs: learn:azure/virtual-network/service-tags-overview, network-security-groups-overview.
  */
 
+import type { Family } from "../net/address.ts";
 import { mustPrefix, type Prefix } from "../net/prefix.ts";
 
 export const serviceTagDocs = "learn:azure/virtual-network/service-tags-overview";
@@ -29,20 +30,29 @@ export type PlatformTag = keyof typeof platformTags;
 /** Where health probes come from, and what the tag AzureLoadBalancer stands for. */
 export const azureLoadBalancerPrefix = mustPrefix("168.63.129.16/32");
 
+/**
+ * The same in IPv6, where Azure's probes come from fe80::1234:5678:9abc (learn:azure/load-balancer/load-balancer-custom-probe-overview). No host sends on
+ * what comes from a link-local address, so in a lab they come from one of the range for benchmarks.
+ */
+export const azureLoadBalancerIpv6Prefix = mustPrefix("2001:2:0:ffff::a83f:8110/128");
+
 export const platformPrefixes: readonly Prefix[] = Object.values(platformTags).flat().map(mustPrefix);
 
 /** Space that is never the tag Internet's: private, shared, link-local, loopback, multicast, and Azure's host address. */
-export const notInternet: readonly Prefix[] = [
-  "0.0.0.0/8",
-  "10.0.0.0/8",
-  "100.64.0.0/10",
-  "127.0.0.0/8",
-  "168.63.129.16/32",
-  "169.254.0.0/16",
-  "172.16.0.0/12",
-  "192.168.0.0/16",
-  "224.0.0.0/3",
-].map(mustPrefix);
+export const notInternet: Readonly<Record<Family, readonly Prefix[]>> = {
+  4: [
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "168.63.129.16/32",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "224.0.0.0/3",
+  ].map(mustPrefix),
+  6: ["::/127", "2001:2:0:ffff::a83f:8110/128", "fc00::/7", "fe80::/10", "ff00::/8"].map(mustPrefix),
+};
 
 export const knownTags: readonly string[] = [...relativeTags, ...Object.keys(platformTags)];
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { portRange, portsPerNode } from "./snat-ports.ts";
+import { automaticPortRange, portRange, portsPerNode } from "./snat-ports.ts";
 
 describe("portsPerNode", () => {
   it.each([
@@ -36,5 +36,36 @@ describe("portRange", () => {
   ])("has room for $nodes nodes with $ports ports and $addresses addresses", ({ ports, addresses, nodes }) => {
     expect(portRange(nodes - 1, ports, addresses)).toBeDefined();
     expect(portRange(nodes, ports, addresses)).toBeUndefined();
+  });
+});
+
+describe("automaticPortRange", () => {
+  const rangesOf = (pool: number) =>
+    Array.from(
+      { length: pool },
+      (_, index) => automaticPortRange(index, portsPerNode(pool, 0, 1), 1) ?? { addressIndex: -1, first: 0, last: 0 },
+    );
+
+  it("is one block after another up to 50 backends", () => {
+    for (const index of [0, 1, 49]) expect(automaticPortRange(index, 1024, 1)).toEqual(portRange(index, 1024, 1));
+  });
+
+  it.each([50, 100, 200, 400, 800])("is a part of what it was when a pool of %i grows by one", (pool) => {
+    const after = rangesOf(pool + 1);
+    for (const [index, { first, last }] of rangesOf(pool).entries()) {
+      expect(after[index]?.first).toBe(first);
+      expect(after[index]?.last).toBe((first + last - 1) / 2);
+    }
+  });
+
+  it.each([1, 50, 51, 63, 101, 400, 801, 1000])("is nobody else's in a pool of %i", (pool) => {
+    const sorted = rangesOf(pool).sort((a, b) => a.first - b.first);
+    expect(sorted.every(({ addressIndex, last }, index) => addressIndex === 0 && last < (sorted[index + 1]?.first ?? 65_536))).toBe(true);
+  });
+
+  it("goes on at the next address, then nowhere", () => {
+    expect(automaticPortRange(1983, 32, 1)).toMatchObject({ addressIndex: 0 });
+    expect(automaticPortRange(1984, 32, 2)).toEqual({ addressIndex: 1, first: 1024, last: 1055 });
+    expect(automaticPortRange(1984, 32, 1)).toBeUndefined();
   });
 });

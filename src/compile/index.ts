@@ -10,6 +10,7 @@ import { virtualNodeName } from "../arm/virtual-node.ts";
 import type { Host, HostName, Network, Origin } from "../ir/network.ts";
 import { mainTable } from "../ir/network.ts";
 import type { Table } from "../ir/ruleset.ts";
+import type { EndpointSlice } from "../kube/objects.ts";
 import { hostPrefix } from "../net/prefix.ts";
 import type { Resources } from "../resources/resources.ts";
 import { answersOnly } from "./answers-only.ts";
@@ -19,6 +20,9 @@ import { type Effect, faultEffects } from "./faults/faults.ts";
 import { firewallPart } from "./firewall/firewall.ts";
 import { BareHosts, HostGroups, type Recipe, type RecipeGroup, type Recipes } from "./hosts.ts";
 import { type EdgeLink, internetMachine, internetRouter } from "./internet/internet.ts";
+import { ipv6Half } from "./ipv6/half.ts";
+import { joined } from "./ipv6/join.ts";
+import { inIpv6 } from "./ipv6/words.ts";
 import { kubenet } from "./kubenet/kubenet.ts";
 import { listenersOf, podListeners } from "./listeners.ts";
 import { frontendAddresses } from "./load-balancer/frontends.ts";
@@ -115,7 +119,40 @@ export class CompiledNetwork implements Network {
   }
 }
 
+/** Of both families, and with what faults do. A host without IPv6 is what it is in a lab without any. */
 function recipesOf(
+  topology: Topology,
+  shared: Map<string, SharedParts>,
+  sharedBefore: ReadonlyMap<string, SharedParts> | undefined,
+): RecipeBook {
+  const four = recipesOfHalf(topology, shared, sharedBefore);
+  const half = ipv6Half(topology);
+  const both = half === undefined ? four : withIpv6(four, recipesOfHalf(half, shared, sharedBefore));
+  return withFaults(topology, both);
+}
+
+function withIpv6(four: RecipeBook, six: RecipeBook): RecipeBook {
+  const both = (own: Recipes, others: Recipes) =>
+    new Map(
+      [...own].map(([name, recipe]): [HostName, () => Recipe] => {
+        const other = others.get(name);
+        return [name, other === undefined ? recipe : () => joinedRecipe(recipe(), other())];
+      }),
+    );
+  const groups = [...four.groups].map(([key, own]): [string, RecipeGroup] => {
+    const other = six.groups.get(key);
+    if (other === undefined) return [key, own];
+    return [key, { inputs: [...own.inputs, ...other.inputs], recipes: () => both(own.recipes(), other.recipes()) }];
+  });
+  return { single: both(four.single, six.single), groups: new Map(groups) };
+}
+
+function joinedRecipe(four: Recipe, six: Recipe): Recipe {
+  return { inputs: [...four.inputs, ...six.inputs], build: () => joined(four.build(), inIpv6(six.build())) };
+}
+
+/** Of one family, without what faults do. */
+function recipesOfHalf(
   topology: Topology,
   shared: Map<string, SharedParts>,
   sharedBefore: ReadonlyMap<string, SharedParts> | undefined,
@@ -199,7 +236,7 @@ function recipesOf(
     });
   }
   for (const cluster of topology.clusters.values()) addCluster({ single: recipes, groups }, cluster, securityGroups, shared, sharedBefore);
-  return withFaults(topology, { single: recipes, groups });
+  return { single: recipes, groups };
 }
 
 /** The recipes of hosts that faults do something to, changed so. */
@@ -332,9 +369,10 @@ function addCluster(
   sharedBefore: ReadonlyMap<string, SharedParts> | undefined,
 ): void {
   const network = podNetworkOf(cluster);
+  const half = `${cluster.name} IPv${cluster.vnet.family}`;
   const common = () => {
-    const made = shared.get(cluster.name) ?? sharedPartsOf(cluster, network, sharedBefore?.get(cluster.name));
-    shared.set(cluster.name, made);
+    const made = shared.get(half) ?? sharedPartsOf(cluster, network, sharedBefore?.get(half));
+    shared.set(half, made);
     return made;
   };
   for (const [name, node] of cluster.nodes) {
@@ -462,7 +500,7 @@ function withTable(host: Host, table: Table | undefined): Host {
   return table === undefined ? host : { ...host, ruleSet: [...host.ruleSet, table].sort((a, b) => (a.name < b.name ? -1 : 1)) };
 }
 
-/** What the nodes of a cluster have in common. */
+/** What the nodes of a cluster have in common, in one family. */
 type SharedParts = {
   readonly services: ServiceRules;
   readonly policies: ClusterPolicies;
@@ -482,6 +520,7 @@ function policiesOf(cluster: ClusterInfo, before: ClusterPolicies | undefined): 
   return new ClusterPolicies(
     {
       cluster: cluster.name,
+      family: cluster.vnet.family,
       engine: cluster.resource.properties.networkProfile.networkPolicy ?? "none",
       policies: cluster.networkPolicies,
       namespaces: new Map(cluster.namespaces.map(({ metadata }) => [metadata.name, metadata.labels ?? {}])),
@@ -492,14 +531,28 @@ function policiesOf(cluster: ClusterInfo, before: ClusterPolicies | undefined): 
   );
 }
 
+const slicesOfFamilies = { 4: new WeakMap<object, readonly EndpointSlice[]>(), 6: new WeakMap<object, readonly EndpointSlice[]>() };
+
+/** Slices have endpoints of one family. The same list for as long as that of the cluster is. */
+function slicesOfFamily({ resource, vnet: { family }, endpointSlices }: ClusterInfo): readonly EndpointSlice[] {
+  if (resource.properties.networkProfile.ipFamilies?.includes("IPv6") !== true) return endpointSlices;
+  let found = slicesOfFamilies[family].get(endpointSlices);
+  if (found === undefined) {
+    found = endpointSlices.filter(({ addressType }) => addressType === `IPv${family}`);
+    slicesOfFamilies[family].set(endpointSlices, found);
+  }
+  return found;
+}
+
 type ServiceRules = { readonly inputs: ServiceInputs; readonly shared: SharedRules };
 
 /** The service rules that a cluster's nodes share, made when first needed; those of before while Services and endpoints are the same. */
 function serviceRulesOf(cluster: ClusterInfo, network: PodNetwork, before: ServiceRules | undefined): ServiceRules {
   const inputs: ServiceInputs = {
     cluster: cluster.name,
+    family: cluster.vnet.family,
     services: cluster.services,
-    endpointSlices: cluster.endpointSlices,
+    endpointSlices: slicesOfFamily(cluster),
     serviceCidr: cluster.serviceCidr,
     clusterCidrs: network.clusterCidrs(cluster),
     hasSharedProbe: cluster.resource.properties.networkProfile.loadBalancerProfile.clusterServiceLoadBalancerHealthProbeMode === "Shared",

@@ -38,11 +38,11 @@ import { virtualNodeName } from "../arm/virtual-node.ts";
 import { interfaceName } from "../ir/names.ts";
 import type { HostName, InterfaceName } from "../ir/network.ts";
 import type { ConfigMap, EndpointSlice, KubeObject, NetworkPolicy, Node, NodeNetworkConfig, Pod, Service } from "../kube/objects.ts";
-import { type Address, formatIpv4, ipv4Number, mustAddress, parseAddress } from "../net/address.ts";
-import { addressAt, addressOf, type Prefix, parseLoosePrefix, parsePrefix, sizeOf } from "../net/prefix.ts";
+import { type Address, type Family, familyOf, formatIpv4, ipv4Number, mustAddress, parseAddress } from "../net/address.ts";
+import { addressAt, addressOf, type Prefix, parseLoosePrefix, parsePrefix, prefixFamily, sizeOf } from "../net/prefix.ts";
 import { armBucket, armKey, type Key, kubeBucket, type Resources } from "../resources/resources.ts";
 import { type PodInfo, type PodPlaces, podPlaces } from "./pods.ts";
-import { hostNames } from "./wiring.ts";
+import { addressMark, hostNames } from "./wiring.ts";
 
 export type { PodInfo } from "./pods.ts";
 
@@ -69,6 +69,8 @@ export type NicInfo = {
   readonly subnet: SubnetInfo;
   readonly primary: Address;
   readonly secondary: readonly Address[];
+  /** Of the load balancer's flows to it: its primary IPv4 address as a number, which every interface has, whatever the family. */
+  readonly mark: number;
   readonly forwarding: boolean;
   readonly securityGroup: NetworkSecurityGroup | undefined;
   /** The public address of its own. */
@@ -112,6 +114,8 @@ export type PeeringInfo = {
 export type VnetInfo = {
   readonly resource: VirtualNetwork;
   readonly name: string;
+  /** Of every address and prefix in here. The IPv6 half of a VNet is one of its own; see ipv6/half.ts. */
+  readonly family: Family;
   readonly prefixes: readonly Prefix[];
   readonly subnets: readonly SubnetInfo[];
   readonly nics: readonly NicInfo[];
@@ -139,7 +143,7 @@ export type OverlayInfo = {
   readonly cluster: ManagedCluster;
   readonly podCidr: Prefix;
   /** A node that got no prefix has no pods. */
-  readonly nodes: readonly { readonly nic: NicInfo; readonly podCidr: Prefix | undefined }[];
+  readonly nodes: readonly { readonly nic: NicInfo; readonly node: Node; readonly podCidr: Prefix | undefined }[];
   /** Position among the overlays of its VNet, from 1: its mark and its routing table follow from it. */
   readonly index: number;
 };
@@ -290,7 +294,10 @@ export function topologyOf(resources: Resources, previous?: Topology): Topology 
       key,
       subnet,
       primary,
-      secondary: configurations.filter((c) => !c.properties.primary).flatMap((c) => parseAddress(c.properties.privateIPAddress) ?? []),
+      secondary: configurations
+        .filter((c) => !c.properties.primary && !isIpv6(c))
+        .flatMap((c) => parseAddress(c.properties.privateIPAddress) ?? []),
+      mark: addressMark(primary),
       forwarding: resource.properties.enableIPForwarding,
       securityGroup: groupOf(resource.properties.networkSecurityGroup),
       publicAddress: first?.properties.publicIPAddress,
@@ -301,7 +308,7 @@ export function topologyOf(resources: Resources, previous?: Topology): Topology 
     };
     for (const { properties } of configurations) {
       const address = parseAddress(properties.privateIPAddress);
-      if (address === undefined) continue;
+      if (address === undefined || familyOf(address) === 6) continue;
       for (const { id } of properties.applicationSecurityGroups ?? []) listIn(applicationSecurityGroups, armKey(id)).push(address);
     }
     nicsByHost.set(owner.host, info);
@@ -350,7 +357,7 @@ export function topologyOf(resources: Resources, previous?: Topology): Topology 
     const siblings = listIn(overlaysByVnet, vnetOfCluster.get(cluster.name) ?? "");
     const nodes = kube<Node>(cluster.name, "Node").flatMap((node) => {
       const nic = nicsByHost.get(hostNames.node(cluster.name, node.metadata.name));
-      return nic === undefined ? [] : [{ nic, podCidr: podCidrOf(node) }];
+      return nic === undefined ? [] : [{ nic, node, podCidr: podCidrOf(node) }];
     });
     siblings.push({ cluster, podCidr, nodes, index: siblings.length + 1 });
   }
@@ -366,7 +373,8 @@ export function topologyOf(resources: Resources, previous?: Topology): Topology 
     return {
       resource,
       name: resource.name,
-      prefixes: parsePrefixes(resource.properties.addressSpace.addressPrefixes),
+      family: 4,
+      prefixes: parsePrefixes(resource.properties.addressSpace.addressPrefixes).filter((prefix) => prefixFamily(prefix) === 4),
       subnets: subnetsByVnet.get(key) ?? [],
       nics: nicsByVnet.get(key) ?? [],
       privateEndpoints: (nicsByVnet.get(key) ?? []).filter(isPrivateEndpoint),
@@ -512,6 +520,11 @@ export function podsOn(cluster: ClusterInfo, node: string): readonly PodInfo[] {
 
 export function hostNetworkPodsOn(cluster: ClusterInfo, node: string): readonly Pod[] {
   return cluster.hostNetworkPodsByNode.get(node) ?? noPods;
+}
+
+/** Is it the IPv6 address of an interface? */
+export function isIpv6({ properties }: NetworkInterface["properties"]["ipConfigurations"][number]): boolean {
+  return properties.privateIPAddressVersion === "IPv6";
 }
 
 function podCidrOf(node: Node): Prefix | undefined {

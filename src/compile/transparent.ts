@@ -4,7 +4,7 @@
  */
 
 import { type Interface, type InterfaceName, mainTable, type Origin, type Route } from "../ir/network.ts";
-import { mustAddress } from "../net/address.ts";
+import { bitsOf, familyOf, mustAddress } from "../net/address.ts";
 import { hostPrefix, mustPrefix } from "../net/prefix.ts";
 import type { NodeContext, PodNetwork } from "./pod-network.ts";
 import type { PodInfo } from "./topology.ts";
@@ -59,7 +59,7 @@ export function transparentMode({ source, addressOrigin }: TransparentMode): Pic
           {
             kind: "veth",
             name: eth0,
-            addresses: [{ address: pod.address, prefixLength: 32, origin: addressOrigin(context, pod) }],
+            addresses: [{ address: pod.address, prefixLength: bitsOf(familyOf(pod.address)), origin: addressOrigin(context, pod) }],
             peer: { host: context.node.host, name: nodeInterface(pod) },
             origin,
           },

@@ -6,7 +6,7 @@
  */
 
 import type { HostName, InterfaceName } from "../ir/network.ts";
-import { type Address, ipv4Number, mustAddress } from "../net/address.ts";
+import { type Address, ipv4Number, mustAddress, parseAddress } from "../net/address.ts";
 
 export const routerAddress = {
   fabric: mustAddress("169.254.255.1"),
@@ -22,6 +22,39 @@ export const routerAddress = {
 export function peerAddress(vnetIndex: number): Address {
   return mustAddress(`169.254.${240 + Math.floor(vnetIndex / 256)}.${vnetIndex % 256}`);
 }
+
+/** The gateway that every machine with IPv6 sees in Azure, whatever its subnet. */
+export const ipv6Gateway = mustAddress("fe80::1234:5678:9abc");
+
+/**
+ * What takes the place of an IPv4 address of the emulation's own: `link` on the links, `loopback` on `lo`, where errors are sent from. Those on `lo`
+ * are of 2001:2::/48, which is for benchmarks and on nobody's Internet, as 198.18.0.0/15 is (RFC 5180).
+ */
+export function ipv6Of(address: Address): { readonly link: Address | undefined; readonly loopback: Address } | undefined {
+  const known = ipv6Wiring.get(address);
+  if (known !== undefined || !address.startsWith("169.254.24")) return known;
+  // A fabric towards those of peered VNets.
+  const [, , third = "", fourth = ""] = address.split(".");
+  const index = (Number(third) - 240) * 256 + Number(fourth);
+  const made = { link: mustAddress(`fe80::1:${index.toString(16)}`), loopback: mustAddress(`2001:2:0:fffe::${index.toString(16)}`) };
+  ipv6Wiring.set(address, made);
+  return made;
+}
+
+const ipv6Wiring = new Map<Address, { readonly link: Address | undefined; readonly loopback: Address }>(
+  [
+    [routerAddress.fabric, ipv6Gateway, "2001:2:0:ffff::1"],
+    [routerAddress.edge, "fe80::2", "2001:2:0:ffff::2"],
+    [routerAddress.internet, "fe80::3", "2001:2:0:ffff::3"],
+    // Azure's probes come from the gateway's link-local address; here from one that a node can send on to its pods.
+    ["168.63.129.16", "", "2001:2:0:ffff::a83f:8110"],
+    // The gateway that Azure CNI gives pods.
+    ["169.254.1.1", ipv6Gateway, "2001:2:0:ffff::5"],
+  ].map(([address = "", link = "", loopback = ""]) => [
+    mustAddress(address),
+    { link: parseAddress(link), loopback: mustAddress(loopback) },
+  ]),
+);
 
 export const internetHost: HostName = "internet";
 

@@ -85,8 +85,8 @@ export const clusterDefaults = perCluster("cluster-defaults", (resources, cluste
  * cluster sees the node (AKS docs, concepts-network-azure-cni-overlay.md). Node subnet: the prefixes of the VNet (concepts-network-legacy-cni.md).
  */
 function nonMasqueradeCidrs(resources: Resources, cluster: ManagedCluster): readonly Prefix[] {
-  const { podCidr } = cluster.properties.networkProfile;
-  if (hasPodCidr(cluster.properties.networkProfile)) return podCidr === undefined ? [] : prefixes([podCidr]);
+  const { podCidr, podCidrs = podCidr === undefined ? [] : [podCidr] } = cluster.properties.networkProfile;
+  if (hasPodCidr(cluster.properties.networkProfile)) return prefixes(podCidrs);
   const vnets = new Set(poolsOf(resources, cluster).map((pool) => vnetOf(pool.properties.vnetSubnetID)));
   return [...vnets].flatMap((id) =>
     prefixes(getArm(resources, "Microsoft.Network/virtualNetworks", id)?.properties.addressSpace.addressPrefixes ?? []),

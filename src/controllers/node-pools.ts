@@ -6,11 +6,13 @@
  */
 
 import { nodeAddresses } from "../arm/addresses.ts";
+import { isDualStack } from "../arm/dual-stack.ts";
 import { armId, clusterDigits, clusterTag, lastSegment, nodeName, scaleSetName } from "../arm/names.ts";
 import type { AgentPool, ManagedCluster, NetworkInterface, ScaleSetMachine } from "../arm/resources.ts";
 import { armKey, type Key, type Resources } from "../resources/resources.ts";
 import { syncWarnings, type Warning } from "./events.ts";
 import { ipamState, ipamStateId, lastGiven } from "./ipam-state.ts";
+import { Ipv6Addresses } from "./ipv6-addresses.ts";
 import { remembering } from "./memo.ts";
 import { nodeSecurityGroupId } from "./security-groups.ts";
 import { SubnetAddresses } from "./subnet-addresses.ts";
@@ -24,6 +26,7 @@ const subnetIsFull = "SubnetIsFull";
 export const nodePools = remembering("node-pools", (resources) => {
   const writes = new Writes(resources);
   const free = lazily(() => new SubnetAddresses(resources));
+  const ipv6 = lazily(() => new Ipv6Addresses(resources));
   const machinesByPool = groupByPool(listArm(resources, machineType));
   const clusters = listArm(resources, "Microsoft.ContainerService/managedClusters");
   const pools = clusters.flatMap((cluster) => poolsOf(resources, cluster).map((pool) => ({ cluster, pool })));
@@ -51,7 +54,7 @@ export const nodePools = remembering("node-pools", (resources) => {
     for (const owner of pools) {
       if (owner.cluster !== cluster) continue;
       const machines = machinesByPool.get(armKey(owner.pool.id)) ?? [];
-      reconcilePool({ resources, writes, free, warnings, ...owner }, machines.slice(0, owner.pool.properties.count));
+      reconcilePool({ resources, writes, free, ipv6, warnings, ...owner }, machines.slice(0, owner.pool.properties.count));
     }
     syncWarnings(resources, writes, cluster, [subnetIsFull], warnings);
   }
@@ -67,6 +70,7 @@ type Context = {
   readonly resources: Resources;
   readonly writes: Writes;
   readonly free: () => SubnetAddresses;
+  readonly ipv6: () => Ipv6Addresses;
   readonly warnings: Warning[];
   readonly cluster: ManagedCluster;
   readonly pool: AgentPool;
@@ -134,7 +138,8 @@ function ensureMachine(context: Context, scaleSet: string, instance: number, exi
     context.warnings.push({ reason: subnetIsFull, message: statusMessage, involvedObject: { kind: "Node", name: computerName } });
     return;
   }
-  const nic = nicOf(context, `${id}/networkInterfaces/${setName}`, id, addresses);
+  const ipv6Address = isDualStack(cluster) ? context.ipv6().take(vnetSubnetID) : undefined;
+  const nic = nicOf(context, `${id}/networkInterfaces/${setName}`, id, addresses, ipv6Address);
   writes.putArm(nic);
   writes.putArm({
     ...machine,
@@ -142,8 +147,15 @@ function ensureMachine(context: Context, scaleSet: string, instance: number, exi
   });
 }
 
-function nicOf({ cluster, pool }: Context, id: string, machine: string, addresses: readonly string[]): NetworkInterface {
+function nicOf(
+  { cluster, pool }: Context,
+  id: string,
+  machine: string,
+  addresses: readonly string[],
+  ipv6Address: string | undefined,
+): NetworkInterface {
   const subnet = { id: pool.properties.vnetSubnetID };
+  const six = `ipconfig${addresses.length + 1}`;
   return {
     id,
     name: lastSegment(id),
@@ -155,10 +167,21 @@ function nicOf({ cluster, pool }: Context, id: string, machine: string, addresse
       enableIPForwarding: isKubenet(cluster),
       virtualMachine: { id: machine },
       networkSecurityGroup: { id: nodeSecurityGroupId(cluster) },
-      ipConfigurations: addresses.map((privateIPAddress, index) => {
-        const name = `ipconfig${index + 1}`;
-        return { id: `${id}/ipConfigurations/${name}`, name, properties: { primary: index === 0, privateIPAddress, subnet } };
-      }),
+      ipConfigurations: [
+        ...addresses.map((privateIPAddress, index) => {
+          const name = `ipconfig${index + 1}`;
+          return { id: `${id}/ipConfigurations/${name}`, name, properties: { primary: index === 0, privateIPAddress, subnet } };
+        }),
+        ...(ipv6Address === undefined
+          ? []
+          : [
+              {
+                id: `${id}/ipConfigurations/${six}`,
+                name: six,
+                properties: { primary: false, privateIPAddress: ipv6Address, privateIPAddressVersion: "IPv6" as const, subnet },
+              },
+            ]),
+      ],
     },
   };
 }

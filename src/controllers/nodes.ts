@@ -14,11 +14,13 @@ import { addressOf, lengthOf, parsePrefix } from "../net/prefix.ts";
 import { armKey, type Resources } from "../resources/resources.ts";
 import { syncWarnings, type Warning } from "./events.ts";
 import { ipamState, ipamStateId, lastGiven } from "./ipam-state.ts";
+import { ipv6Configuration } from "./ipv6-addresses.ts";
 import { perCluster } from "./memo.ts";
 import { stoppedMachines, withHealth } from "./node-lifecycle.ts";
 import { nodeNetworkNamespace } from "./node-networks.ts";
 import { instanceOf } from "./node-pools.ts";
 import { podStateId } from "./pod-addresses.ts";
+import { podCidrsOf } from "./second-family.ts";
 import { getArm, getKube, isKubenet, isOverlay, keyOf, listArm, listKube, poolsOf, Writes } from "./view.ts";
 
 /** Node IPAM's mask for IPv4 (cloud-provider-azure's flags; AKS docs, configure-kubenet.md). */
@@ -128,6 +130,8 @@ function nodeOf(
   );
   const address = nic?.properties.ipConfigurations.find((configuration) => configuration.properties.primary)?.properties.privateIPAddress;
   if (address === undefined) return undefined;
+  const ipv6Address = nic === undefined ? undefined : ipv6Configuration(nic)?.properties.privateIPAddress;
+  const podCIDRs = podCidrsOf(cluster, podCIDR);
   const name = machine.properties.osProfile.computerName;
   const labels = {
     ...(before === undefined && isOverlay(cluster) ? { [overlayLabel.key]: overlayLabel.value } : {}),
@@ -148,6 +152,7 @@ function nodeOf(
     metadata: { name, labels, ...(before?.metadata.annotations === undefined ? {} : { annotations: before.metadata.annotations }) },
     spec: {
       ...(podCIDR === undefined ? {} : { podCIDR }),
+      ...(podCIDRs === undefined ? {} : { podCIDRs }),
       providerID: `azure://${machine.id}`,
       ...(taints.length === 0 ? {} : { taints }),
       ...(before?.spec.unschedulable === undefined ? {} : { unschedulable: before.spec.unschedulable }),
@@ -155,6 +160,7 @@ function nodeOf(
     status: {
       addresses: [
         { type: "InternalIP", address },
+        ...(ipv6Address === undefined ? [] : [{ type: "InternalIP" as const, address: ipv6Address }]),
         { type: "Hostname", address: name },
       ],
       capacity: { pods: String(pool.properties.maxPods) },

@@ -20,6 +20,7 @@ import { keptAddresses } from "./leaked-addresses.ts";
 import { perCluster } from "./memo.ts";
 import { nodeNetworkNamespace, podAddressesOf } from "./node-networks.ts";
 import { podIndex, podsOnNode } from "./pod-index.ts";
+import { hostIPsOf, podIPsOf } from "./second-family.ts";
 import { SubnetAddresses } from "./subnet-addresses.ts";
 import { getArm, getKube, isKubenet, isOverlay, listKube, Writes } from "./view.ts";
 
@@ -44,7 +45,7 @@ export const podAddresses = perCluster("pod-addresses", (resources, cluster) => 
       pools.set(nodeName, pool);
     }
     const podIP = hostNetwork === true ? hostIP : pool?.take();
-    writes.putKube(cluster, withAddress(pod, hostIP, podIP));
+    writes.putKube(cluster, withAddress(pod, node, hostIP, podIP));
     if (podIP === undefined) {
       const { namespace = "", name } = pod.metadata;
       warnings.push({
@@ -77,9 +78,11 @@ function poolOf(resources: Resources, cluster: ManagedCluster, node: Node, used:
   return secondaryAddresses(resources, node, used);
 }
 
-function withAddress(pod: Pod, hostIP: string, podIP: string | undefined): Pod {
+function withAddress(pod: Pod, node: Node, hostIP: string, podIP: string | undefined): Pod {
   const status = { ...pod.status, phase: pod.status?.phase ?? "Pending", hostIP } as const;
-  return { ...pod, status: podIP === undefined ? status : { ...status, podIP } };
+  if (podIP === undefined) return { ...pod, status };
+  const podIPs = pod.spec.hostNetwork === true ? hostIPsOf(node) : podIPsOf(node, podIP);
+  return { ...pod, status: { ...status, podIP, ...(podIPs === undefined ? {} : { podIPs }) } };
 }
 
 function hostLocal(resources: Resources, cluster: ManagedCluster, node: Node, used: Used): Pool {
@@ -116,7 +119,9 @@ function secondaryAddresses(resources: Resources, node: Node, used: Used): Pool 
   const machine = getArm(resources, machineType, node.spec.providerID.slice("azure://".length));
   const nic = getArm(resources, `${machineType}/networkInterfaces`, machine?.properties.networkProfile.networkInterfaces[0]?.id ?? "");
   const configurations = nic?.properties.ipConfigurations ?? [];
-  const addresses = configurations.flatMap(({ properties }) => (properties.primary ? [] : [properties.privateIPAddress]));
+  const addresses = configurations.flatMap(({ properties }) =>
+    properties.primary || properties.privateIPAddressVersion === "IPv6" ? [] : [properties.privateIPAddress],
+  );
   return lowestFree(
     addresses,
     used,

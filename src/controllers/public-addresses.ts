@@ -5,11 +5,14 @@
 
 import { armId, segmentAfter } from "../arm/names.ts";
 import type { IpamState } from "../arm/resources.ts";
-import { formatIpv4, ipv4Number } from "../net/address.ts";
+import { addressFrom, addressValue, formatIpv4, ipv4Number, mustAddress } from "../net/address.ts";
 import { addressOf, parsePrefix, sizeOf } from "../net/prefix.ts";
 import type { Resources } from "../resources/resources.ts";
 import { ipamState, lastGiven } from "./ipam-state.ts";
 import { listArm } from "./view.ts";
+
+/** IPv6's are of 2001:2::/48, which is for benchmarks too (RFC 5180), the lowest free one: they are many enough. */
+const firstIpv6 = addressValue(mustAddress("2001:2::4"));
 
 /** 198.18.0.4 to 198.19.254.255: the last /24 is left for addresses that nobody allocates (default outbound access). */
 const first = ipv4Number("198.18.0.4") ?? 0;
@@ -20,6 +23,8 @@ export class PublicAddresses {
   readonly #used = new Set<number>();
   /** Of those in public IP prefixes: the ones that a public IP address has. */
   readonly #usedOfBlocks = new Set<number>();
+  readonly #usedIpv6 = new Set<string>();
+  #nextIpv6 = firstIpv6;
   #last: number | undefined;
   #isChanged = false;
 
@@ -34,6 +39,7 @@ export class PublicAddresses {
     this.#last = ipv4Number(lastGiven(resources, this.#stateId) ?? "");
     for (const { properties } of listArm(resources, "Microsoft.Network/publicIPAddresses")) {
       const address = ipv4Number(properties.ipAddress ?? "");
+      if (properties.publicIPAddressVersion === "IPv6" && properties.ipAddress !== undefined) this.#usedIpv6.add(properties.ipAddress);
       if (address !== undefined) this.#used.add(address);
       if (address !== undefined && properties.publicIPPrefix !== undefined) this.#usedOfBlocks.add(address);
     }
@@ -60,6 +66,15 @@ export class PublicAddresses {
       return formatIpv4(address);
     }
     return undefined;
+  }
+
+  takeIpv6(): string {
+    for (;;) {
+      const address = addressFrom(6, this.#nextIpv6++);
+      if (this.#usedIpv6.has(address)) continue;
+      this.#usedIpv6.add(address);
+      return address;
+    }
   }
 
   /** The next free block of this prefix length, as a prefix. */

@@ -24,7 +24,14 @@ export const publicIps = remembering("public-ips", (resources) => {
         ? undefined
         : (given.get(armKey(publicIPPrefix.id)) ??
           getArm(resources, "Microsoft.Network/publicIPPrefixes", publicIPPrefix.id)?.properties.ipPrefix);
-    const ipAddress = publicIPPrefix === undefined ? addresses.take() : block === undefined ? undefined : addresses.takeOf(block);
+    const six = address.properties.publicIPAddressVersion === "IPv6";
+    const ipAddress = six
+      ? addresses.takeIpv6()
+      : publicIPPrefix === undefined
+        ? addresses.take()
+        : block === undefined
+          ? undefined
+          : addresses.takeOf(block);
     if (ipAddress !== undefined) writes.putArm({ ...address, properties: { ...address.properties, ipAddress } });
   }
   const state = addresses.state();

@@ -12,6 +12,7 @@ import type { Condition, Node } from "../kube/objects.ts";
 import { armKey, type Key, type Resources } from "../resources/resources.ts";
 import { perCluster, remembering } from "./memo.ts";
 import { networkUnavailableTaint, noRouteCreated } from "./nodes.ts";
+import { ipv6AddressOfNode } from "./second-family.ts";
 import { clusterTags, getArm, isKubenet, listArm, listKube, poolsOf, rulesOf, sameJson, Writes } from "./view.ts";
 
 type Route = RouteTable["properties"]["routes"][number];
@@ -70,8 +71,9 @@ export const nodeRoutes = perCluster("node-routes", (resources, cluster) => {
   });
   const rules = rulesOf(resources);
   for (const node of listKube(resources, cluster, "Node")) {
-    const wanted = routeTo(node, rules);
-    const exists = wanted !== undefined && routes.length > 0 && routes.every((table) => sameRoute(table.get(wanted.name), wanted));
+    const wanted = routesTo(node, rules);
+    const isIn = (table: ReadonlyMap<string, Route>) => wanted.every((route) => sameRoute(table.get(route.name), route));
+    const exists = wanted.length > 0 && routes.length > 0 && routes.every(isIn);
     writes.putKube(cluster, withNetwork(node, exists));
   }
   return writes.list;
@@ -99,18 +101,19 @@ function withNetwork(node: Node, available: boolean): Node {
 
 function routesOf(resources: Resources, cluster: ManagedCluster): readonly Route[] {
   const rules = rulesOf(resources);
-  return listKube(resources, cluster, "Node").flatMap((node) => routeTo(node, rules) ?? []);
+  return listKube(resources, cluster, "Node").flatMap((node) => routesTo(node, rules));
 }
 
-/** `undefined` as long as the node has no prefix. */
-function routeTo(node: Node, rules: "current" | "lesson"): Route | undefined {
-  const address = node.status.addresses.find((candidate) => candidate.type === "InternalIP")?.address;
-  const addressPrefix = node.spec.podCIDR;
-  if (address === undefined || addressPrefix === undefined) return undefined;
-  return {
-    name: routeName(node.metadata.name, addressPrefix, rules),
-    properties: { addressPrefix, nextHopType: "VirtualAppliance", nextHopIpAddress: address },
-  };
+/** One for each family. None as long as the node has no prefix. */
+function routesTo(node: Node, rules: "current" | "lesson"): readonly Route[] {
+  const { podCIDR, podCIDRs = podCIDR === undefined ? [] : [podCIDR] } = node.spec;
+  const four = node.status.addresses.find((candidate) => candidate.type === "InternalIP")?.address;
+  return podCIDRs.flatMap((addressPrefix): Route[] => {
+    const nextHopIpAddress = addressPrefix.includes(":") ? ipv6AddressOfNode(node) : four;
+    if (nextHopIpAddress === undefined) return [];
+    const name = routeName(node.metadata.name, addressPrefix, rules);
+    return [{ name, properties: { addressPrefix, nextHopType: "VirtualAppliance", nextHopIpAddress } }];
+  });
 }
 
 function sameRoute(route: Route | undefined, wanted: Route): boolean {

@@ -5,14 +5,17 @@ import {
   applicationSecurityGroupsTag,
   armId,
   ipForwardingTag,
+  ipv6AddressTag,
   publicAddressTag,
+  publicIpv6AddressTag,
   securityGroupTag,
   segmentAfter,
   subnetTag,
 } from "../arm/names.ts";
-import type { NetworkInterface, PrivateEndpoint, VirtualMachine } from "../arm/resources.ts";
+import type { NetworkInterface, PrivateEndpoint, Reference, VirtualMachine } from "../arm/resources.ts";
 import { parseAddress } from "../net/address.ts";
 import { armKey } from "../resources/resources.ts";
+import { Ipv6Addresses, ipv6Configuration } from "./ipv6-addresses.ts";
 import { remembering } from "./memo.ts";
 import { SubnetAddresses } from "./subnet-addresses.ts";
 import { listArm, Writes } from "./view.ts";
@@ -43,7 +46,8 @@ export const virtualMachines = remembering("virtual-machines", (resources) => {
       kept.add(key);
       // What else the machine says about its interface changes in place.
       const first = nic.properties.ipConfigurations[0]?.properties;
-      if (isOurs && first !== undefined) writes.putArm(nicOf(machine, first.subnet.id, first.privateIPAddress));
+      const six = ipv6Configuration(nic)?.properties.privateIPAddress;
+      if (isOurs && first !== undefined) writes.putArm(nicOf(machine, first.subnet.id, first.privateIPAddress, six));
     } else if (isOurs) writes.delete(key);
   }
 
@@ -56,6 +60,13 @@ export const virtualMachines = remembering("virtual-machines", (resources) => {
         addresses.release(properties.subnet.id, properties.privateIPAddress);
       }
     }
+    let ipv6Addresses: Ipv6Addresses | undefined;
+    const ipv6Address = (machine: Owner, subnet: string): string | undefined => {
+      const wanted = machine.tags?.[ipv6AddressTag];
+      if (wanted === undefined) return undefined;
+      ipv6Addresses ??= new Ipv6Addresses(resources);
+      return wanted === "" ? ipv6Addresses.take(subnet) : ipv6Addresses.takeExactly(subnet, wanted);
+    };
     const isStatic = (machine: Owner) => machine.tags?.[addressTag] !== undefined;
     for (const machine of [...waiting.filter(isStatic), ...waiting.filter((candidate) => !isStatic(candidate))]) {
       const subnet = machine.tags?.[subnetTag] ?? "";
@@ -67,7 +78,7 @@ export const virtualMachines = remembering("virtual-machines", (resources) => {
         );
         continue;
       }
-      writes.putArm(nicOf(machine, subnet, address));
+      writes.putArm(nicOf(machine, subnet, address, ipv6Address(machine, subnet)));
       kept.add(armKey(nicId(machine)));
     }
   }
@@ -94,11 +105,14 @@ function nicId(owner: Owner): string {
   return armId(segmentAfter(owner.id, "resourceGroups"), "Microsoft.Network/networkInterfaces", nicName(owner));
 }
 
-function nicOf(machine: Owner, subnet: string, address: string): NetworkInterface {
+function nicOf(machine: Owner, subnet: string, address: string, ipv6Address: string | undefined): NetworkInterface {
   const id = nicId(machine);
   const group = machine.tags?.[securityGroupTag];
   const publicAddress = machine.tags?.[publicAddressTag];
+  const publicIpv6Address = machine.tags?.[publicIpv6AddressTag];
   const memberships = machine.tags?.[applicationSecurityGroupsTag];
+  const groups =
+    memberships === undefined ? {} : { applicationSecurityGroups: memberships.split(" ").map((name): Reference => ({ id: name })) };
   return {
     id,
     name: nicName(machine),
@@ -118,9 +132,25 @@ function nicOf(machine: Owner, subnet: string, address: string): NetworkInterfac
             privateIPAddress: address,
             ...(publicAddress === undefined ? {} : { publicIPAddress: { id: publicAddress } }),
             subnet: { id: subnet },
-            ...(memberships === undefined ? {} : { applicationSecurityGroups: memberships.split(" ").map((name) => ({ id: name })) }),
+            ...groups,
           },
         },
+        ...(ipv6Address === undefined
+          ? []
+          : [
+              {
+                id: `${id}/ipConfigurations/ipconfig-ipv6`,
+                name: "ipconfig-ipv6",
+                properties: {
+                  primary: false,
+                  privateIPAddress: ipv6Address,
+                  privateIPAddressVersion: "IPv6" as const,
+                  ...(publicIpv6Address === undefined ? {} : { publicIPAddress: { id: publicIpv6Address } }),
+                  subnet: { id: subnet },
+                  ...groups,
+                },
+              },
+            ]),
       ],
     },
   };
@@ -130,8 +160,11 @@ function nicOf(machine: Owner, subnet: string, address: string): NetworkInterfac
 function fits(nic: NetworkInterface, machine: Owner): boolean {
   const first = nic.properties.ipConfigurations[0]?.properties;
   const requested = machine.tags?.[addressTag];
+  const [six, wantedSix] = [ipv6Configuration(nic)?.properties.privateIPAddress, machine.tags?.[ipv6AddressTag]];
   return (
     first !== undefined &&
+    (six === undefined) === (wantedSix === undefined) &&
+    (wantedSix === undefined || wantedSix === "" || six === wantedSix) &&
     armKey(first.subnet.id) === armKey(machine.tags?.[subnetTag] ?? "") &&
     (requested === undefined || first.privateIPAddress === requested)
   );

@@ -58,6 +58,7 @@ export type Field =
   | "th sport"
   | "th dport"
   | "icmp type"
+  | "icmpv6 type"
   | "iifname"
   | "oifname"
   | "meta mark"
@@ -67,10 +68,13 @@ export type Field =
   | "ct status"
   | "ct original ip saddr"
   | "ct original ip daddr"
+  | "ct original ip6 saddr"
+  | "ct original ip6 daddr"
   | "ct original proto-dst"
   | "ct original protocol"
   /** Where the connection's replies come from: its destination after translation. */
   | "ct reply ip saddr"
+  | "ct reply ip6 saddr"
   | "ct reply proto-src"
   /** Values "local", "unicast", …: what a route lookup says the address is. */
   | "fib daddr type"

@@ -44,8 +44,12 @@ export type Connection = {
 };
 
 const CTNETLINK = 1 << 8;
+const IPCTNL_MSG_CT_NEW = 0;
 const IPCTNL_MSG_CT_GET = 1;
 const IPCTNL_MSG_CT_DELETE = 2;
+
+const AF_INET = 2;
+const ENOENT = 2;
 
 /** All connections of a host. */
 export function connections(host: HostName): readonly Connection[] {
@@ -61,6 +65,29 @@ export function connections(host: HostName): readonly Connection[] {
         if (connection !== undefined) found.push(connection);
       });
       return found;
+    } finally {
+      socket.close();
+    }
+  });
+}
+
+/** Gives connections of a host this mark. One that has ended meanwhile is left alone. */
+export function markConnections(host: HostName, marked: readonly Connection[], mark: number): void {
+  if (marked.length === 0) return;
+  within(host, () => {
+    const socket = new NetlinkSocket(NETLINK_NETFILTER);
+    try {
+      const request = new Batch();
+      for (const { original } of marked) {
+        // Without NLM_F_CREATE: only what is there already.
+        request.begin(CTNETLINK | IPCTNL_MSG_CT_NEW, 0, 4);
+        request.fixed8(0, AF_INET);
+        encodeTuple(request, 1, original);
+        request.u32BigEndian(8, mark);
+        request.end();
+      }
+      const refused = socket.transact(request).find(({ errno }) => errno !== ENOENT);
+      if (refused !== undefined) throw new Error(`connections of ${host} cannot be marked: ${refused.text ?? `errno ${refused.errno}`}`);
     } finally {
       socket.close();
     }
@@ -108,6 +135,25 @@ const statusNames = ["expected", "seenReply", "assured", "confirmed", "snat", "d
 
 /** enum tcp_conntrack (include/uapi/linux/netfilter/nf_conntrack_tcp.h). */
 const tcpStates = ["NONE", "SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE", "SYN_SENT2"];
+
+/** Of TCP or UDP over IPv4. */
+function encodeTuple(request: Batch, type: number, tuple: ConnectionTuple): void {
+  const whole = request.open(type);
+  const ip = request.open(1);
+  request.address(1, tuple.source);
+  request.address(2, tuple.destination);
+  request.close(ip);
+  const proto = request.open(2);
+  request.u8(1, tuple.protocol);
+  request.bytes(2, bigEndian16(tuple.sourcePort ?? 0));
+  request.bytes(3, bigEndian16(tuple.destinationPort ?? 0));
+  request.close(proto);
+  request.close(whole);
+}
+
+function bigEndian16(value: number): Uint8Array {
+  return Uint8Array.of(value >>> 8, value & 0xff);
+}
 
 function decodeTuple(value: Buffer | undefined): ConnectionTuple | undefined {
   if (value === undefined) return undefined;

@@ -1,6 +1,6 @@
 /** The kernel room: networks made real in Linux namespaces, and read back. Needs a world: root's rights over the network and over /run/netns. */
 
-export { type Connection, type ConnectionTuple, connections } from "./conntrack.ts";
+export { type Connection, type ConnectionTuple, connections, markConnections } from "./conntrack.ts";
 export { prepareHome } from "./home.ts";
 export { Kernel } from "./kernel.ts";
 export { SystemError } from "./libc.ts";

@@ -47,13 +47,14 @@ export function bindUdp(local: Datagrams): number {
 }
 
 /**
- * A socket for ICMP echo (ping sockets: net/ipv4/ping.c), of IPv4 only. It sends ICMP messages and receives their replies, without the IP header.
+ * A socket for ICMP echo (ping sockets: net/ipv4/ping.c, net/ipv6/ping.c). It sends ICMP messages and receives their replies, without the IP header.
  * The kernel fills in checksum and identifier; the latter is the local port of the socket. Node takes it for a UDP socket, as which it behaves.
  */
 export function bindEcho(local: Datagrams): number {
   // Groups that may use such sockets: none in a fresh namespace, not even root's.
   writeSetting("ipv4/ping_group_range", "0 0");
-  return openSocket(familyOfLocal(local), linux.SOCK_DGRAM, IPPROTO_ICMP, (fd) => prepareDatagrams(fd, local));
+  const family = familyOfLocal(local);
+  return openSocket(family, linux.SOCK_DGRAM, family === 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, (fd) => prepareDatagrams(fd, local));
 }
 
 function prepareDatagrams(fd: number, local: Datagrams): void {
@@ -133,6 +134,7 @@ const IPPROTO_ICMP = 1;
 const IP_TOS = 1;
 const IP_RECVERR = 11;
 const IP_BIND_ADDRESS_NO_PORT = 24;
+const IPPROTO_ICMPV6 = 58;
 const IPPROTO_IPV6 = 41;
 const IPV6_RECVERR = 25;
 const IPV6_V6ONLY = 26;

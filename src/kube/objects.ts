@@ -109,6 +109,8 @@ export type Pod = KubeObject<"Pod"> & {
   readonly status?: {
     readonly phase: "Pending" | "Running" | "Succeeded" | "Failed";
     readonly podIP?: string;
+    /** In a dual-stack cluster: `podIP`, and the address of the other family. */
+    readonly podIPs?: readonly { readonly ip: string }[];
     readonly hostIP?: string;
     readonly conditions?: readonly Condition[];
   };
@@ -128,6 +130,8 @@ export type Taint = { readonly key: string; readonly value?: string; readonly ef
 export type Node = KubeObject<"Node"> & {
   readonly spec: {
     readonly podCIDR?: string;
+    /** In a dual-stack cluster: `podCIDR`, and the prefix of the other family. */
+    readonly podCIDRs?: readonly string[];
     readonly providerID: string;
     readonly taints?: readonly Taint[];
     readonly unschedulable?: boolean;
@@ -174,6 +178,10 @@ export type Service = KubeObject<"Service"> & {
     readonly type?: "ClusterIP" | "NodePort" | "LoadBalancer" | "ExternalName";
     /** "None": headless. Given by the address controller when absent. */
     readonly clusterIP?: string;
+    /** In a dual-stack cluster: `clusterIP`, and with two families the address of the second. */
+    readonly clusterIPs?: readonly string[];
+    readonly ipFamilies?: readonly ("IPv4" | "IPv6")[];
+    readonly ipFamilyPolicy?: "SingleStack" | "PreferDualStack" | "RequireDualStack";
     readonly selector?: Labels;
     readonly ports?: readonly ServicePort[];
     readonly externalIPs?: readonly string[];

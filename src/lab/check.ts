@@ -3,9 +3,10 @@
  * of the ways that the model predicts.
  */
 
+import { ipv6Half } from "../compile/ipv6/half.ts";
 import { machineAddresses } from "../compile/public-address/public-address.ts";
 import type { HostName, Network } from "../ir/network.ts";
-import type { Address } from "../net/address.ts";
+import { type Address, familyOf } from "../net/address.ts";
 import { dispositions, type News, type Path, type TracePacket } from "../trace/index.ts";
 import { serviceTargets } from "./endpoints.ts";
 import type { LabView } from "./view.ts";
@@ -51,22 +52,29 @@ export function questionsFor(lab: LabView, seed: number, sample: number | undefi
   const chance = new Chance(seed);
   const firstPort = 33_000 + chance.below(20_000);
   const targets: Target[] = lab.endpoints.flatMap((endpoint): Target[] => {
-    const { label, address, host } = endpoint;
-    if (endpoint.listens.length === 0) return [{ label, address, protocol: "icmp", host, options: ["--protocol", "icmp"] }];
-    return endpoint.listens.map(({ port, protocol }) => ({
-      label: `${label}:${port}${protocol === "udp" ? "/udp" : ""}`,
-      address,
-      protocol,
-      port,
-      host,
-      options: [],
-    }));
+    const { label, host, ipv6Address } = endpoint;
+    const addresses = [
+      { address: endpoint.address, options: [] },
+      ...(ipv6Address === undefined ? [] : [{ address: ipv6Address, options: ["-6"] }]),
+    ];
+    return addresses.flatMap(({ address, options }): Target[] => {
+      if (endpoint.listens.length === 0) return [{ label, address, protocol: "icmp", host, options: [...options, "--protocol", "icmp"] }];
+      return endpoint.listens.map(({ port, protocol }) => ({
+        label: `${label}:${port}${protocol === "udp" ? "/udp" : ""}`,
+        address,
+        protocol,
+        port,
+        host,
+        options,
+      }));
+    });
   });
-  for (const vnet of lab.topology.vnets) {
-    for (const { nic, address } of machineAddresses(lab.topology, vnet)) {
+  for (const half of [lab.topology, ipv6Half(lab.topology)]) {
+    if (half === undefined) continue;
+    for (const { nic, address } of half.vnets.flatMap((vnet) => machineAddresses(half, vnet))) {
       for (const { port, protocol } of lab.endpoints.find(({ host }) => host === nic.host)?.listens ?? []) {
         targets.push({
-          label: `${address}:${port}${protocol === "udp" ? "/udp" : ""}`,
+          label: `${bracketed(address)}:${port}${protocol === "udp" ? "/udp" : ""}`,
           address,
           protocol,
           port,
@@ -82,8 +90,15 @@ export function questionsFor(lab: LabView, seed: number, sample: number | undefi
     for (const { label, address, port, protocol, via } of serviceTargets(cluster, cluster.services, asked)) {
       const udp = protocol === "udp" ? "/udp" : "";
       // Which of the nodes is told by the address only.
-      if (via === "nodeport") targets.push({ label: `${address}:${port}${udp}`, address, protocol, port, options: [] });
-      else targets.push({ label: `${label}${udp}`, address, protocol, port, options: ["--via", via] });
+      if (via === "nodeport") targets.push({ label: `${bracketed(address)}:${port}${udp}`, address, protocol, port, options: [] });
+      else
+        targets.push({
+          label: `${label}${udp}`,
+          address,
+          protocol,
+          port,
+          options: [...(familyOf(address) === 6 ? ["-6"] : []), "--via", via],
+        });
     }
   }
   const total = senders.length * targets.length;
@@ -110,6 +125,11 @@ export function questionsFor(lab: LabView, seed: number, sample: number | undefi
     }
   }
   return { total, asked: { [Symbol.iterator]: ask }, count: numbers.length };
+}
+
+/** As it stands before a port. */
+function bracketed(address: Address): string {
+  return familyOf(address) === 6 ? `[${address}]` : address;
 }
 
 function range(count: number): { readonly length: number } & Iterable<number> {

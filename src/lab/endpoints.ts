@@ -2,12 +2,13 @@
 
 import { listenTag } from "../arm/resources.ts";
 import { virtualNodeName } from "../arm/virtual-node.ts";
+import { ipv6AddressOf, ipv6Half } from "../compile/ipv6/half.ts";
 import { podListeners } from "../compile/listeners.ts";
 import type { ClusterInfo, NodeInfo, Topology } from "../compile/topology.ts";
 import { hostNames } from "../compile/wiring.ts";
 import type { HostName } from "../ir/network.ts";
 import type { Pod, Service, ServicePort } from "../kube/objects.ts";
-import { type Address, parseAddress } from "../net/address.ts";
+import { type Address, familyOf, parseAddress } from "../net/address.ts";
 import { type PortSpec, parsePortSpec } from "../net/ports.ts";
 
 export type EndpointKind = "pod" | "node" | "vm" | "endpoint" | "site" | "internet";
@@ -23,6 +24,8 @@ export type Endpoint = {
   /** Where its sockets are. A pod of the node's network has the node's. */
   readonly host: HostName;
   readonly address: Address;
+  /** In dual stack. */
+  readonly ipv6Address?: Address;
   readonly listens: readonly PortSpec[];
   /** Of a pod. */
   readonly pod?: Pod;
@@ -71,7 +74,30 @@ export function endpointsOf(topology: Topology): readonly Endpoint[] {
     const host = hostNames.internetMachine(machine.name);
     found.push({ kind: "internet", label: host, name: machine.name, host, address, listens: portsOf(machine.properties.listen) });
   }
-  return found.sort((a, b) => (a.label < b.label ? -1 : a.label > b.label ? 1 : 0));
+  const ipv6 = ipv6Addresses(topology);
+  const all = ipv6.size === 0 ? found : found.map((endpoint) => withIpv6(endpoint, ipv6.get(endpoint.host)));
+  return all.sort((a, b) => (a.label < b.label ? -1 : a.label > b.label ? 1 : 0));
+}
+
+/** By host. */
+function ipv6Addresses(topology: Topology): ReadonlyMap<HostName, Address> {
+  const found = new Map<HostName, Address>();
+  const half = ipv6Half(topology);
+  if (half === undefined) return found;
+  for (const { nic } of half.machines) found.set(nic.host, nic.primary);
+  for (const cluster of half.clusters.values()) {
+    for (const { host, nic } of cluster.nodes.values()) found.set(host, nic.primary);
+    for (const pods of cluster.podsByNode.values()) for (const { host, address } of pods) found.set(host, address);
+  }
+  for (const { name, properties } of half.internetHosts) {
+    const address = parseAddress(properties.address);
+    if (address !== undefined) found.set(hostNames.internetMachine(name), address);
+  }
+  return found;
+}
+
+function withIpv6(endpoint: Endpoint, ipv6Address: Address | undefined): Endpoint {
+  return ipv6Address === undefined ? endpoint : { ...endpoint, ipv6Address };
 }
 
 function addCluster(found: Endpoint[], cluster: ClusterInfo): void {
@@ -95,6 +121,10 @@ function addCluster(found: Endpoint[], cluster: ClusterInfo): void {
     for (const pod of cluster.hostNetworkPodsByNode.get(name) ?? []) add(name, pod, node.host, node.nic.primary);
   }
   for (const { pod } of cluster.virtualPods) add(virtualNodeName, pod.pod, pod.host, pod.address);
+}
+
+function nodeIpv6Address({ node }: NodeInfo): Address | undefined {
+  return ipv6AddressOf(node.status.addresses.flatMap(({ type, address }) => (type === "InternalIP" ? [address] : [])));
 }
 
 const noOrigin = { resource: "", reason: "" };
@@ -136,10 +166,16 @@ export function serviceTargets(
         protocol: servicePort.protocol === "UDP" ? ("udp" as const) : ("tcp" as const),
       };
       const targets: ServiceTarget[] = [];
-      const clusterIp = service.spec.clusterIP === undefined ? undefined : parseAddress(service.spec.clusterIP);
-      if (clusterIp !== undefined) targets.push({ ...base, via: "clusterip", address: clusterIp, port: servicePort.port });
+      const { clusterIP, clusterIPs = clusterIP === undefined ? [] : [clusterIP] } = service.spec;
+      const clusterIps = clusterIPs.flatMap((text) => parseAddress(text) ?? []);
+      for (const address of clusterIps) targets.push({ ...base, via: "clusterip", address, port: servicePort.port });
+      const families = new Set(clusterIps.map(familyOf));
       if (servicePort.nodePort !== undefined) {
-        for (const node of nodePortsAt) targets.push({ ...base, via: "nodeport", address: node.nic.primary, port: servicePort.nodePort });
+        for (const node of nodePortsAt) {
+          const ipv6 = nodeIpv6Address(node);
+          const reached = [...(families.has(4) ? [node.nic.primary] : []), ...(families.has(6) && ipv6 !== undefined ? [ipv6] : [])];
+          for (const address of reached) targets.push({ ...base, via: "nodeport", address, port: servicePort.nodePort });
+        }
       }
       for (const { ip } of service.status?.loadBalancer?.ingress ?? []) {
         const address = ip === undefined ? undefined : parseAddress(ip);

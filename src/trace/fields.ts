@@ -23,6 +23,7 @@ const readers: Readonly<Record<Field, Reader>> = {
   // For ICMP its checksum, which nobody can foresee.
   "th dport": (packet) => (packet.icmpType === undefined ? packet.destinationPort : -1),
   "icmp type": (packet) => (packet.number === 1 ? packet.icmpType : undefined),
+  "icmpv6 type": (packet) => (packet.number === 58 ? packet.icmpType : undefined),
   iifname: (packet) => packet.in.name,
   oifname: (packet) => packet.out.name,
   "meta mark": (packet) => packet.mark,
@@ -32,9 +33,12 @@ const readers: Readonly<Record<Field, Reader>> = {
   "ct status": (packet) => packet.connection?.status,
   "ct original ip saddr": (packet) => (packet.family === 4 ? packet.connection?.source : undefined),
   "ct original ip daddr": (packet) => (packet.family === 4 ? packet.connection?.destination : undefined),
+  "ct original ip6 saddr": (packet) => (packet.family === 6 ? packet.connection?.source : undefined),
+  "ct original ip6 daddr": (packet) => (packet.family === 6 ? packet.connection?.destination : undefined),
   "ct original proto-dst": (packet) => packet.connection?.destinationPort,
   "ct original protocol": (packet) => packet.connection?.protocol,
   "ct reply ip saddr": (packet) => (packet.family === 4 ? packet.connection?.replySource : undefined),
+  "ct reply ip6 saddr": (packet) => (packet.family === 6 ? packet.connection?.replySource : undefined),
   "ct reply proto-src": (packet) => packet.connection?.replySourcePort,
   "fib daddr type": (packet) => packet.surroundings.addressType(packet.destination),
   "fib saddr type": (packet) => packet.surroundings.addressType(packet.source),
@@ -59,6 +63,20 @@ const icmpTypes: Readonly<Record<string, number>> = {
   "router-solicitation": 10,
   "time-exceeded": 11,
   "parameter-problem": 12,
+};
+
+/** RFC 4443 and RFC 4861, by nftables' names. */
+const icmpv6Types: Readonly<Record<string, number>> = {
+  "destination-unreachable": 1,
+  "packet-too-big": 2,
+  "time-exceeded": 3,
+  "parameter-problem": 4,
+  "echo-request": 128,
+  "echo-reply": 129,
+  "nd-router-solicit": 133,
+  "nd-router-advert": 134,
+  "nd-neighbor-solicit": 135,
+  "nd-neighbor-advert": 136,
 };
 
 const states: Readonly<Record<string, number>> = {
@@ -128,13 +146,18 @@ function comparable(field: Field, value: Datum | string): Comparable {
     case "ip6 daddr":
     case "ct original ip saddr":
     case "ct original ip daddr":
+    case "ct original ip6 saddr":
+    case "ct original ip6 daddr":
     case "ct reply ip saddr":
+    case "ct reply ip6 saddr":
       return comparableAddress(value);
     case "meta l4proto":
     case "ct original protocol":
       return protocolNumber(value);
     case "icmp type":
       return named(icmpTypes, field, value);
+    case "icmpv6 type":
+      return named(icmpv6Types, field, value);
     case "ct state":
       return named(states, field, value);
     case "ct status":
@@ -199,7 +222,10 @@ export function appendWords(words: number[], field: Field, value: number | strin
       words.push(swap32(Number(value)));
       return;
     case "ip6 saddr":
-    case "ip6 daddr": {
+    case "ip6 daddr":
+    case "ct original ip6 saddr":
+    case "ct original ip6 daddr":
+    case "ct reply ip6 saddr": {
       const range = comparableAddress(`${value}/128`);
       const bits = typeof range === "object" && range.family === 6 ? range.first : 0n;
       for (let word = 3n; word >= 0n; word--) words.push(swap32(Number((bits >> (word * 32n)) & 0xffffffffn)));
@@ -218,6 +244,9 @@ export function bytesOf(field: Field): number {
   switch (field) {
     case "ip6 saddr":
     case "ip6 daddr":
+    case "ct original ip6 saddr":
+    case "ct original ip6 daddr":
+    case "ct reply ip6 saddr":
     case "iifname":
     case "oifname":
       return 16;
@@ -229,6 +258,7 @@ export function bytesOf(field: Field): number {
     case "meta l4proto":
     case "ct original protocol":
     case "icmp type":
+    case "icmpv6 type":
     case "ct direction":
       return 1;
     default:

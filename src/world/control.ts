@@ -10,6 +10,7 @@ import { Hono } from "hono";
 import { stream } from "hono/streaming";
 import { faultText } from "../arm/faults.ts";
 import type { AgentPool, LoadBalancer } from "../arm/resources.ts";
+import { reclaimedMark } from "../compile/load-balancer/outbound.ts";
 import { topologyOf } from "../compile/topology.ts";
 import type { Problem } from "../documents/index.ts";
 import { connections, within } from "../kernel/index.ts";
@@ -271,8 +272,8 @@ function isNodeReady(node: Node): boolean {
 function snatUse(daemon: Daemon): readonly SnatUse[] {
   const used = new Map<string, { readonly backend: Address; readonly publicAddress: Address; tcp: Set<number>; udp: Set<number> }>();
   for (const edge of (daemon.network?.names() ?? []).filter((name) => name.startsWith("edge/"))) {
-    for (const { original, reply, status, tcpState } of connections(edge)) {
-      if (!status.includes("snat") || reply.destinationPort === undefined || !holdsPort(tcpState)) continue;
+    for (const { original, reply, status, tcpState, mark } of connections(edge)) {
+      if (mark === reclaimedMark || !status.includes("snat") || reply.destinationPort === undefined || !holdsPort(tcpState)) continue;
       const key = `${original.source} ${reply.destination}`;
       const entry = used.get(key) ?? { backend: original.source, publicAddress: reply.destination, tcp: new Set(), udp: new Set() };
       const ports = reply.protocol === protocolNumbers.tcp ? entry.tcp : reply.protocol === protocolNumbers.udp ? entry.udp : undefined;

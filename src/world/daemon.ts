@@ -15,7 +15,7 @@ import { hostNames } from "../compile/wiring.ts";
 import { controllers, failingProbes, isUnreachable, settle } from "../controllers/index.ts";
 import { podIndex } from "../controllers/pod-index.ts";
 import { checkChange, checkTransition, type Problem } from "../documents/index.ts";
-import type { HostName, Listener, Network } from "../ir/network.ts";
+import type { Host, HostName, Listener, Network } from "../ir/network.ts";
 import { type ApplyError, Kernel, type ObservedHost } from "../kernel/index.ts";
 import { runningContainers } from "../kube/containers.ts";
 import type { EndpointSlice, Node, Pod, Service } from "../kube/objects.ts";
@@ -27,7 +27,8 @@ import { ask, askAgain, askAtOnce } from "./ask.ts";
 import { HealthProbes, probeResults } from "./health-probes.ts";
 import { say } from "./log.ts";
 import { type Document, lastDocuments, mergeDocuments } from "./merge.ts";
-import { enter, StandIns } from "./stand-in.ts";
+import { reclaimPorts } from "./reclaimed-ports.ts";
+import { enter, hasIpv6, StandIns } from "./stand-in.ts";
 import { type Trouble, troubleOf } from "./trouble.ts";
 
 /** How far a change has come. Counts are of the whole lab. */
@@ -248,6 +249,7 @@ export class Daemon {
     this.#network = network;
     this.#inPlace = undefined;
     await this.#applyNetwork(network, changed);
+    if (changed !== undefined) reclaimPorts(network.topology, (edge) => changed.has(edge));
     this.#serve(network, changed);
     if (this.#errors.length === 0 && this.#listenProblems.size === 0) this.#inPlace = network;
     this.#report("answering");
@@ -322,17 +324,18 @@ export class Daemon {
   #serve(network: Network, changed: ReadonlySet<HostName> | undefined): void {
     const names = changed ?? new Set([...network.names(), ...this.#listeners.keys(), ...this.#listenProblems.keys()]);
     for (const name of names) {
-      const listeners = network.host(name)?.listeners;
-      if (listeners === undefined) {
+      const host = network.host(name);
+      if (host === undefined) {
         this.#standIns.remove(name);
         this.#listeners.delete(name);
         this.#listenProblems.delete(name);
-      } else if (this.#listeners.get(name) !== listeners) this.#listen(name, listeners);
+      } else if (this.#listeners.get(name) !== host.listeners) this.#listen(host);
     }
   }
 
-  #listen(name: HostName, listeners: readonly Listener[]): void {
-    const problems = this.#standIns.set(name, listeners).map(({ listener, error }) => {
+  #listen(host: Host): void {
+    const { name, listeners } = host;
+    const problems = this.#standIns.set(name, listeners, hasIpv6(host)).map(({ listener, error }) => {
       return `${name} cannot listen on ${listener.port}/${listener.protocol}: ${error.message}`;
     });
     if (problems.length === 0) {

@@ -8,7 +8,7 @@ import { createSocket } from "node:dgram";
 import { Socket } from "node:net";
 import type { HostName } from "../ir/network.ts";
 import { bindEcho, bindUdp, connectTcp, pendingError } from "../kernel/index.ts";
-import { type Address, familyOf } from "../net/address.ts";
+import { type Address, type Family, familyOf } from "../net/address.ts";
 import type { Tuple } from "../trace/result.ts";
 import type { Enter } from "./stand-in.ts";
 
@@ -50,7 +50,6 @@ export function startFlow(enter: Enter, request: FlowRequest): Flow {
       case "udp":
         return new DatagramFlow(enter, request, "udp");
       case "icmp":
-        if (familyOf(packet.destination) === 6) return failed("unsupported", "only IPv4 is sent echo requests");
         return new DatagramFlow(enter, request, "icmp");
       case "sctp":
         return failed("unsupported", "no SCTP packets are sent");
@@ -174,6 +173,7 @@ class DatagramFlow implements Flow {
   readonly #socket;
   readonly #to: { readonly address: Address; readonly port: number };
   readonly #protocol: "udp" | "icmp";
+  readonly #echo: (typeof echo)[Family];
   readonly sourcePort: number | undefined;
   #sequence = 0;
   #sentMs = 0;
@@ -186,11 +186,12 @@ class DatagramFlow implements Flow {
     this.#protocol = protocol;
     // ICMP has no port; Node wants one.
     this.#to = { address: destination, port: protocol === "udp" ? destinationPort : 1 };
+    this.#echo = echo[familyOf(destination)];
     this.#socket = createSocket(familyOf(destination) === 4 ? "udp4" : "udp6");
     this.#socket.on("error", (error) => this.#settle(failureOf(error)));
     this.#socket.on("message", (reply) => {
       // Of ICMP, only the reply to the last request: a late one is to another.
-      if (protocol === "icmp" && (reply[0] !== icmpEchoReply || reply.readUInt16BE(6) !== this.#sequence)) return;
+      if (protocol === "icmp" && (reply[0] !== this.#echo.reply || reply.readUInt16BE(6) !== this.#sequence)) return;
       this.#settle({ outcome: "answered", reply });
     });
     try {
@@ -236,7 +237,7 @@ class DatagramFlow implements Flow {
     if (this.#closed) return;
     this.#sequence++;
     this.#sentMs = performance.now();
-    this.#socket.send(this.#protocol === "udp" ? question : echoRequest(this.#sequence), (error) => {
+    this.#socket.send(this.#protocol === "udp" ? question : echoRequest(this.#echo.request, this.#sequence), (error) => {
       // EPERM: the host's own rules dropped it, which a TCP connection would notice by silence.
       if (error != null && codeOf(error) !== "EPERM") this.#settle(failureOf(error));
     });
@@ -250,13 +251,13 @@ class DatagramFlow implements Flow {
   }
 }
 
-const icmpEchoRequest = 8;
-const icmpEchoReply = 0;
+/** Types: RFC 792; RFC 4443. */
+const echo = { 4: { request: 8, reply: 0 }, 6: { request: 128, reply: 129 } } as const;
 
 /** Type, code, checksum and identifier (the kernel's), sequence number, and the 56 bytes that `ping` sends. */
-function echoRequest(sequence: number): Buffer {
+function echoRequest(type: number, sequence: number): Buffer {
   const bytes = Buffer.alloc(8 + 56);
-  bytes[0] = icmpEchoRequest;
+  bytes[0] = type;
   bytes.writeUInt16BE(sequence, 6);
   return bytes;
 }

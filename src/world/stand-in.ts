@@ -15,7 +15,7 @@ import { createSocket, type RemoteInfo } from "node:dgram";
 import { createServer as createHttpServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer, type Server, type Socket } from "node:net";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
-import type { Answer, HostName, Listener } from "../ir/network.ts";
+import type { Answer, Host, HostName, Listener } from "../ir/network.ts";
 import { bindUdp, type Local, listenTcp, within } from "../kernel/index.ts";
 import { answersAnnotation, statusAt } from "../kube/answers.ts";
 import { familyOf } from "../net/address.ts";
@@ -63,9 +63,17 @@ const httpMethod = /^(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|TRACE|CONNECT) /;
 const httpMethods = ["GET ", "HEAD ", "POST ", "PUT ", "DELETE ", "OPTIONS ", "PATCH ", "TRACE ", "CONNECT "];
 
 /** An open listener. `listener` changes when only the answer does. */
-type Open = { listener: Listener; readonly close: () => void };
+type Open = { listener: Wanted; readonly close: () => void };
 
-type HostSockets = { wanted: readonly Listener[]; readonly open: Map<string, Open> };
+/** What one socket is for. A listener on every address of a host has one for each family that the host has. */
+type Wanted = Listener & { readonly family?: 6 };
+
+type HostSockets = { wanted: readonly Listener[]; ipv6: boolean; readonly open: Map<string, Open> };
+
+/** Has the host addresses of IPv6? Then what listens on all of its addresses listens on those, too. */
+export function hasIpv6({ interfaces }: Host): boolean {
+  return interfaces.some(({ addresses }) => addresses.some(({ address }) => familyOf(address) === 6));
+}
 
 /** Holds the sockets of all hosts. */
 export class StandIns {
@@ -95,24 +103,25 @@ export class StandIns {
 
   /**
    * Makes the listeners of a host these: opens what is new, closes what is gone, keeps the sockets of what is the same. The namespace must exist.
-   * What cannot be opened is returned, and the rest is open when this returns.
+   * What cannot be opened is returned, and the rest is open when this returns. `ipv6`: see {@link hasIpv6}.
    */
-  set(host: HostName, listeners: readonly Listener[]): readonly ListenProblem[] {
+  set(host: HostName, listeners: readonly Listener[], ipv6 = false): readonly ListenProblem[] {
     const known = this.#hosts.get(host);
-    if (known?.wanted === listeners) return [];
+    if (known?.wanted === listeners && known.ipv6 === ipv6) return [];
     if (known === undefined && listeners.length === 0) return [];
-    const sockets = known ?? { wanted: [], open: new Map<string, Open>() };
+    const sockets = known ?? { wanted: [], ipv6, open: new Map<string, Open>() };
     this.#hosts.set(host, sockets);
-    const wanted = new Map<string, Listener>();
+    const wanted = new Map<string, Wanted>();
     // The first of several on one socket answers.
-    for (const listener of listeners) if (!wanted.has(keyOf(listener))) wanted.set(keyOf(listener), listener);
+    const all = ipv6 ? listeners.flatMap((one): Wanted[] => (one.address === undefined ? [one, { ...one, family: 6 }] : [one])) : listeners;
+    for (const listener of all) if (!wanted.has(keyOf(listener))) wanted.set(keyOf(listener), listener);
     // Closing comes first: a socket on one address is in the way of one on all addresses.
     for (const [key, open] of sockets.open) {
       if (wanted.has(key)) continue;
       open.close();
       sockets.open.delete(key);
     }
-    const missing: [string, Listener][] = [];
+    const missing: [string, Wanted][] = [];
     for (const [key, listener] of wanted) {
       const open = sockets.open.get(key);
       if (open === undefined) missing.push([key, listener]);
@@ -121,6 +130,7 @@ export class StandIns {
     const problems = missing.length === 0 ? [] : this.#open(host, sockets, missing);
     // An array that was done in part must not be taken for done.
     sockets.wanted = problems.length === 0 ? listeners : [];
+    sockets.ipv6 = ipv6;
     if (sockets.open.size === 0 && problems.length === 0) this.#hosts.delete(host);
     return problems;
   }
@@ -137,7 +147,7 @@ export class StandIns {
     this.#dialler.close();
   }
 
-  #open(host: HostName, sockets: HostSockets, missing: readonly (readonly [string, Listener])[]): readonly ListenProblem[] {
+  #open(host: HostName, sockets: HostSockets, missing: readonly (readonly [string, Wanted])[]): readonly ListenProblem[] {
     const problems: ListenProblem[] = [];
     const refused = (listener: Listener, error: unknown): void => {
       problems.push({ host, listener, error: error instanceof Error ? error : new Error(String(error)) });
@@ -159,7 +169,7 @@ export class StandIns {
     return problems;
   }
 
-  #openTcp(host: HostName, listener: Listener): Open {
+  #openTcp(host: HostName, listener: Wanted): Open {
     const connections = new Set<Socket>();
     const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
       connections.add(socket);
@@ -302,17 +312,19 @@ export class StandIns {
 }
 
 /** What makes two listeners need two sockets. */
-function keyOf(listener: Listener): string {
-  return `${listener.protocol} ${listener.address ?? "*"} ${listener.port}`;
+function keyOf(listener: Wanted): string {
+  return `${listener.protocol} ${listener.address ?? `*${listener.family ?? ""}`} ${listener.port}`;
 }
 
-function localOf({ address, port }: Listener): Local {
-  return address === undefined ? { port } : { address, port };
+function localOf({ address, port, family }: Wanted): Local {
+  if (address !== undefined) return { address, port };
+  return family === undefined ? { port } : { port, family };
 }
 
 /** In the current namespace. */
-function openUdp(listener: Listener): Open {
-  const socket = createSocket(listener.address !== undefined && familyOf(listener.address) === 6 ? "udp6" : "udp4");
+function openUdp(listener: Wanted): Open {
+  const isIpv6 = listener.family === 6 || (listener.address !== undefined && familyOf(listener.address) === 6);
+  const socket = createSocket(isIpv6 ? "udp6" : "udp4");
   const open: Open = { listener, close: () => socket.close() };
   socket.on("error", reportOnce);
   socket.on("message", (message, sender) => {

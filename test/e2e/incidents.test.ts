@@ -124,3 +124,45 @@ describe.skipIf(!canRun && !required)("a firewall as the only way out", () => {
     expect(stderr).toContain("ExistingRouteTableNotAssociatedWithSubnet");
   });
 });
+
+describe.skipIf(!canRun && !required)("the 51st node", () => {
+  const lab = running("fifty-nodes");
+  const count = 24;
+  /** Opens connections and keeps them; after a byte on standard input sends on each, and counts the answers. */
+  const keep = `for i in {1..${count}}; do exec {fd}<>/dev/tcp/203.0.113.10/443 && printf 'GET / HTTP/1.1\\r\\n' >&$fd && fds+=($fd); done; echo open
+    while [ ! -e "$1" ]; do sleep 0.1; done
+    for fd in \${fds[@]}; do printf '\\r\\n' >&$fd; done
+    for fd in \${fds[@]}; do read -t 0.1 -u $fd && ok+=1 || lost+=1; done; echo "\${#ok} answer, \${#lost} lost"`;
+  type Share = {
+    readonly node: string;
+    readonly allocated: number;
+    readonly firstPort: number;
+    readonly lastPort: number;
+    readonly used: { readonly tcp: number };
+  };
+  type Flows = readonly { readonly reply: { readonly destinationPort: number } }[];
+  const shares = () => lab.json<readonly Share[]>("show", "snat");
+
+  test("halves everybody's ports: flows on the half that goes time out, the others go on, new ones work", async () => {
+    const before = await shares();
+    expect(before.map(({ allocated }) => allocated)).toEqual(Array.from({ length: 50 }, () => 1024));
+    const go = join(lab.state, "go");
+    const { child, ended } = lab.start("exec", "deploy/worker", "--", "bash", "-c", keep, "keep", go);
+    await new Promise((resolve) => child.stdout?.once("data", resolve));
+    const ports = (await lab.json<Flows>("show", "flows", "edge/hub")).map(({ reply }) => reply.destinationPort);
+    expect(ports).toHaveLength(count);
+    expect((await lab.run("scale", "np1", "51")).status).toBe(0);
+
+    const after = await shares();
+    expect(after.map(({ allocated }) => allocated)).toEqual(Array.from({ length: 51 }, () => 512));
+    for (const { node, firstPort, lastPort } of before) {
+      expect(after.find((share) => share.node === node)).toMatchObject({ firstPort, lastPort: (firstPort + lastPort - 1) / 2 });
+    }
+    const own = after.find(({ firstPort, lastPort }) => ports.some((port) => firstPort <= port && port <= lastPort));
+    const kept = ports.filter((port) => own !== undefined && port <= own.lastPort).length;
+    writeFileSync(go, "");
+    expect((await ended).stdout).toBe(`open\n${kept} answer, ${count - kept} lost\n`);
+    expect(await lab.reaches("deploy/worker", "internet/partner")).toBe(true);
+    expect(await lab.check()).toContain(" 0 disagreements");
+  });
+});

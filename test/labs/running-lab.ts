@@ -16,7 +16,7 @@ import { openLab } from "../../src/lab/index.ts";
 import type { LabView } from "../../src/lab/view.ts";
 import { mustAddress } from "../../src/net/address.ts";
 import { type ProbeResult, probe } from "../../src/world/probe.ts";
-import { enter, StandIns } from "../../src/world/stand-in.ts";
+import { enter, hasIpv6, StandIns } from "../../src/world/stand-in.ts";
 import type { LabText } from "./random-lab.ts";
 
 /** Opens a lab from text; throws with all its problems. */
@@ -47,7 +47,8 @@ export class RunningLab {
     const { errors } = kernel.apply(view.network);
     if (errors.length > 0) throw new Error(errors.map((error) => error.message).join("\n"));
     for (const name of view.network.names()) {
-      const problems = this.#standIns.set(name, view.network.host(name)?.listeners ?? []);
+      const host = view.network.host(name);
+      const problems = this.#standIns.set(name, host?.listeners ?? [], host !== undefined && hasIpv6(host));
       if (problems.length > 0) throw new Error(problems.map(({ error }) => error.message).join("\n"));
     }
   }
@@ -55,7 +56,10 @@ export class RunningLab {
   send(question: Pick<Question, "host" | "packet">, timeoutMs = waitMs): Promise<ProbeResult> {
     return probe(enter, {
       from: question.host,
-      packet: { ...question.packet, source: question.packet.source ?? mustAddress("0.0.0.0") },
+      packet: {
+        ...question.packet,
+        source: question.packet.source ?? mustAddress(question.packet.destination.includes(":") ? "::" : "0.0.0.0"),
+      },
       timeoutMs,
     });
   }

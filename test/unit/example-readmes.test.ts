@@ -29,7 +29,8 @@ async function blockOf(block: string): Promise<string> {
   const printed = commands.map(async (line) => {
     const [program, ...words] = line.slice(2).trim().split(/\s+/);
     if (program !== "drydock") throw new Error(`not a drydock command: ${line}`);
-    const { stdout, stderr } = await runCommand(words, { cwd: root });
+    const { status, stdout, stderr } = await runCommand(words, { cwd: root });
+    if (status > 1) throw new Error(`${line}\n${stderr}`);
     return `${line}\n${stdout}${stderr}`.trimEnd();
   });
   return `${(await Promise.all(printed)).join("\n\n")}\n`;

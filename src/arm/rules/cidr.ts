@@ -1,5 +1,6 @@
 /** Prefixes in resources: parsing with Azure's codes, and the checks that several resources share. */
 
+import type { Family } from "../../net/address.ts";
 import { addressOf, lastAddressOf, lengthOf, type Prefix, parseLoosePrefix, prefixesOverlap, prefixFamily } from "../../net/prefix.ts";
 import type { Reserved } from "../limits.ts";
 import type { ArmId } from "../resources.ts";
@@ -7,8 +8,8 @@ import type { PropertyPath, Report } from "./problem.ts";
 
 export type Where = { readonly id: ArmId; readonly property: PropertyPath };
 
-/** The prefix, or `undefined` after reporting why it is none. */
-export function readCidr(report: Report, where: Where, text: string): Prefix | undefined {
+/** The prefix, or `undefined` after reporting why it is none, or none of the families that may be there. */
+export function readCidr(report: Report, where: Where, text: string, families: readonly Family[] = [4]): Prefix | undefined {
   const prefix = parseLoosePrefix(text);
   const problem = { ...where, severity: "error", value: text, source: "AKS issue 506; RFC 4632" } as const;
   if (prefix === undefined) {
@@ -16,9 +17,15 @@ export function readCidr(report: Report, where: Where, text: string): Prefix | u
     report({ ...problem, code: "CidrStringParseError", message: `${JSON.stringify(text)} is not a prefix in CIDR notation`, fix });
     return undefined;
   }
-  if (prefixFamily(prefix) === 6) {
-    const source = "Azure supports it (aks:configure-dual-stack.md); this lab does not";
-    report({ ...problem, code: "NotModelled", message: "IPv6 is not modelled yet", source, fix: "use an IPv4 prefix" });
+  if (!families.includes(prefixFamily(prefix))) {
+    const source = "learn:azure/virtual-network/ip-services/ipv6-overview";
+    report({
+      ...problem,
+      code: "InvalidParameter",
+      message: `${prefix} is of IPv6, which cannot be here`,
+      source,
+      fix: "use an IPv4 prefix",
+    });
     return undefined;
   }
   if (addressOf(prefix) !== text.slice(0, text.indexOf("/"))) {

@@ -5,6 +5,7 @@
 
 import type { AzureResource } from "../resources.ts";
 import { checkClusters } from "./clusters.ts";
+import { checkDualStack } from "./dual-stack.ts";
 import { checkFirewalls } from "./firewalls.ts";
 import { checkNetworks } from "./networks.ts";
 import { checkPeerings } from "./peerings.ts";
@@ -27,5 +28,6 @@ export function checkAzure(resources: readonly AzureResource[]): readonly ArmPro
   checkPublicAddresses(view, report);
   checkClusters(view, report);
   checkVirtualNodes(view, report);
+  checkDualStack(view, report);
   return problems;
 }

@@ -6,6 +6,7 @@ import { labReserved, limits, networkForbidden } from "../limits.ts";
 import { addressTag, ipForwardingTag, subnetTag } from "../names.ts";
 import type { RouteTable, Subnet, VirtualNetwork } from "../resources.ts";
 import { checkForbidden, readCidr, some, span } from "./cidr.ts";
+import { isIpv6 } from "./dual-stack.ts";
 import { PrefixSet } from "./prefix-set.ts";
 import type { Report } from "./problem.ts";
 import { type AzureView, parentOf, sameId, subnetLabel } from "./view.ts";
@@ -52,6 +53,7 @@ function checkNetwork(view: AzureView, network: VirtualNetwork, report: Report):
   const seen = new PrefixSet<undefined>();
   let isComplete = true;
   for (const [index, text] of network.properties.addressSpace.addressPrefixes.entries()) {
+    if (isIpv6(text)) continue;
     const where = { id: network.id, property: ["addressSpace", "addressPrefixes", index] };
     const prefix = readCidr(report, where, text);
     if (prefix === undefined) {
@@ -161,7 +163,7 @@ function checkRouteTable(view: AzureView, table: RouteTable, report: Report): vo
       const fix = "write the prefixes out, such as 203.0.113.0/24";
       report({ ...at("addressPrefix"), code: "NotModelled", severity: "error", value: addressPrefix, message, source: routing, fix });
     } else {
-      const prefix = readCidr(report, at("addressPrefix"), addressPrefix);
+      const prefix = readCidr(report, at("addressPrefix"), addressPrefix, [4, 6]);
       const twin = prefix === undefined ? undefined : seen.get(prefix);
       if (prefix !== undefined && twin !== undefined) {
         report({
@@ -191,7 +193,17 @@ function checkRouteTable(view: AzureView, table: RouteTable, report: Report): vo
           source: routing,
           fix: "give nextHopIpAddress, such as 10.240.4.4",
         });
-      } else checkAppliance(view, parents, nextHopIpAddress, at("nextHopIpAddress"), report);
+      } else if (isIpv6(nextHopIpAddress) !== isIpv6(addressPrefix)) {
+        report({
+          ...at("nextHopIpAddress"),
+          code: "InvalidNextHopIpAddress",
+          severity: "error",
+          value: nextHopIpAddress,
+          message: `route ${route.name} to ${addressPrefix} has a next hop of the other family, ${nextHopIpAddress}`,
+          source: "learn:azure/virtual-network/ip-services/ipv6-overview",
+          fix: "use the appliance's address of the same family",
+        });
+      } else if (!isIpv6(nextHopIpAddress)) checkAppliance(view, parents, nextHopIpAddress, at("nextHopIpAddress"), report);
     } else if (nextHopIpAddress !== undefined) {
       report({
         ...at("nextHopIpAddress"),

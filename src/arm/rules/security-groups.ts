@@ -152,9 +152,7 @@ function checkAddress(property: PropertyPath, name: string, text: string, isOneO
   if (tag !== undefined) return;
   const prefix = addressPrefix(text);
   if (prefix === undefined) complain(property, notAnAddress(name, text));
-  else if (text.includes(":")) {
-    complain(property, { code: "NotModelled", value: text, message: "IPv6 is not modelled yet", fix: "use an IPv4 address or prefix" });
-  } else if (text.includes("/") && !isExact(text, prefix)) {
+  else if (text.includes("/") && !isExact(text, prefix)) {
     complain(property, {
       code: "SecurityRuleInvalidAddressPrefix",
       value: text,

@@ -6,6 +6,7 @@ import { labReserved, limits, notOnInternet } from "../limits.ts";
 import { addressTag, subnetTag } from "../names.ts";
 import type { InternetHost, PrivateEndpoint, Site, VirtualMachine, VirtualNetwork } from "../resources.ts";
 import { checkForbidden, readCidr, some, span } from "./cidr.ts";
+import { isIpv6 } from "./dual-stack.ts";
 import { gatewaySubnet } from "./networks.ts";
 import { PrefixSet } from "./prefix-set.ts";
 import type { Report } from "./problem.ts";
@@ -92,6 +93,8 @@ function checkSites(view: AzureView, report: Report): void {
     const prefixes: Prefix[] = [];
     let isComplete = true;
     for (const [index, text] of (local?.properties.localNetworkAddressSpace.addressPrefixes ?? []).entries()) {
+      // VPN gateways carry IPv4 only, which dual-stack.ts says.
+      if (isIpv6(text)) continue;
       const where = { id: site.id, property: ["prefixes", index] };
       const prefix = readCidr(report, where, text);
       if (prefix === undefined) {

@@ -108,7 +108,8 @@ export function publicAddressesOf(inputs: EdgeInputs): readonly PublicAddress[] 
  * Emulated by one address per VNet at the end of the emulated public range.
  */
 function defaultOutboundAddress(vnet: VnetInfo, rules: Topology["rules"]): Address | undefined {
-  if (rules === "current") return undefined;
+  // It never was for IPv6: the Internet is reached when a deployment asks for it (virtual-network/ip-services/ipv6-overview).
+  if (rules === "current" || vnet.family === 6) return undefined;
   return addressAt(mustPrefix("198.19.255.0/24"), vnet.index + 1) ?? mustAddress("198.19.255.255");
 }
 
@@ -126,6 +127,7 @@ function outboundTable({ vnet, rules, frontends, methods }: EdgeInputs, origin: 
   });
   const leaving: Match = { kind: "value", field: "oifname", op: "==", values: [links.edgeToInternet] };
   const arriving = methods.flatMap((method) => method.arriving ?? []);
+  const underWay = methods.flatMap((method) => method.underWay ?? []);
   const byDefault = defaultOutboundAddress(vnet, rules);
   const withoutMethod: Rule =
     byDefault === undefined
@@ -135,7 +137,9 @@ function outboundTable({ vnet, rules, frontends, methods }: EdgeInputs, origin: 
           origin: {
             ...origin,
             reason:
-              "the sender has no outbound method (NAT gateway, public address, outbound rule); default outbound access ended on 2026-03-31",
+              vnet.family === 4
+                ? "the sender has no outbound method (NAT gateway, public address, outbound rule); default outbound access ended on 2026-03-31"
+                : "the sender has no outbound method for IPv6 (public address, outbound rule); NAT gateways and default outbound access are of IPv4",
             source,
           },
         }
@@ -154,6 +158,15 @@ function outboundTable({ vnet, rules, frontends, methods }: EdgeInputs, origin: 
         rules: [untracked(links.edgeToInternet, "ip daddr"), untracked(links.edgeToFabric, "ip saddr")],
       },
       ...(arriving.length === 0 ? [] : [arrivals(arriving, origin)]),
+      ...(underWay.length === 0
+        ? []
+        : [
+            {
+              name: "forward",
+              base: { type: "filter", hook: "forward", priority: priorities.filter, policy: "accept" },
+              rules: underWay,
+            } as const,
+          ]),
       {
         name: "postrouting",
         base: { type: "nat", hook: "postrouting", priority: priorities.srcnat, policy: "accept" },

@@ -3,7 +3,7 @@
 import type { InternetHost } from "../../arm/resources.ts";
 import { interfaceName } from "../../ir/names.ts";
 import { type Interface, mainTable, type Origin, type Route } from "../../ir/network.ts";
-import { parseAddress } from "../../net/address.ts";
+import { bitsOf, familyOf, parseAddress } from "../../net/address.ts";
 import { hostPrefix, mustPrefix } from "../../net/prefix.ts";
 import { listenersOf } from "../listeners.ts";
 import type { Part } from "../part.ts";
@@ -55,7 +55,7 @@ export function internetMachine(host: InternetHost): Part {
       {
         kind: "veth",
         name: eth0,
-        addresses: address === undefined ? [] : [{ address, prefixLength: 32, origin }],
+        addresses: address === undefined ? [] : [{ address, prefixLength: bitsOf(familyOf(address)), origin }],
         peer: { host: internetHost, name: interfaceName(host.name, host.id) },
         origin,
       },

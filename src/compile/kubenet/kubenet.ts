@@ -10,7 +10,7 @@
  */
 
 import { type Interface, type InterfaceName, mainTable, type Origin } from "../../ir/network.ts";
-import { addressAt, lengthOf, mustPrefix, type Prefix } from "../../net/prefix.ts";
+import { addressAt, hostPrefix, lengthOf, mustPrefix, type Prefix } from "../../net/prefix.ts";
 import type { NodeContext, PodNetwork } from "../pod-network.ts";
 import type { PodInfo } from "../topology.ts";
 import { eth0 } from "../wiring.ts";
@@ -103,7 +103,7 @@ function podResource(context: NodeContext, pod: PodInfo): string {
 }
 
 function hostOnly(pod: PodInfo): Prefix {
-  return mustPrefix(`${pod.address}/32`);
+  return hostPrefix(pod.address);
 }
 
 /** The node's end of a pod's link. */

@@ -3,7 +3,7 @@
 import { type FaultOf, isFault } from "../../arm/faults.ts";
 import type { LoadBalancer } from "../../arm/resources.ts";
 import type { Origin } from "../../ir/network.ts";
-import { type Address, parseAddress } from "../../net/address.ts";
+import { type Address, familyOf, parseAddress } from "../../net/address.ts";
 import { addressAt, parsePrefix, sizeOf } from "../../net/prefix.ts";
 import { armKey } from "../../resources/resources.ts";
 import type { NicInfo, Topology, VnetInfo } from "../topology.ts";
@@ -40,7 +40,7 @@ export function frontendAddresses(
 ): readonly { readonly address: Address; readonly isPublic: boolean; readonly origin: Origin }[] {
   return vnet.loadBalancers.flatMap((balancer) =>
     balancer.properties.frontendIPConfigurations.flatMap((frontend) => {
-      return addressesOfFrontend(topology, frontend).map((address) => ({
+      return ofFamily(addressesOfFrontend(topology, frontend), vnet).map((address) => ({
         address,
         isPublic: frontend.properties.privateIPAddress === undefined,
         origin: { resource: balancer.id, reason: `frontend ${frontend.name} of load balancer ${balancer.name}` },
@@ -60,7 +60,7 @@ export function balancingRules(topology: Topology, vnet: VnetInfo): readonly Bal
     return loadBalancingRules.flatMap((rule): BalancingRule[] => {
       const { properties } = rule;
       const frontend = frontends.get(armKey(properties.frontendIPConfiguration.id));
-      const [address] = frontend === undefined ? [] : addressesOfFrontend(topology, frontend);
+      const [address] = frontend === undefined ? [] : ofFamily(addressesOfFrontend(topology, frontend), vnet);
       if (address === undefined) return [];
       const members = (pools.get(armKey(properties.backendAddressPool.id))?.properties.backendIPConfigurations ?? []).map((reference) =>
         armKey(reference.id),
@@ -109,6 +109,11 @@ export function childKey(balancer: LoadBalancer, collection: string, name: strin
 /** `…/networkInterfaces/x/ipConfigurations/y` belongs to `…/networkInterfaces/x`. */
 export function nicKeyOf(ipConfigurationKey: string): string {
   return ipConfigurationKey.slice(0, ipConfigurationKey.lastIndexOf("/ipconfigurations/"));
+}
+
+/** A frontend has one family, as its rules and their pool have. Azure docs: virtual-network/ip-services/ipv6-overview. */
+export function ofFamily(addresses: readonly Address[], { family }: VnetInfo): readonly Address[] {
+  return addresses.filter((address) => familyOf(address) === family);
 }
 
 /** One, or all of a public IP prefix. */

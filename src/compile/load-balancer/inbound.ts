@@ -25,7 +25,7 @@ import { type Address, compareAddresses } from "../../net/address.ts";
 import { hostPrefix, mustPrefix } from "../../net/prefix.ts";
 import type { Part } from "../part.ts";
 import type { NicInfo, Topology, VnetInfo } from "../topology.ts";
-import { addressMark, links, nicTable, rulePriority } from "../wiring.ts";
+import { links, nicTable, rulePriority } from "../wiring.ts";
 import { type BalancingRule, balancingRules, type Distribution, frontendAddresses } from "./frontends.ts";
 
 const source = "Azure docs: load-balancer/distribution-mode-concepts";
@@ -69,7 +69,7 @@ export function inboundLoadBalancing(
       ...backends.map(
         (nic): Route => ({
           type: "unicast",
-          table: addressMark(nic.primary),
+          table: nic.mark,
           dst: mustPrefix("0.0.0.0/0"),
           dev: nic.fabricInterface,
           via: nic.primary,
@@ -82,8 +82,8 @@ export function inboundLoadBalancing(
       (nic): PolicyRule => ({
         priority: rulePriority.loadBalancer,
         family: 4,
-        mark: { value: addressMark(nic.primary), mask: 0xffffffff },
-        table: addressMark(nic.primary),
+        mark: { value: nic.mark, mask: 0xffffffff },
+        table: nic.mark,
         origin: { resource: nic.resource.id, reason: `flows balanced to ${nic.machine}` },
       }),
     ),
@@ -156,7 +156,7 @@ function table(
       {
         name: "own-flows",
         key: ["ifname", "mark"],
-        elements: uniqueBackends(rules).map((nic) => ({ key: [nic.fabricInterface, addressMark(nic.primary)] })),
+        elements: uniqueBackends(rules).map((nic) => ({ key: [nic.fabricInterface, nic.mark] })),
       },
       {
         name: "private-frontends",
@@ -295,7 +295,7 @@ function knownFlows(origin: Origin, rules: readonly BalancingRule[]): readonly R
  */
 function servingSets(rules: readonly BalancingRule[]): readonly NamedSet[] {
   const elements = (rule: BalancingRule) =>
-    (rule.nodePort === undefined ? rule.healthy : rule.members).map((nic) => ({ key: [...ruleKey(rule), addressMark(nic.primary)] }));
+    (rule.nodePort === undefined ? rule.healthy : rule.members).map((nic) => ({ key: [...ruleKey(rule), nic.mark] }));
   const udp = rules.filter((rule) => rule.protocol === "udp");
   const all = rules.filter((rule) => rule.protocol === "all");
   return [
@@ -351,7 +351,7 @@ function translatedSet(rules: readonly BalancingRule[]): NamedSet {
 
 function translationElements(rule: BalancingRule): MapElement[] {
   return rule.members.map((nic) => ({
-    key: [...ruleKey(rule), addressMark(nic.primary)],
+    key: [...ruleKey(rule), nic.mark],
     value: [nic.primary, rule.nodePort ?? 0],
     origin: { ...rule.origin, reason: `${rule.origin.reason} has no floating IP: ${nic.machine} gets it at its own address` },
   }));
@@ -405,7 +405,7 @@ function ruleElement(rule: BalancingRule): MapElement {
 function backendElements(rule: BalancingRule): MapElement[] {
   return rule.healthy.map((nic, slot) => ({
     key: [...ruleKey(rule), slot],
-    value: [addressMark(nic.primary)],
+    value: [nic.mark],
     origin: { ...rule.origin, reason: `${rule.origin.reason} picks backend ${nic.machine} (${nic.primary})` },
   }));
 }

@@ -3,16 +3,19 @@
  * ports of the backend's share. Azure docs: load-balancer/load-balancer-outbound-connections.
  */
 
-import { portRange, portsPerNode } from "../../arm/snat-ports.ts";
+import { automaticPortRange, portRange, portsPerNode } from "../../arm/snat-ports.ts";
 import type { Origin } from "../../ir/network.ts";
 import type { MapElement } from "../../ir/ruleset.ts";
 import type { Address } from "../../net/address.ts";
 import { armKey } from "../../resources/resources.ts";
 import type { OutboundMethod } from "../outbound-method.ts";
 import { podSubnetAddresses, type Topology, type VnetInfo } from "../topology.ts";
-import { addressesOfFrontend, childKey, nicKeyOf } from "./frontends.ts";
+import { addressesOfFrontend, childKey, nicKeyOf, ofFamily } from "./frontends.ts";
 
 const source = "Azure docs: load-balancer/load-balancer-outbound-connections";
+
+/** Of flows whose source port was taken back from their sender; any number that no other mark has. */
+export const reclaimedMark = 0x5265636c;
 
 /** One backend of an outbound rule and the share of ports that it may use. */
 export type OutboundShare = {
@@ -40,13 +43,15 @@ export function outboundShares(topology: Topology, vnet: VnetInfo): readonly Out
         const frontend = balancer.properties.frontendIPConfigurations.find(
           (candidate) => childKey(balancer, "frontendIPConfigurations", candidate.name) === armKey(reference.id),
         );
-        return frontend === undefined ? [] : addressesOfFrontend(topology, frontend);
+        return frontend === undefined ? [] : ofFamily(addressesOfFrontend(topology, frontend), vnet);
       });
       const members = pool?.properties.backendIPConfigurations ?? [];
-      const ports = portsPerNode(members.length, rule.properties.allocatedOutboundPorts, addresses.length);
+      const { allocatedOutboundPorts } = rule.properties;
+      const ports = portsPerNode(members.length, allocatedOutboundPorts, addresses.length);
+      const rangeOf = allocatedOutboundPorts > 0 ? portRange : automaticPortRange;
       return members.flatMap((member, index): OutboundShare[] => {
         const nic = nics.get(nicKeyOf(armKey(member.id)));
-        const range = portRange(index, ports, addresses.length);
+        const range = rangeOf(index, ports, addresses.length);
         const publicAddress = range === undefined ? undefined : addresses[range.addressIndex];
         if (nic === undefined || range === undefined || publicAddress === undefined) return [];
         return [
@@ -73,11 +78,20 @@ export function outboundRules(topology: Topology, vnet: VnetInfo): OutboundMetho
   const shares = outboundShares(topology, vnet);
   const isThere = vnet.loadBalancers.some((balancer) => balancer.properties.outboundRules.length > 0);
   if (!isThere) return undefined;
-  const chainOf = (share: OutboundShare) => `backend-${share.backend}`.replaceAll(".", "-");
+  const chainOf = (share: OutboundShare) => `backend-${share.backend}`.replaceAll(/[.:]/g, "-");
   return {
     addresses: shares.map((share) => ({ address: share.publicAddress, reason: "outbound address of a load balancer" })),
     leaving: { kind: "vmap", fields: ["ip saddr"], map: "backends" },
     reason: "the sender's outbound rule",
+    underWay: {
+      matches: [{ kind: "value", field: "ct mark", op: "==", values: [reclaimedMark] }],
+      statements: [{ kind: "verdict", verdict: "drop" }],
+      origin: {
+        resource: vnet.resource.id,
+        reason: "the flow's source port was reclaimed when its sender's share became smaller: it times out",
+        source,
+      },
+    },
     chains: shares.map((share) => ({
       name: chainOf(share),
       rules: [

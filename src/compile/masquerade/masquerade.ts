@@ -5,25 +5,27 @@
 
 import { priorities, type Rule, type Table } from "../../ir/ruleset.ts";
 import { effectiveMasquerade } from "../../kube/ip-masq-agent.ts";
-import { mustPrefix } from "../../net/prefix.ts";
+import { mustPrefix, prefixFamily } from "../../net/prefix.ts";
 import type { ClusterInfo } from "../topology.ts";
 
-const linkLocalRange = mustPrefix("169.254.0.0/16");
+const linkLocalRange = { 4: mustPrefix("169.254.0.0/16"), 6: mustPrefix("fe80::/10") } as const;
 
 /** The table of `node`; `option` is the name of the cluster's network option, for the reasons. */
 export function masqueradeTable(cluster: ClusterInfo, node: string, option: string): Table {
+  const { family } = cluster.vnet;
   const effective = effectiveMasquerade(cluster.masqueradeMaps);
+  const nonMasqueradeCidrs = effective.nonMasqueradeCidrs.filter((prefix) => prefixFamily(prefix) === family);
   const origin = (reason: string) => ({
     resource: `${cluster.name}:kube-system/ConfigMap/azure-ip-masq-agent-config-reconciled`,
     reason: `${option} on ${node}: ${reason}`,
     source: "AKS docs: concepts-network-legacy-cni, configure-kubenet; kubernetes-sigs/ip-masq-agent",
   });
-  const kept = effective.nonMasqueradeCidrs.join(", ");
+  const kept = nonMasqueradeCidrs.join(", ");
   const linkLocal: readonly Rule[] = effective.masqLinkLocal
     ? []
     : [
         {
-          matches: [{ kind: "value", field: "ip daddr", op: "==", values: [linkLocalRange] }],
+          matches: [{ kind: "value", field: "ip daddr", op: "==", values: [linkLocalRange[family]] }],
           statements: [{ kind: "verdict", verdict: "return" }],
           origin: origin("link-local destinations see the sender's own address"),
         },
@@ -57,7 +59,7 @@ export function masqueradeTable(cluster: ClusterInfo, node: string, option: stri
         name: "non-masquerade",
         key: ["ipv4_addr"],
         interval: true,
-        elements: effective.nonMasqueradeCidrs.map((prefix) => ({ key: [prefix] })),
+        elements: nonMasqueradeCidrs.map((prefix) => ({ key: [prefix] })),
       },
     ],
     maps: [],

@@ -29,7 +29,8 @@ export type NatGatewayInfo = {
 /** Those that subnets of the VNet leave by. */
 export function natGatewaysOf(topology: Topology, vnet: VnetInfo): readonly NatGatewayInfo[] {
   const byKey = new Map<string, SubnetInfo[]>();
-  for (const subnet of vnet.subnets) {
+  // Azure docs: nat-gateway/nat-gateway-resource: IPv4 only.
+  for (const subnet of vnet.family === 4 ? vnet.subnets : []) {
     const id = subnet.resource.properties.natGateway?.id;
     if (id !== undefined) byKey.set(armKey(id), [...(byKey.get(armKey(id)) ?? []), subnet]);
   }

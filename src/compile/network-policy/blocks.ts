@@ -1,42 +1,45 @@
 /** Ranges without overlaps, which is what a set of intervals holds: of numbers, and of addresses with exceptions as prefixes. */
 
-import { formatIpv4, ipv4Number } from "../../net/address.ts";
-import { addressOf, lengthOf, type Prefix, parseLoosePrefix, prefixOf } from "../../net/prefix.ts";
+import { addressFrom, addressValue, bitsOf, type Family } from "../../net/address.ts";
+import {
+  addressOf,
+  lengthOf,
+  mergePrefixes,
+  type Prefix,
+  parseLoosePrefix,
+  prefixCovers,
+  prefixFamily,
+  prefixOf,
+} from "../../net/prefix.ts";
 
 export type Block = { readonly cidr: string; readonly except?: readonly string[] };
 
 /** First and last number. */
 export type Span = { readonly first: number; readonly last: number };
 
-/** The IPv4 prefixes that hold exactly the addresses that are in one of the blocks and not in its exceptions. Sorted. */
-export function prefixesOf(blocks: readonly Block[]): readonly Prefix[] {
-  const spans = blocks.flatMap(({ cidr, except = [] }) => {
-    const whole = spanOf(cidr);
-    return whole === undefined
-      ? []
-      : without(
-          whole,
-          except.flatMap((text) => spanOf(text) ?? []),
-        );
-  });
-  return joined(spans).flatMap(prefixesOfSpan);
+/** The prefixes of one family that hold exactly the addresses that are in one of the blocks and not in its exceptions. Sorted. */
+export function prefixesOf(blocks: readonly Block[], family: Family = 4): readonly Prefix[] {
+  const read = (text: string): Prefix[] => {
+    const prefix = parseLoosePrefix(text);
+    return prefix === undefined || prefixFamily(prefix) !== family ? [] : [prefix];
+  };
+  return mergePrefixes(
+    blocks.flatMap(({ cidr, except = [] }) => {
+      const holes = mergePrefixes(except.flatMap(read));
+      return read(cidr).flatMap((whole) => without(whole, holes));
+    }),
+  );
 }
 
-function spanOf(text: string): Span | undefined {
-  const prefix = parseLoosePrefix(text);
-  const first = prefix === undefined ? undefined : ipv4Number(addressOf(prefix));
-  return prefix === undefined || first === undefined ? undefined : { first, last: first + 2 ** (32 - lengthOf(prefix)) - 1 };
-}
-
-function without(whole: Span, exceptions: readonly Span[]): readonly Span[] {
-  const left: Span[] = [];
-  let first = whole.first;
-  for (const hole of joined(exceptions)) {
-    if (hole.first > first) left.push({ first, last: hole.first - 1 });
-    first = Math.max(first, hole.last + 1);
-  }
-  if (first <= whole.last) left.push({ first, last: whole.last });
-  return left;
+/** What is left of `whole`: the halves that no hole touches, and what is left of those that one does. */
+function without(whole: Prefix, holes: readonly Prefix[]): readonly Prefix[] {
+  const touching = holes.filter((hole) => prefixCovers(whole, hole) || prefixCovers(hole, whole));
+  if (touching.length === 0) return [whole];
+  if (touching.some((hole) => prefixCovers(hole, whole))) return [];
+  const length = lengthOf(whole) + 1;
+  const family = prefixFamily(whole);
+  const middle = addressFrom(family, addressValue(addressOf(whole)) + (1n << BigInt(bitsOf(family) - length)));
+  return [addressOf(whole), middle].flatMap((half) => without(prefixOf(half, length), touching));
 }
 
 /** The same numbers in spans that neither overlap nor touch, in order. */
@@ -48,16 +51,4 @@ export function joined(spans: readonly Span[]): readonly Span[] {
     else result.push({ first, last });
   }
   return result;
-}
-
-/** The fewest prefixes: each is as long as its first address is aligned, and as what is left is long. */
-function prefixesOfSpan({ first, last }: Span): readonly Prefix[] {
-  const prefixes: Prefix[] = [];
-  for (let at = first; at <= last; ) {
-    let size = 1;
-    while (size < 2 ** 32 && at % (size * 2) === 0 && at + size * 2 - 1 <= last) size *= 2;
-    prefixes.push(prefixOf(formatIpv4(at), 32 - Math.log2(size)));
-    at += size;
-  }
-  return prefixes;
 }

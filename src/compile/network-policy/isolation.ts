@@ -9,11 +9,12 @@ import type { Origin } from "../../ir/network.ts";
 import type { Chain, Field, Match, NamedSet, Rule, SetElement } from "../../ir/ruleset.ts";
 import { type Direction, type PolicyRule, rulesOf, ruleText, selectionOf } from "../../kube/network-policy.ts";
 import type { NetworkPolicy, NetworkPolicyPort } from "../../kube/objects.ts";
+import type { Family } from "../../net/address.ts";
 import { joined, prefixesOf, type Span } from "./blocks.ts";
 import type { PodSet } from "./pod-sets.ts";
 
 /** Where policies are, and who reads them. */
-export type Enforcement = { readonly cluster: string; readonly engine: NetworkPolicyEngine };
+export type Enforcement = { readonly cluster: string; readonly family: Family; readonly engine: NetworkPolicyEngine };
 
 export const source = "k8sdoc: concepts/services-networking/network-policies";
 
@@ -98,7 +99,7 @@ const parts = new WeakMap<NetworkPolicy, Map<string, PolicyPart>>();
 function partOf(where: Enforcement, policy: NetworkPolicy, direction: Direction): PolicyPart {
   const made = parts.get(policy) ?? new Map<string, PolicyPart>();
   parts.set(policy, made);
-  const key = `${direction} ${where.engine} ${where.cluster}`;
+  const key = `${direction} ${where.engine} ${where.cluster} ${where.family}`;
   const part = made.get(key) ?? makePart(where, policy, direction);
   made.set(key, part);
   return part;
@@ -152,11 +153,11 @@ function makePart(where: Enforcement, policy: NetworkPolicy, direction: Directio
 /** One way to be a peer: in all of the sets (or in none of those with `!=`). */
 type Peer = { readonly uses: readonly { readonly use: SetUse; readonly op: "==" | "!=" }[]; readonly selection?: PodSet["selection"] };
 
-function peersOf({ engine }: Enforcement, { peers }: PolicyRule, namespace: string): readonly Peer[] {
+function peersOf({ engine, family }: Enforcement, { peers }: PolicyRule, namespace: string): readonly Peer[] {
   if (peers === undefined) return [{ uses: [] }];
   const result: Peer[] = [];
   const blocks = peers.flatMap((peer) => peer.ipBlock ?? []);
-  const prefixes = prefixesOf(blocks);
+  const prefixes = prefixesOf(blocks, family);
   if (prefixes.length > 0) {
     const name = `blocks-${hashDigits(prefixes.join(" "), 12)}`;
     result.push({

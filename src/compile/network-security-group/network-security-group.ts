@@ -13,11 +13,18 @@
 import { ranges } from "../../arm/limits.ts";
 import type { NetworkSecurityGroup } from "../../arm/resources.ts";
 import { type Direction, type JudgingRule, judgingRules, type Peers, type PortRange, securityGroupDocs } from "../../arm/security-rules.ts";
-import { azureLoadBalancerPrefix, isPlatformTag, notInternet, platformPrefixes, platformTags } from "../../arm/service-tags.ts";
+import {
+  azureLoadBalancerIpv6Prefix,
+  azureLoadBalancerPrefix,
+  isPlatformTag,
+  notInternet,
+  platformPrefixes,
+  platformTags,
+} from "../../arm/service-tags.ts";
 import type { InterfaceName, Origin } from "../../ir/network.ts";
 import { type Chain, type Field, type Match, type NamedSet, priorities, type Rule, type Table } from "../../ir/ruleset.ts";
-import type { Address } from "../../net/address.ts";
-import { hostPrefix, mergePrefixes, mustPrefix, type Prefix } from "../../net/prefix.ts";
+import type { Address, Family } from "../../net/address.ts";
+import { hostPrefix, mergePrefixes, mustPrefix, type Prefix, prefixFamily } from "../../net/prefix.ts";
 import { armKey } from "../../resources/resources.ts";
 import type { Part } from "../part.ts";
 import type { NicInfo, SubnetInfo, Topology, VnetInfo } from "../topology.ts";
@@ -67,6 +74,7 @@ export class SecurityGroups {
     if (scope === undefined) {
       const { applicationSecurityGroups } = this.#topology;
       scope = {
+        family: vnet.family,
         virtualNetwork: virtualNetworkPrefixes(vnet, subnet),
         members: (group) => applicationSecurityGroups.get(armKey(group)) ?? [],
       };
@@ -99,7 +107,11 @@ type Judged = { readonly who: "everybody" } | { readonly who: "pods" | "others";
 const everybody: Judged = { who: "everybody" };
 
 /** How the names of a rule's sides read for the interfaces of one subnet. */
-type Scope = { readonly virtualNetwork: readonly Prefix[]; readonly members: (group: string) => readonly Address[] };
+type Scope = {
+  readonly family: Family;
+  readonly virtualNetwork: readonly Prefix[];
+  readonly members: (group: string) => readonly Address[];
+};
 
 type Known = { readonly where: string; readonly content: string; readonly group: AppliedGroup };
 const known = new WeakMap<NetworkSecurityGroup, Known[]>();
@@ -131,6 +143,8 @@ function compileGroup(
 ): AppliedGroup {
   const sets = new Map<string, NamedSet>();
   const compile = (rule: JudgingRule): Rule[] => {
+    // ICMP is IPv4's; ICMPv6 is not supported in security groups, but by rules for any protocol (ip-services/ipv6-overview).
+    if (scope.family === 6 && rule.protocol === "icmp") return [];
     const source = side(rule.source, scope, "ip saddr", `${group.name} ${rule.direction} ${rule.name} source`, sets);
     const destination = side(rule.destination, scope, "ip daddr", `${group.name} ${rule.direction} ${rule.name} destination`, sets);
     if (source === "nobody" || destination === "nobody") return [];
@@ -158,7 +172,7 @@ function compileGroup(
   };
   return {
     inbound: rules.Inbound.flatMap(compile),
-    outbound: [...forPlatform.flatMap(compile), platform, ...rules.Outbound.flatMap(compile)],
+    outbound: [...(scope.family === 4 ? [...forPlatform.flatMap(compile), platform] : []), ...rules.Outbound.flatMap(compile)],
     sets: [...sets.values()],
   };
 }
@@ -209,7 +223,8 @@ function protocolMatches({ protocol, sourcePorts, destinationPorts }: JudgingRul
   return matches;
 }
 
-const everywhere = mustPrefix("0.0.0.0/0");
+const everywhere = { 4: mustPrefix("0.0.0.0/0"), 6: mustPrefix("::/0") } as const;
+const loadBalancerPrefix = { 4: azureLoadBalancerPrefix, 6: azureLoadBalancerIpv6Prefix } as const;
 /** Up to so many prefixes stand in the rule itself. */
 const fewPrefixes = 4;
 
@@ -225,9 +240,9 @@ function side(peers: Peers, scope: Scope, field: Field, name: string, sets: Map<
   };
   switch (peers.kind) {
     case "any":
-      return [];
+      return peers.family === undefined || peers.family === scope.family ? [] : "nobody";
     case "prefixes":
-      return among(peers.prefixes);
+      return among(peers.prefixes.filter((prefix) => prefixFamily(prefix) === scope.family));
     case "members":
       return among(mergePrefixes(peers.groups.flatMap(scope.members).map(hostPrefix)));
     case "tag":
@@ -235,13 +250,13 @@ function side(peers: Peers, scope: Scope, field: Field, name: string, sets: Map<
   }
   switch (peers.tag) {
     case "AzureLoadBalancer":
-      return among([azureLoadBalancerPrefix]);
+      return among([loadBalancerPrefix[scope.family]]);
     case "VirtualNetwork":
-      return scope.virtualNetwork.includes(everywhere) ? [] : lookup("VirtualNetwork", scope.virtualNetwork, "==");
+      return scope.virtualNetwork.includes(everywhere[scope.family]) ? [] : lookup("VirtualNetwork", scope.virtualNetwork, "==");
     case "Internet": {
       // What is public and not the network's own: a default route makes everything VirtualNetwork, and leaves the Internet where it is.
-      const own = scope.virtualNetwork.filter((prefix) => prefix !== everywhere);
-      return lookup("not-Internet", mergePrefixes([...notInternet, ...own]), "!=");
+      const own = scope.virtualNetwork.filter((prefix) => prefix !== everywhere[scope.family]);
+      return lookup("not-Internet", mergePrefixes([...notInternet[scope.family], ...own]), "!=");
     }
     default:
       return among(platformTags[peers.tag].map(mustPrefix));

@@ -7,8 +7,8 @@
  * Azure's default rules are not (concepts-network-azure-cni-overlay).
  */
 
-import { azureLoadBalancerPrefix } from "../../arm/service-tags.ts";
-import { mergePrefixes, type Prefix, parsePrefix } from "../../net/prefix.ts";
+import { azureLoadBalancerIpv6Prefix, azureLoadBalancerPrefix } from "../../arm/service-tags.ts";
+import { mergePrefixes, type Prefix, parsePrefix, prefixFamily } from "../../net/prefix.ts";
 import { isOpen, sitesInReach } from "../peerings.ts";
 import type { SubnetInfo, VnetInfo } from "../topology.ts";
 
@@ -17,8 +17,10 @@ export function virtualNetworkPrefixes(vnet: VnetInfo, subnet: SubnetInfo): read
     ...vnet.prefixes,
     ...vnet.peerings.filter(isOpen).flatMap(({ remote }) => remote.prefixes),
     ...sitesInReach(vnet).flatMap(({ site }) => site.prefixes),
-    ...(subnet.routeTable?.properties.routes ?? []).flatMap((route) => parsePrefix(route.properties.addressPrefix) ?? []),
+    ...(subnet.routeTable?.properties.routes ?? [])
+      .flatMap((route) => parsePrefix(route.properties.addressPrefix) ?? [])
+      .filter((prefix) => prefixFamily(prefix) === vnet.family),
     ...vnet.overlays.filter(({ nodes }) => nodes.some(({ nic }) => nic.subnet === subnet)).map(({ podCidr }) => podCidr),
-    azureLoadBalancerPrefix,
+    vnet.family === 4 ? azureLoadBalancerPrefix : azureLoadBalancerIpv6Prefix,
   ]);
 }

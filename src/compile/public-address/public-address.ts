@@ -64,5 +64,5 @@ export function publicAddresses(topology: Topology, vnet: VnetInfo): OutboundMet
 }
 
 function chainName(way: "from" | "to", address: Address): string {
-  return `${way}-${address}`.replaceAll(".", "-");
+  return `${way}-${address}`.replaceAll(/[.:]/g, "-");
 }

@@ -25,13 +25,16 @@ import {
   type Verdict,
 } from "../../ir/ruleset.ts";
 import type { EndpointSlice, Service, ServicePort } from "../../kube/objects.ts";
-import { type Address, parseAddress } from "../../net/address.ts";
-import { type Prefix, parseLoosePrefix } from "../../net/prefix.ts";
+import { type Address, type Family, familyOf, parseAddress } from "../../net/address.ts";
+import { type Prefix, parseLoosePrefix, prefixFamily } from "../../net/prefix.ts";
 
 /** What the rules of a cluster's nodes depend on. */
 export type ServiceInputs = {
   readonly cluster: string;
+  /** Of all addresses; kube-proxy has one set of rules for each. */
+  readonly family: Family;
   readonly services: readonly Service[];
+  /** Of this family. */
   readonly endpointSlices: readonly EndpointSlice[];
   readonly serviceCidr: Prefix | undefined;
   /** Sources inside are the cluster's own: kubenet's pod CIDR, or the VNet's space with Azure CNI (Azure/azure-container-networking#460). */
@@ -97,13 +100,13 @@ type Known = {
   readonly slices: readonly EndpointSlice[];
   readonly rules: SharedRules;
 };
-const knownRules = new WeakMap<Service, Known>();
+const knownRules: Readonly<Record<Family, WeakMap<Service, Known>>> = { 4: new WeakMap(), 6: new WeakMap() };
 
 /** The rules of a Service; the same objects while it and its endpoints are, so that a back end sees by reference what did not change. */
 function knownRulesOf(inputs: ServiceInputs, service: Service): SharedRules {
   const slices = endpointSlicesOf(inputs.endpointSlices, service);
   const clusterCidrs = inputs.clusterCidrs.join();
-  const known = knownRules.get(service);
+  const known = knownRules[inputs.family].get(service);
   const isSame =
     known?.cluster === inputs.cluster &&
     known.clusterCidrs === clusterCidrs &&
@@ -111,7 +114,7 @@ function knownRulesOf(inputs: ServiceInputs, service: Service): SharedRules {
     known.slices.every((slice, index) => slice === slices[index]);
   if (isSame) return known.rules;
   const rules = rulesOf(inputs, service);
-  knownRules.set(service, { cluster: inputs.cluster, clusterCidrs, slices, rules });
+  knownRules[inputs.family].set(service, { cluster: inputs.cluster, clusterCidrs, slices, rules });
   return rules;
 }
 
@@ -328,10 +331,16 @@ export function healthListeners(inputs: ServiceInputs, shared: SharedRules, node
 function portsOf(inputs: ServiceInputs, service: Service): PortRules[] {
   const { spec, metadata } = service;
   if (spec.type === "ExternalName" || spec.clusterIP === "None" || spec.clusterIP === undefined) return [];
-  const clusterIp = parseAddress(spec.clusterIP);
+  const ofFamily = (text: string): Address[] => {
+    const address = parseAddress(text);
+    return address === undefined || familyOf(address) !== inputs.family ? [] : [address];
+  };
+  const [clusterIp] = (spec.clusterIPs ?? [spec.clusterIP]).flatMap(ofFamily);
+  // A Service of one family has no node port of the other.
+  if (clusterIp === undefined) return [];
   const loadBalancer =
     spec.type === "LoadBalancer" ? (service.status?.loadBalancer?.ingress ?? []).flatMap((ingress) => ingress.ip ?? []) : [];
-  const externalAddresses = [...loadBalancer, ...(spec.externalIPs ?? [])].flatMap((text) => parseAddress(text) ?? []);
+  const externalAddresses = [...loadBalancer, ...(spec.externalIPs ?? [])].flatMap(ofFamily);
   const slices = endpointSlicesOf(inputs.endpointSlices, service);
   return (spec.ports ?? []).flatMap((port): PortRules[] => {
     if (port.protocol === "SCTP") return [];
@@ -582,12 +591,14 @@ function affinityName(port: PortRules): string {
 }
 
 function memberName(port: PortRules, endpoint: Endpoint): string {
-  return `${affinityName(port)}-${endpoint.address}-${endpoint.port}`.replaceAll(".", "-");
+  return `${affinityName(port)}-${endpoint.address}-${endpoint.port}`.replaceAll(/[.:]/g, "-");
 }
 
 /** `loadBalancerSourceRanges`: judged before translation, for the load balancer's addresses only. */
 function sourceRanges(port: PortRules, address: Address): Chain | undefined {
-  const ranges = (port.service.spec.loadBalancerSourceRanges ?? []).flatMap((text) => parseLoosePrefix(text.trim()) ?? []);
+  const ranges = (port.service.spec.loadBalancerSourceRanges ?? [])
+    .flatMap((text) => parseLoosePrefix(text.trim()) ?? [])
+    .filter((range) => prefixFamily(range) === familyOf(address));
   if (port.service.spec.type !== "LoadBalancer" || ranges.length === 0) return undefined;
   return {
     name: `firewall-${hashDigits(`${port.name}/${port.protocol}/${address}`, 12)}`,

@@ -9,8 +9,8 @@
 
 import type { NextHopType } from "../../arm/resources.ts";
 import type { Origin } from "../../ir/network.ts";
-import { type Address, parseAddress } from "../../net/address.ts";
-import { comparePrefixes, mustPrefix, type Prefix, parsePrefix, prefixCovers } from "../../net/prefix.ts";
+import { type Address, type Family, parseAddress } from "../../net/address.ts";
+import { comparePrefixes, mustPrefix, type Prefix, parsePrefix, prefixCovers, prefixFamily } from "../../net/prefix.ts";
 import { isOpen, sitesInReach } from "../peerings.ts";
 import type { PeeringInfo, ServiceInfo, SiteInfo, SubnetInfo, VnetInfo } from "../topology.ts";
 import { explained } from "./lost-routes.ts";
@@ -38,12 +38,17 @@ export type EffectiveRoute = {
 const source = "Azure docs: virtual-networks-udr-overview";
 
 /** Azure's defaults for private space that no VNet of its own uses. */
-const unusedSpace = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"].map(mustPrefix);
+const unusedSpace = {
+  4: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"].map(mustPrefix),
+  // The documents name no such routes for IPv6. Unique local addresses have no way on the Internet: its router knows none.
+  6: [],
+} as const satisfies Record<Family, readonly Prefix[]>;
+const everything = { 4: mustPrefix("0.0.0.0/0"), 6: mustPrefix("::/0") } as const;
 
 /** Sorted by prefix, active before invalid. Without `subnet`: those of a gateway whose subnet the lab leaves out, and of private endpoints. */
 export function effectiveRoutes(vnet: VnetInfo, subnet: SubnetInfo | undefined): readonly EffectiveRoute[] {
   const candidates = [
-    ...userRoutes(subnet),
+    ...userRoutes(vnet, subnet),
     ...serviceRoutes(vnet, subnet),
     ...privateEndpointRoutes(vnet),
     ...gatewayRoutes(vnet, subnet),
@@ -81,8 +86,8 @@ function systemRoutes(vnet: VnetInfo): EffectiveRoute[] {
   return [
     ...own,
     ...peered,
-    route(mustPrefix("0.0.0.0/0"), "Internet", "system route: everything else goes to the Internet"),
-    ...unusedSpace
+    route(everything[vnet.family], "Internet", "system route: everything else goes to the Internet"),
+    ...unusedSpace[vnet.family]
       .filter((prefix) => !used.has(prefix))
       .map((prefix) => route(prefix, "None", `system route: Azure drops private space ${prefix} that the VNet does not use`)),
   ];
@@ -117,14 +122,14 @@ function gatewayRoutes(vnet: VnetInfo, subnet: SubnetInfo | undefined): Effectiv
   );
 }
 
-function userRoutes(subnet: SubnetInfo | undefined): EffectiveRoute[] {
+function userRoutes({ family }: VnetInfo, subnet: SubnetInfo | undefined): EffectiveRoute[] {
   const table = subnet?.routeTable;
   if (table === undefined) return [];
   const lost = new Set(subnet?.lostRoutes.map(({ properties }) => properties.routeName.toLowerCase()));
   return table.properties.routes.flatMap((route): EffectiveRoute[] => {
     if (lost.has(route.name.toLowerCase())) return [];
     const prefix = parsePrefix(route.properties.addressPrefix);
-    if (prefix === undefined) return [];
+    if (prefix === undefined || prefixFamily(prefix) !== family) return [];
     const { nextHopType, nextHopIpAddress } = route.properties;
     const hop = nextHopIpAddress === undefined ? undefined : parseAddress(nextHopIpAddress);
     const where = hop === undefined ? nextHopType : `${nextHopType} ${hop}`;

@@ -10,7 +10,7 @@
 import type { Interface, InterfaceName, Origin, PolicyRule, Route } from "../../ir/network.ts";
 import { mainTable } from "../../ir/network.ts";
 import { priorities, type Rule, type Table } from "../../ir/ruleset.ts";
-import type { Address } from "../../net/address.ts";
+import { type Address, bitsOf, familyOf } from "../../net/address.ts";
 import { hostPrefix, lengthOf, mustPrefix, prefixContains } from "../../net/prefix.ts";
 import type { Part } from "../part.ts";
 import { isOpen, type RemoteAppliance, remoteAppliances } from "../peerings.ts";
@@ -165,7 +165,7 @@ function endpointIndex(vnet: VnetInfo): number {
 }
 
 function loopback(vnet: VnetInfo, origin: Origin): Interface {
-  const own = (address: Address, reason: string) => ({ address, prefixLength: 32, origin: { ...origin, reason } });
+  const own = (address: Address, reason: string) => ({ address, prefixLength: bitsOf(familyOf(address)), origin: { ...origin, reason } });
   return {
     kind: "loopback",
     name: "lo",

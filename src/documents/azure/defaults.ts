@@ -1,5 +1,6 @@
 /** What AKS fills in of a cluster that does not say it: the same for lab files and for resources. */
 
+import { dualStackDefaults } from "../../arm/dual-stack.ts";
 import { clusterDefaults, managedNetwork, maxPodsDefault, networkModeDefault, type RuleSet } from "../../arm/limits.ts";
 import { armId, clusterDigits } from "../../arm/names.ts";
 import { hasPodCidr, networkOption } from "../../arm/network-option.ts";
@@ -14,6 +15,9 @@ export type GivenProfile = Pick<
 > & {
   readonly [K in "podCidr" | "serviceCidr" | "dnsServiceIP"]?: string | undefined;
 } & {
+  readonly [K in "podCidrs" | "serviceCidrs"]?: readonly string[] | undefined;
+} & {
+  readonly ipFamilies?: NetworkProfile["ipFamilies"] | undefined;
   readonly outboundType?: NetworkProfile["outboundType"] | undefined;
   readonly loadBalancerProfile: Partial<NetworkProfile["loadBalancerProfile"]>;
   readonly natGatewayProfile?: { readonly count?: number | undefined; readonly idleTimeoutInMinutes?: number | undefined } | undefined;
@@ -26,8 +30,8 @@ export function completedProfile(given: GivenProfile, rules: RuleSet, hasPodSubn
   const networkMode = given.networkMode ?? (isNodeSubnet ? networkModeDefault[rules].value : undefined);
   // AKS docs, azure-cni-powered-by-cilium: the data plane brings its policy engine.
   const networkPolicy = given.networkPolicy ?? (networkDataplane === "cilium" ? "cilium" : undefined);
-  const serviceCidr = given.serviceCidr ?? clusterDefaults.serviceCidr;
-  const service = parseLoosePrefix(serviceCidr);
+  const families = completedFamilies(given, hasPodCidr(plugin));
+  const service = parseLoosePrefix(families.serviceCidr);
   const dns = service === undefined ? undefined : (addressAt(service, clusterDefaults.dnsServiceIndex) ?? addressAt(service, 2));
   const outboundType = given.outboundType ?? "loadBalancer";
   return {
@@ -35,12 +39,11 @@ export function completedProfile(given: GivenProfile, rules: RuleSet, hasPodSubn
     ...(networkMode === undefined ? {} : { networkMode }),
     ...(networkPolicy === undefined ? {} : { networkPolicy }),
     ...(networkDataplane === undefined ? {} : { networkDataplane }),
-    ...(hasPodCidr(plugin) ? { podCidr: given.podCidr ?? clusterDefaults.podCidr } : {}),
-    serviceCidr,
+    ...families,
     dnsServiceIP: given.dnsServiceIP ?? dns ?? "10.0.0.10",
     outboundType,
     loadBalancerSku: "standard",
-    loadBalancerProfile: completedBalancer(given.loadBalancerProfile),
+    loadBalancerProfile: completedBalancer(given.loadBalancerProfile, families.ipFamilies?.includes("IPv6") === true),
     ...(outboundType === "managedNATGateway" || natGatewayProfile !== undefined
       ? {
           natGatewayProfile: {
@@ -52,10 +55,33 @@ export function completedProfile(given: GivenProfile, rules: RuleSet, hasPodSubn
   };
 }
 
-function completedBalancer(given: GivenProfile["loadBalancerProfile"]): NetworkProfile["loadBalancerProfile"] {
+/** The ranges of a cluster, and of both families where it has them (AKS docs: configure-dual-stack). */
+function completedFamilies(
+  given: GivenProfile,
+  hasPods: boolean,
+): Pick<NetworkProfile, "ipFamilies" | "podCidr" | "podCidrs" | "serviceCidr" | "serviceCidrs"> {
+  const { ipFamilies = [], podCidrs = [], serviceCidrs = [] } = given;
+  const isIpv4 = (text: string) => !text.includes(":");
+  const podCidr = podCidrs.find(isIpv4) ?? given.podCidr ?? clusterDefaults.podCidr;
+  const serviceCidr = serviceCidrs.find(isIpv4) ?? given.serviceCidr ?? clusterDefaults.serviceCidr;
+  const listed = (list: readonly string[], first: string, second: string) =>
+    list.length > 0 || !ipFamilies.includes("IPv6") ? list : [first, second];
+  const pods = listed(podCidrs, podCidr, dualStackDefaults.podCidr);
+  const services = listed(serviceCidrs, serviceCidr, dualStackDefaults.serviceCidr);
+  return {
+    ...(ipFamilies.length === 0 ? {} : { ipFamilies }),
+    ...(hasPods ? { podCidr, ...(pods.length === 0 ? {} : { podCidrs: pods }) } : {}),
+    serviceCidr,
+    ...(services.length === 0 ? {} : { serviceCidrs: services }),
+  };
+}
+
+function completedBalancer(given: GivenProfile["loadBalancerProfile"], isDualStack: boolean): NetworkProfile["loadBalancerProfile"] {
   const { managedOutboundIPs, outboundIPs, outboundIPPrefixes, clusterServiceLoadBalancerHealthProbeMode: mode } = given;
   const hasOwn = outboundIPs !== undefined || outboundIPPrefixes !== undefined;
-  const managed = managedOutboundIPs ?? (hasOwn ? undefined : { count: clusterDefaults.managedOutboundIPs });
+  const ours = managedOutboundIPs ?? (hasOwn ? undefined : { count: clusterDefaults.managedOutboundIPs });
+  // One address for IPv6, as for IPv4 (aks:configure-dual-stack.md).
+  const managed = ours === undefined || !isDualStack ? ours : { countIPv6: clusterDefaults.managedOutboundIPs, ...ours };
   return {
     ...(managed === undefined ? {} : { managedOutboundIPs: managed }),
     ...(outboundIPs === undefined ? {} : { outboundIPs }),
@@ -90,8 +116,9 @@ export function aksNetwork(options: {
   readonly dnsPrefix: string;
   readonly location: string;
   readonly rules: RuleSet;
+  readonly isDualStack?: boolean;
 }): readonly [VirtualNetwork, Subnet] {
-  const { group, location } = options;
+  const { group, location, isDualStack = false } = options;
   const { addressPrefix, subnetPrefix } = managedNetwork[options.rules];
   const name = `aks-vnet-${clusterDigits(options.dnsPrefix)}`;
   return [
@@ -100,13 +127,16 @@ export function aksNetwork(options: {
       name,
       type: "Microsoft.Network/virtualNetworks",
       location,
-      properties: { addressSpace: { addressPrefixes: [addressPrefix] } },
+      properties: { addressSpace: { addressPrefixes: isDualStack ? [addressPrefix, dualStackDefaults.addressPrefix] : [addressPrefix] } },
     },
     {
       id: armId(group, "Microsoft.Network/virtualNetworks/subnets", name, "aks-subnet"),
       name: "aks-subnet",
       type: "Microsoft.Network/virtualNetworks/subnets",
-      properties: { addressPrefix: subnetPrefix },
+      properties: {
+        addressPrefix: subnetPrefix,
+        ...(isDualStack ? { addressPrefixes: [subnetPrefix, dualStackDefaults.subnetPrefix] } : {}),
+      },
     },
   ];
 }

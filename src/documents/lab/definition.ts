@@ -30,6 +30,7 @@ import {
   textMap,
   withDefault,
 } from "../shape.ts";
+import { anyCidr, clusterFamilies, internetFamilies, machineFamilies, subnetPrefixes } from "./dual-stack.ts";
 import { egressShapes, natGatewayProfile, outboundType, ownOutboundAddresses } from "./egress.ts";
 import { faultShape } from "./faults.ts";
 import { firewallShape } from "./firewall.ts";
@@ -92,10 +93,11 @@ const endpointService = choice(endpointServices.names, { what: "service with end
 const subnet = object(
   {
     name: required(name("a subnet", "plain"), "Name of the subnet."),
-    prefix: required(
+    prefix: optional(
       cidr,
       `Its part of the VNet's address space; /${limits.smallestSubnet.value} is the smallest. Azure keeps 5 addresses of it.`,
     ),
+    prefixes: subnetPrefixes,
     serviceEndpoints: optional(
       list(endpointService, { what: "serviceEndpoints" }),
       "Azure services that the subnet reaches directly, under private addresses: those hosts of `internet` that name one of them as service.",
@@ -107,7 +109,7 @@ const subnet = object(
   },
   {
     what: "a subnet",
-    synonyms: { addressPrefix: "prefix", addressPrefixes: "prefix", cidr: "prefix" },
+    synonyms: { addressPrefix: "prefix", addressPrefixes: "prefixes", cidr: "prefix" },
     notModelled: {
       networkSecurityGroup: "name the subnet in securityGroups[].subnets",
       natGateway: "name the subnet in natGateways[].subnets",
@@ -154,7 +156,10 @@ const peering = object(
 const network = object(
   {
     name: required(name("a VNet", "hub"), "Name of the virtual network."),
-    addressSpace: required(list(cidr, { what: "addressSpace", least: 1 }), "The prefixes of the virtual network."),
+    addressSpace: required(
+      list(anyCidr, { what: "addressSpace", least: 1 }),
+      "The prefixes of the virtual network: IPv4, and beside it IPv6 for dual stack.",
+    ),
     subnets: withDefault(list(subnet, { what: "subnets" }), [], "Its subnets."),
     peerings: withDefault(
       list(peering, { what: "peerings" }),
@@ -182,6 +187,7 @@ const machine = object(
       text({ what: "name of a public IP address", examples: ["db-public"] }),
       "Its own public address, by name: it leaves as this address, and is reached by it.",
     ),
+    ...machineFamilies,
     listen: withDefault(listen, [], "What it listens on."),
     enableIPForwarding: withDefault(
       flag("enableIPForwarding"),
@@ -235,6 +241,7 @@ const internetMachine = object(
   {
     name: required(name("an internet host", "partner"), "Name of the host; its end of a journey is internet/NAME."),
     address: required(text({ ...anyAddress, examples: ["203.0.113.10"] }), "Its public address."),
+    ...internetFamilies,
     listen: withDefault(listen, [], "What it listens on."),
     service: optional(endpointService, "The Azure service that it stands for: subnets with an endpoint for the service reach it directly."),
   },
@@ -264,7 +271,7 @@ const nextHopTypes = ["VirtualAppliance", "VnetLocal", "Internet", "VirtualNetwo
 const route = object(
   {
     name: required(name("a route", "to-firewall"), "Name of the route."),
-    addressPrefix: required(cidr, "Destinations of the route."),
+    addressPrefix: required(anyCidr, "Destinations of the route."),
     nextHopType: required(
       choice(nextHopTypes, { what: "next hop type", source: "learn:azure/virtual-network/virtual-networks-udr-overview" }),
       "Where it leads.",
@@ -377,8 +384,12 @@ const loadBalancerProfile = object(
             clusterDefaults.managedOutboundIPs,
             "Public addresses of the outbound rule.",
           ),
+          countIPv6: optional(
+            integer({ what: "countIPv6", min: 0, max: ranges.managedOutboundIPs.max }),
+            "Of a dual-stack cluster: public IPv6 addresses of its outbound rule for IPv6. Default: 1.",
+          ),
         },
-        { what: "managedOutboundIPs", notModelled: { countIPv6: "leave it out: IPv6 is not modelled" } },
+        { what: "managedOutboundIPs" },
       ),
       "Public addresses that AKS makes for outbound traffic.",
     ),
@@ -462,6 +473,7 @@ const cluster = object(
       clusterDefaults.serviceCidr,
       `Addresses of Services; no other network sees them. Smaller than a /${limits.largestServiceCidr.value}. Not changeable later.`,
     ),
+    ...clusterFamilies,
     dnsServiceIP: optional(address, `Address of the DNS Service. Default: the ${clusterDefaults.dnsServiceIndex}th of serviceCidr.`),
     outboundType,
     loadBalancerSku: withDefault(
@@ -573,9 +585,6 @@ const cluster = object(
       networkProfile: "its properties one by one, right in the cluster",
     },
     notModelled: {
-      podCidrs: "use podCidr: IPv6 is not modelled",
-      serviceCidrs: "use serviceCidr: IPv6 is not modelled",
-      ipFamilies: "leave it out: IPv6 is not modelled",
       advancedNetworking: "leave it out",
       staticEgressGatewayProfile: "leave it out",
       serviceMeshProfile: "leave it out",

@@ -3,6 +3,7 @@
 import { clusterDefaults, limits, ranges } from "../../arm/limits.ts";
 import { outboundTypes } from "../../arm/resources.ts";
 import { choice, integer, list, object, optional, required, type Shape, text, withDefault } from "../shape.ts";
+import { publicIPAddressVersion } from "./dual-stack.ts";
 
 type Name = (what: string, example: string) => Shape<string>;
 
@@ -24,6 +25,7 @@ export function egressShapes(name: Name, subnet: Shape<string>) {
         "Name of the public IP address. The lab chooses the address, of 198.18.0.0/15.",
       ),
       publicIPPrefix: optional(publicPrefix, "The public IP prefix that it is taken from."),
+      publicIPAddressVersion,
     },
     {
       what: "a public IP address",
@@ -31,7 +33,6 @@ export function egressShapes(name: Name, subnet: Shape<string>) {
       notModelled: {
         ipAddress: "leave it out: Azure chooses public addresses",
         sku: "leave it out: Standard",
-        publicIPAddressVersion: "leave it out: IPv4",
         publicIPAllocationMethod: "leave it out: Static",
         dnsSettings: "leave it out: names are not resolved in a lab",
       },

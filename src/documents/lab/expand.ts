@@ -6,8 +6,10 @@ import {
   applicationSecurityGroupsTag,
   armId,
   ipForwardingTag,
+  ipv6AddressTag,
   nodeResourceGroup,
   publicAddressTag,
+  publicIpv6AddressTag,
   securityGroupTag,
   subnetTag,
 } from "../../arm/names.ts";
@@ -28,6 +30,7 @@ import { gatewaySubnet } from "../../arm/rules/networks.ts";
 import type { PropertyPath } from "../../arm/rules/problem.ts";
 import { parentOf } from "../../arm/rules/view.ts";
 import { defaultSecurityRules, securityGroupDocs } from "../../arm/security-rules.ts";
+import { parseAddress } from "../../net/address.ts";
 import { aksNetwork, completedProfile, defaultMaxPods, dnsPrefixOf, type GivenProfile, podCidrIgnored } from "../azure/defaults.ts";
 import { closest, Suggestions } from "../nearest.ts";
 import { type Finding, formatPath, formatValue, type Path } from "../problem.ts";
@@ -346,7 +349,8 @@ class Expander {
       },
     );
     for (const subnet of this.#subnetsOf(network, true)) {
-      if (subnet.entry.prefix === undefined) continue;
+      const { prefix, rename: renamed } = this.#subnetPrefixes(subnet);
+      if (prefix === undefined) continue;
       const subnetId = armId(this.#name, "Microsoft.Network/virtualNetworks/subnets", entry.name, subnet.entry.name);
       const table = this.#tableOf.get(subnetId.toLowerCase());
       const group = this.#groupOf.get(subnetId.toLowerCase());
@@ -358,7 +362,7 @@ class Expander {
           name: subnet.entry.name,
           type: "Microsoft.Network/virtualNetworks/subnets",
           properties: {
-            addressPrefix: subnet.entry.prefix,
+            ...prefix,
             ...(table === undefined ? {} : { routeTable: { id: table.id } }),
             ...(group === undefined ? {} : { networkSecurityGroup: { id: group.id } }),
             ...(natGateway === undefined ? {} : { natGateway: { id: natGateway.id } }),
@@ -373,9 +377,49 @@ class Expander {
                 }),
           },
         },
-        { source, path: subnet.path, rename: (property) => (property[0] === "addressPrefix" ? ["prefix"] : property) },
+        { source, path: subnet.path, rename: renamed },
       );
     }
+  }
+
+  /** A subnet's prefixes as ARM has them, and how those are called in the file. */
+  #subnetPrefixes({ entry, source, path }: Located<NonNullable<NetworkEntry["subnets"][number]>>) {
+    const [prefixes, indexes] = present(entry.prefixes);
+    const [only] = prefixes;
+    const at = indexes[0] ?? 0;
+    if (entry.prefixes === undefined) {
+      // A wrong value and a misspelling have been reported already.
+      const isReported = propertiesAt(source, path).some((property) => property === "prefix" || !Object.hasOwn(entry, property));
+      if (entry.prefix === undefined && !isReported) {
+        this.#complain(source, path, {
+          code: "MissingProperty",
+          message: "prefix is missing in a subnet",
+          fix: "add prefix: with the subnet's part of the VNet's address space, or prefixes: with one of each family",
+        });
+      }
+      const rename = (property: PropertyPath): Path => (property[0] === "addressPrefix" ? ["prefix"] : property);
+      return { prefix: entry.prefix === undefined ? undefined : { addressPrefix: entry.prefix }, rename };
+    }
+    if (entry.prefix !== undefined) {
+      this.#complain(source, [...path, "prefix"], {
+        code: "InvalidValue",
+        value: entry.prefix,
+        message: "a subnet has prefix or prefixes, not both",
+        fix: "put it into prefixes",
+      });
+    }
+    // The IPv4 one is what single-stack resources see.
+    const four = prefixes.findIndex((text) => !text.includes(":"));
+    const ordered = four < 0 ? prefixes : [prefixes[four] ?? "", ...prefixes.filter((_, index) => index !== four)];
+    const places = four < 0 ? indexes : [indexes[four] ?? 0, ...indexes.filter((_, index) => index !== four)];
+    const rename = ([first, index, ...rest]: PropertyPath): Path => {
+      if (first === "addressPrefix") return ["prefixes", places[0] ?? at];
+      if (first === "addressPrefixes") return index === undefined ? ["prefixes"] : ["prefixes", places[Number(index)] ?? at, ...rest];
+      return first === undefined ? [] : [first, ...(index === undefined ? [] : [index]), ...rest];
+    };
+    if (only === undefined) return { prefix: undefined, rename };
+    const addressPrefix = ordered[0] ?? only;
+    return { prefix: ordered.length === 1 ? { addressPrefix } : { addressPrefix, addressPrefixes: ordered }, rename };
   }
 
   /** The name of the VNet as it was given. */
@@ -525,7 +569,11 @@ class Expander {
         name,
         type: "Microsoft.Network/publicIPAddresses",
         location: this.#location,
-        properties: { publicIPAllocationMethod: "Static", ...(prefix === undefined ? {} : { publicIPPrefix: prefix }) },
+        properties: {
+          publicIPAllocationMethod: "Static",
+          ...(entry.publicIPAddressVersion === "IPv6" ? { publicIPAddressVersion: "IPv6" } : {}),
+          ...(prefix === undefined ? {} : { publicIPPrefix: prefix }),
+        },
       },
       { source, path, rename: same },
     );
@@ -540,12 +588,16 @@ class Expander {
       if (found !== undefined) return [{ id: found.id }];
       const all = [...known.values()].map((one) => one.name);
       const section = what === "address" ? "publicIPAddresses" : "publicIPPrefixes";
-      this.#complain(source, path.at(-1) === "publicIPPrefix" || path.at(-1) === "publicIPAddress" ? path : [...path, index], {
-        code: "UnknownReference",
-        value: name,
-        message: `there is no public IP ${what} ${formatValue(name)}${this.#suggestions.didYouMean(name, all)}`,
-        fix: all.length === 0 ? `describe it under ${section}` : `there are ${some(all)}`,
-      });
+      this.#complain(
+        source,
+        typeof path.at(-1) === "string" && /^publicIP(Prefix|Address|v6Address)$/.test(String(path.at(-1))) ? path : [...path, index],
+        {
+          code: "UnknownReference",
+          value: name,
+          message: `there is no public IP ${what} ${formatValue(name)}${this.#suggestions.didYouMean(name, all)}`,
+          fix: all.length === 0 ? `describe it under ${section}` : `there are ${some(all)}`,
+        },
+      );
       return [];
     });
   }
@@ -704,6 +756,7 @@ class Expander {
           ...(entry.address === undefined ? {} : { [addressTag]: entry.address }),
           ...(entry.enableIPForwarding ? { [ipForwardingTag]: "true" } : {}),
           ...(publicIp === undefined ? {} : { [publicAddressTag]: publicIp.id }),
+          ...this.#machineInIpv6(entry, source, path),
           ...(group === undefined ? {} : { [securityGroupTag]: group.id }),
           ...(memberships.size === 0 ? {} : { [applicationSecurityGroupsTag]: [...memberships].join(" ") }),
         },
@@ -712,6 +765,19 @@ class Expander {
       { source, path, rename: ([, tag]) => [machineTags[String(tag)] ?? "subnet"] },
     );
     if (entry.firewall !== undefined) this.#firewall(entry.name, id, entry.firewall, source, [...path, "firewall"]);
+  }
+
+  /** What a machine's tags say of IPv6. */
+  #machineInIpv6(entry: MachineEntry, source: Source, path: Path): Readonly<Record<string, string>> {
+    const { ipFamilies, ipv6Address, publicIPv6Address } = entry;
+    const wanted = ipFamilies === undefined ? ipv6Address !== undefined || publicIPv6Address !== undefined : ipFamilies.includes("IPv6");
+    if (!wanted) return {};
+    const [publicIp] =
+      publicIPv6Address === undefined ? [] : this.#publicReferences("address", [publicIPv6Address], source, [...path, "publicIPv6Address"]);
+    return {
+      [ipv6AddressTag]: parseAddress(ipv6Address ?? "") ?? ipv6Address ?? "",
+      ...(publicIp === undefined ? {} : { [publicIpv6AddressTag]: publicIp.id }),
+    };
   }
 
   #privateEndpoint({ entry, source, path }: Located<NonNullable<LabFile["privateEndpoints"][number]> & { readonly name: string }>): void {
@@ -862,6 +928,7 @@ class Expander {
         type: "Drydock.Lab/internetHosts",
         properties: {
           address: entry.address,
+          ...(entry.ipv6Address === undefined ? {} : { ipv6Address: parseAddress(entry.ipv6Address) ?? entry.ipv6Address }),
           listen: [...new Set(present(entry.listen)[0])],
           ...(entry.service === undefined ? {} : { service: entry.service }),
         },
@@ -921,8 +988,11 @@ class Expander {
       ...(entry.networkMode === undefined ? {} : { networkMode: entry.networkMode }),
       ...(entry.networkPolicy === undefined ? {} : { networkPolicy: entry.networkPolicy }),
       ...(entry.networkDataplane === undefined ? {} : { networkDataplane: entry.networkDataplane }),
+      ipFamilies: entry.ipFamilies && present(entry.ipFamilies)[0],
       podCidr: entry.podCidr,
+      podCidrs: entry.podCidrs && present(entry.podCidrs)[0],
       serviceCidr: entry.serviceCidr,
+      serviceCidrs: entry.serviceCidrs && present(entry.serviceCidrs)[0],
       dnsServiceIP: entry.dnsServiceIP,
       outboundType: entry.outboundType,
       loadBalancerProfile: this.#loadBalancerProfile(entry, source, path),
@@ -945,7 +1015,14 @@ class Expander {
     const prefixes = outboundIPPrefixes?.publicIPPrefixes ?? [];
     const publicIPPrefixes = this.#publicReferences("prefix", prefixes, source, [...at, "outboundIPPrefixes", "publicIPPrefixes"]);
     return {
-      ...(managedOutboundIPs === undefined ? {} : { managedOutboundIPs }),
+      ...(managedOutboundIPs === undefined
+        ? {}
+        : {
+            managedOutboundIPs: {
+              count: managedOutboundIPs.count,
+              ...(managedOutboundIPs.countIPv6 === undefined ? {} : { countIPv6: managedOutboundIPs.countIPv6 }),
+            },
+          }),
       ...(outboundIPs === undefined ? {} : { outboundIPs: { publicIPs } }),
       ...(outboundIPPrefixes === undefined ? {} : { outboundIPPrefixes: { publicIPPrefixes } }),
       allocatedOutboundPorts: profile.allocatedOutboundPorts,
@@ -969,7 +1046,8 @@ class Expander {
   #managedSubnet(entry: ClusterEntry, group: string, dnsPrefix: string, source: Source, path: Path): ArmId | undefined {
     const pools = entry.pools.filter((pool) => pool !== undefined);
     if (pools.length > 0 && pools.every((pool) => pool.subnet !== undefined)) return undefined;
-    const [made, subnet] = aksNetwork({ group, dnsPrefix, location: this.#location, rules: this.#rules });
+    const isDualStack = entry.ipFamilies?.includes("IPv6") === true;
+    const [made, subnet] = aksNetwork({ group, dnsPrefix, location: this.#location, rules: this.#rules, isDualStack });
     const network = made.name;
     const origin = { source, path, rename: () => ["subnet"] };
     if (this.#networkNames.has(network)) {
@@ -1084,7 +1162,12 @@ type SecurityGroupEntry = NonNullable<LabFile["securityGroups"][number]> & { rea
 type SecurityRuleEntry = NonNullable<SecurityGroupEntry["rules"][number]>;
 type PoolEntry = NonNullable<ClusterEntry["pools"][number]>;
 /** How the tags of a machine are called in a lab file. */
-const machineTags: Readonly<Record<string, string>> = { [addressTag]: "address", [publicAddressTag]: "publicIPAddress" };
+const machineTags: Readonly<Record<string, string>> = {
+  [addressTag]: "address",
+  [publicAddressTag]: "publicIPAddress",
+  [ipv6AddressTag]: "ipv6Address",
+  [publicIpv6AddressTag]: "publicIPv6Address",
+};
 
 type NetworkEntry = NonNullable<LabFile["networks"][number]> & { readonly name: string };
 

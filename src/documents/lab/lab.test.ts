@@ -174,7 +174,7 @@ const refusals: readonly (readonly [name: string, text: string, problem: string]
     "lab: t\nnetworks: [{ name: v, addressSpace: [10.0.0.1/16] }]",
     "CidrStringParseError networks[0].addressSpace[0]",
   ],
-  ["an IPv6 prefix", 'lab: t\nnetworks: [{ name: v, addressSpace: ["fd00::/48"] }]', "NotModelled networks[0].addressSpace[0]"],
+  ["IPv6 alone", 'lab: t\nnetworks: [{ name: v, addressSpace: ["fd00::/48"] }]', "InvalidParameter networks[0].addressSpace"],
   ["multicast", "lab: t\nnetworks: [{ name: v, addressSpace: [224.0.0.0/16] }]", "InvalidParameter networks[0].addressSpace[0]"],
   ["Azure's own address", "lab: t\nnetworks: [{ name: v, addressSpace: [168.63.0.0/16] }]", "InvalidParameter networks[0].addressSpace[0]"],
   ["too large a VNet", "lab: t\nnetworks: [{ name: v, addressSpace: [10.0.0.0/7] }]", "InvalidParameter networks[0].addressSpace[0]"],
