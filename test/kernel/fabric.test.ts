@@ -189,6 +189,16 @@ describe("a firewall in the hub", () => {
     });
   });
 
+  test("gets private space by a default route alone, too", async () => {
+    const text = throughFirewall();
+    const lab = text.lab.replace(/routes: \[.*(\{[^{}]*0\.0\.0\.0\/0[^{}]*\})\]/g, "routes: [$1]");
+    expect(await run({ ...text, lab }, ["vm/a > vm/b:80", "site/hq/erp > vm/a:80", "vm/a > internet/www:443"])).toEqual({
+      "vm/a > vm/b:80": answered("vm/b", "10.1.1.4"),
+      "site/hq/erp > vm/a:80": answered("vm/a", "192.168.1.5"),
+      "vm/a > internet/www:443": answered("internet/www", "198.19.255.\\d"),
+    });
+  });
+
   test("its address takes the place of the sender's when it translates all", async () => {
     expect(await run(throughFirewall({ snat: "all" }), ["vm/a > vm/b:80", "site/hq/erp > vm/a:80"])).toEqual({
       "vm/a > vm/b:80": answered("vm/b", "10.0.1.4"),

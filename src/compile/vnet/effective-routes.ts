@@ -47,13 +47,8 @@ const everything = { 4: mustPrefix("0.0.0.0/0"), 6: mustPrefix("::/0") } as cons
 
 /** Sorted by prefix, active before invalid. Without `subnet`: those of a gateway whose subnet the lab leaves out, and of private endpoints. */
 export function effectiveRoutes(vnet: VnetInfo, subnet: SubnetInfo | undefined): readonly EffectiveRoute[] {
-  const candidates = [
-    ...userRoutes(vnet, subnet),
-    ...serviceRoutes(vnet, subnet),
-    ...privateEndpointRoutes(vnet),
-    ...gatewayRoutes(vnet, subnet),
-    ...systemRoutes(vnet),
-  ];
+  const own = [...userRoutes(vnet, subnet), ...serviceRoutes(vnet, subnet), ...privateEndpointRoutes(vnet), ...gatewayRoutes(vnet, subnet)];
+  const candidates = [...own, ...systemRoutes(vnet), ...(own.some(isWayOut) ? [] : unusedSpaceRoutes(vnet))];
   const taken = new Set<Prefix>();
   const routes = candidates.map((route): EffectiveRoute => {
     if (route.state === "Invalid") return route;
@@ -64,14 +59,29 @@ export function effectiveRoutes(vnet: VnetInfo, subnet: SubnetInfo | undefined):
   return [...explained(routes, subnet)].sort((a, b) => comparePrefixes(a.prefix, b.prefix) || a.state.localeCompare(b.state));
 }
 
+/**
+ * A default route of one's own, or a gateway's, gets private space too: Azure takes the routes away that drop it (in the docs' routing example,
+ * between Subnet2 and Subnet1).
+ */
+function isWayOut({ prefix, state }: EffectiveRoute): boolean {
+  return (prefix === everything[4] || prefix === everything[6]) && state === "Active";
+}
+
+function systemRoute(vnet: VnetInfo, prefix: Prefix, nextHopType: EffectiveRoute["nextHopType"], reason: string): EffectiveRoute {
+  return { source: "Default", state: "Active", prefix, nextHopType, origin: { resource: vnet.resource.id, reason, source } };
+}
+
+/** For private space that neither the VNet nor a peered one uses. */
+function unusedSpaceRoutes(vnet: VnetInfo): EffectiveRoute[] {
+  const used = new Set([vnet, ...vnet.peerings.map(({ remote }) => remote)].flatMap(({ prefixes }) => prefixes));
+  return unusedSpace[vnet.family]
+    .filter((prefix) => !used.has(prefix))
+    .map((prefix) => systemRoute(vnet, prefix, "None", `system route: Azure drops private space ${prefix} that the VNet does not use`));
+}
+
 function systemRoutes(vnet: VnetInfo): EffectiveRoute[] {
-  const route = (prefix: Prefix, nextHopType: EffectiveRoute["nextHopType"], reason: string): EffectiveRoute => ({
-    source: "Default",
-    state: "Active",
-    prefix,
-    nextHopType,
-    origin: { resource: vnet.resource.id, reason, source },
-  });
+  const route = (prefix: Prefix, nextHopType: EffectiveRoute["nextHopType"], reason: string) =>
+    systemRoute(vnet, prefix, nextHopType, reason);
   const own = vnet.prefixes.map((prefix) =>
     route(prefix, "VnetLocal", `system route: ${prefix} is the address space of VNet ${vnet.name}`),
   );
@@ -82,15 +92,7 @@ function systemRoutes(vnet: VnetInfo): EffectiveRoute[] {
       return { ...route(prefix, "VNetPeering", reason), peering };
     }),
   );
-  const used = new Set([...own, ...peered].map(({ prefix }) => prefix));
-  return [
-    ...own,
-    ...peered,
-    route(everything[vnet.family], "Internet", "system route: everything else goes to the Internet"),
-    ...unusedSpace[vnet.family]
-      .filter((prefix) => !used.has(prefix))
-      .map((prefix) => route(prefix, "None", `system route: Azure drops private space ${prefix} that the VNet does not use`)),
-  ];
+  return [...own, ...peered, route(everything[vnet.family], "Internet", "system route: everything else goes to the Internet")];
 }
 
 /**
