@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import { checkCommand } from "./commands/check.ts";
 import { completeCommand, completionCommand } from "./commands/completion.ts";
 import { demoCommand } from "./commands/demo.ts";
+import { diffCommand } from "./commands/diff.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { downCommand } from "./commands/down.ts";
 import { captureCommand, captureInsideCommand, execCommand } from "./commands/exec.ts";
@@ -36,6 +37,7 @@ const commands: readonly ((context: Context) => Command)[] = [
   probeCommand,
   policyCommand,
   planCommand,
+  diffCommand,
   execCommand,
   captureCommand,
   checkCommand,

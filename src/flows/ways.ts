@@ -90,6 +90,11 @@ export class Roles {
     return new Cast(this, sender, reached).way(path);
   }
 
+  /** A text about the way of a packet, with parts in the place of names. */
+  text(text: string, sender: HostName, receiver: HostName | undefined): string {
+    return new Cast(this, sender, receiver).text(text);
+  }
+
   isPodOrNode(host: HostName): boolean {
     return this.#machines.has(host);
   }
@@ -144,9 +149,11 @@ class Cast {
     const at = this.#host(host);
     const changes: Translation[] = [];
     if (before.destination !== after.destination) changes.push({ at, what: "destination", to: this.#address(after.destination) });
-    // A sender that has yet to choose its address translates nothing.
-    if (before.source !== after.source && before.source !== "0.0.0.0" && before.source !== "::") {
-      changes.push({ at, what: "source", to: this.#address(after.source) });
+    // A sender that has yet to choose its address translates nothing, and neither does a node that takes another one of its own.
+    const isOpen = before.source === "0.0.0.0" || before.source === "::";
+    if (before.source !== after.source && !isOpen) {
+      const to = this.#address(after.source);
+      if (to !== this.#address(before.source)) changes.push({ at, what: "source", to });
     }
     return changes;
   }
@@ -154,7 +161,7 @@ class Cast {
   #decision({ host, origin }: NonNullable<Path["decidedBy"]>): NonNullable<Way["decidedBy"]> {
     const at = this.#host(host);
     if (origin === undefined) return { at };
-    return { at, origin: { ...origin, resource: this.#text(origin.resource), reason: this.#text(origin.reason) } };
+    return { at, origin: { ...origin, resource: this.text(origin.resource), reason: this.text(origin.reason) } };
   }
 
   #host(host: HostName): string {
@@ -170,7 +177,7 @@ class Cast {
   }
 
   /** A text with parts in the place of names. */
-  #text(text: string): string {
+  text(text: string): string {
     return text.replaceAll(/[A-Za-z0-9][\w./:-]*[\w]/g, (word) => {
       const host = this.#named(word) ?? this.#roles.hostCalled(word) ?? this.#roles.hostOf(word as Address, this.#sender);
       return host === undefined ? word : this.#host(host);

@@ -31,7 +31,7 @@ export type ReadLab = {
   readonly outputs: readonly TemplateOutput[];
 };
 
-type Documents = readonly { readonly key: Key; readonly value: Resource }[];
+export type Documents = readonly { readonly key: Key; readonly value: Resource }[];
 
 export type OpenedLab = ReadLab & {
   /** Absent when the documents have errors. */
@@ -63,6 +63,11 @@ export function openLab(files: readonly DocumentFile[], read: ReadFile, listFold
   return { ...broken.lab, view: new LabView(lab.name, resources), rounds: rounds + more };
 }
 
+/** What comes of documents that are resources already, and valid. */
+export function openResources(name: string, documents: Documents): LabView {
+  return settled({ name, documents }).view;
+}
+
 function load(
   files: readonly DocumentFile[],
   read: ReadFile,
@@ -73,7 +78,11 @@ function load(
   return { name, documents, problems, kept, outputs, faults };
 }
 
-function settled(lab: ReadLab): { readonly resources: MemoryResources; readonly rounds: number; readonly view: LabView } {
+function settled(lab: Pick<ReadLab, "name" | "documents">): {
+  readonly resources: MemoryResources;
+  readonly rounds: number;
+  readonly view: LabView;
+} {
   const resources = new MemoryResources();
   resources.apply(lab.documents);
   const rounds = settleAll(resources);

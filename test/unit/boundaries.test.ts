@@ -43,6 +43,7 @@ const rooms: Readonly<Record<string, { readonly from: readonly string[]; readonl
       "compile",
       "controllers",
       "documents",
+      "flows",
       "ir",
       "kernel",
       "kube",

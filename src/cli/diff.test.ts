@@ -1,0 +1,91 @@
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { describe, expect, test } from "vitest";
+import { runCommand } from "./testing/run.ts";
+
+const root = resolve(import.meta.dirname, "../..");
+const drydock = (...words: string[]) => runCommand(words, { cwd: root });
+const golden = (name: string) => `../../test/goldens/diff/${name}`;
+const twoOptions = "examples/two-options/lab.yaml";
+
+describe("drydock diff", () => {
+  test.each([
+    ["two-options-overlay.txt", [twoOptions, "--to", "overlay", "--cluster", "shop-azure"]],
+    ["two-options-azure.txt", [twoOptions, "--to", "azure", "--cluster", "shop-kubenet"]],
+    ["overlay-azure.md", ["examples/overlay/lab.yaml", "--to", "azure", "--cluster", "red", "-o", "markdown"]],
+  ])("%s", async (name, words) => {
+    const { status, stdout } = await drydock("diff", ...words);
+    expect(status).toBe(1);
+    await expect(stdout).toMatchFileSnapshot(golden(name));
+  });
+
+  test("a design and itself: nothing, status 0", async () => {
+    const { status, stdout } = await drydock("diff", twoOptions, twoOptions);
+    expect([status, stdout]).toEqual([0, `${twoOptions} → ${twoOptions}\nNone of 1080 flows changes.\n`]);
+  });
+
+  test("the option that a cluster has already: nothing", async () => {
+    expect((await drydock("diff", twoOptions, "--to", "kubenet", "--cluster", "shop-kubenet")).status).toBe(0);
+  });
+
+  test("a rule of a security group that named the addresses of before", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "drydock-diff-"));
+    writeFileSync(
+      join(folder, "lab.yaml"),
+      `lab: rules
+networks:
+  - name: hub
+    addressSpace: [10.240.0.0/16]
+    subnets: [{ name: nodes, prefix: 10.240.0.0/24 }, { name: pods, prefix: 10.240.1.0/24 }, { name: data, prefix: 10.240.2.0/24 }]
+machines: [{ name: db, subnet: hub/data, listen: [5432/tcp] }]
+securityGroups:
+  - name: data
+    subnets: [hub/data]
+    rules:
+      - { name: from-pods, priority: 100, direction: Inbound, access: Allow, protocol: Tcp, sourceAddressPrefix: 10.240.1.0/24, destinationAddressPrefix: "*", destinationPortRange: "5432" }
+      - { name: deny, priority: 200, direction: Inbound, access: Deny, protocol: "*", sourceAddressPrefix: VirtualNetwork, destinationAddressPrefix: "*", destinationPortRange: "*" }
+clusters:
+  - { name: shop, networkPlugin: azure, subnet: hub/nodes, podSubnet: hub/pods, serviceCidr: 10.1.0.0/16, pools: [{ name: np1, count: 2 }], manifests: [web.yaml] }
+`,
+    );
+    writeFileSync(
+      join(folder, "web.yaml"),
+      `apiVersion: v1
+kind: Pod
+metadata: { name: web }
+spec: { containers: [{ name: main, image: any, ports: [{ containerPort: 80 }] }] }
+`,
+    );
+    const { stdout, stderr } = await runCommand(["diff", "lab.yaml", "--to", "overlay", "-o", "json"], { cwd: folder });
+    expect(stderr).toBe("");
+    const diff = JSON.parse(stdout);
+    expect(diff.rules).toEqual([
+      {
+        where: "NSG data",
+        rule: "from-pods",
+        access: "Allow",
+        side: "source",
+        cluster: "shop",
+        names: ["10.240.1.0/24"],
+        mustName: ["10.240.0.0/24", "10.244.0.0/16"],
+      },
+    ]);
+    const stops = diff.changes.filter(({ kind, to }: { readonly kind: string; readonly to: string }) => kind === "stops" && to === "vm/db");
+    expect(stops).toMatchObject([{ from: [{ owner: "shop:default/pod/web", pairs: 1 }], pairs: 1, after: { outcomes: ["dropped"] } }]);
+    expect(stops[0].after.because[0]).toContain("denied by rule deny (200) of NSG data");
+  });
+
+  test.each([
+    [["diff", twoOptions], "there is nothing to compare with"],
+    [["diff", twoOptions, "--to", "overlay"], "the design has several clusters: shop-kubenet, shop-azure"],
+    [["diff", twoOptions, "--to", "overlay", "--cluster", "shop"], "there is no cluster shop"],
+    [["diff", twoOptions, twoOptions, "--to", "overlay"], "--to takes the place of a second design"],
+    [["diff", twoOptions, twoOptions, "--rename", "a"], "a is no renaming"],
+    [["diff", twoOptions, twoOptions, "--rename", "a=b"], "there is no cluster a"],
+  ])("%j is refused", async (words, message) => {
+    const { status, stderr } = await drydock(...words);
+    expect(status).toBe(2);
+    expect(stderr).toContain(message);
+  });
+});
