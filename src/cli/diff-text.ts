@@ -80,7 +80,7 @@ function itemOf(change: FlowChange, files: DesignDiff["files"]): { readonly text
 /** As many as a line holds. */
 const shownSenders = 4;
 
-function sendersOf({ from }: FlowChange): string {
+export function sendersOf({ from }: FlowChange): string {
   const shown = from.slice(0, shownSenders).map(({ owner }) => owner);
   return from.length > shownSenders ? `${shown.join(", ")} and ${from.length - shownSenders} more` : shown.join(", ");
 }

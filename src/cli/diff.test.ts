@@ -89,3 +89,19 @@ spec: { containers: [{ name: main, image: any, ports: [{ containerPort: 80 }] }]
     expect(stderr).toContain(message);
   });
 });
+
+describe("drydock migrate", () => {
+  test("with network policies, which nobody enforces meanwhile", async () => {
+    const { status, stdout, stderr } = await drydock("migrate", "--to", "overlay", "examples/network-policy/lab.yaml");
+    expect([status, stderr]).toEqual([0, ""]);
+    await expect(stdout).toMatchFileSnapshot(golden("migrate-network-policy.txt"));
+  });
+
+  test("only with a new cluster: status 1", async () => {
+    const words = ["--to", "pod-subnet", "--cluster", "shop-azure", twoOptions, "-o", "markdown"];
+    const { status, stdout } = await drydock("migrate", ...words);
+    expect(status).toBe(1);
+    expect(stdout).toContain("az aks create --resource-group two-options --name shop-azure-2 --network-plugin azure");
+    expect(stdout).toContain("az network vnet subnet create --resource-group two-options --vnet-name hub --name flat-pods");
+  });
+});

@@ -9,6 +9,7 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { downCommand } from "./commands/down.ts";
 import { captureCommand, captureInsideCommand, execCommand } from "./commands/exec.ts";
 import { faultCommand } from "./commands/fault.ts";
+import { migrateCommand } from "./commands/migrate.ts";
 import { planCommand } from "./commands/plan.ts";
 import { policyCommand } from "./commands/policy.ts";
 import { probeCommand } from "./commands/probe.ts";
@@ -38,6 +39,7 @@ const commands: readonly ((context: Context) => Command)[] = [
   policyCommand,
   planCommand,
   diffCommand,
+  migrateCommand,
   execCommand,
   captureCommand,
   checkCommand,

@@ -122,7 +122,7 @@ export function changedOption(
   };
 }
 
-export function clustersOf({ documents }: ReadLab): readonly ManagedCluster[] {
+export function clustersOf({ documents }: Pick<ReadLab, "documents">): readonly ManagedCluster[] {
   return documents.flatMap(({ value }) => ("type" in value && value.type === "Microsoft.ContainerService/managedClusters" ? [value] : []));
 }
 
