@@ -12,7 +12,10 @@ const required = process.env.CI !== undefined || process.env.DRYDOCK_REQUIRE_KER
 if (!canRun && !required) console.warn("no namespaces on this machine: tests of running labs are skipped");
 
 type Status = {
-  readonly clusters: readonly { readonly pods: { readonly total: number; readonly ready: number } }[];
+  readonly clusters: readonly {
+    readonly nodes: { readonly wanted: number; readonly ready: number };
+    readonly pods: { readonly total: number; readonly ready: number };
+  }[];
   readonly probes: readonly { readonly healthy: number; readonly backends: number }[];
   readonly waiting: readonly { readonly reason: string; readonly message: string }[];
 };
@@ -163,6 +166,41 @@ describe.skipIf(!canRun && !required)("the 51st node", () => {
     writeFileSync(go, "");
     expect((await ended).stdout).toBe(`open\n${kept} answer, ${count - kept} lost\n`);
     expect(await lab.reaches("deploy/worker", "internet/partner")).toBe(true);
+    expect(await lab.check()).toContain(" 0 disagreements");
+  });
+});
+
+describe.skipIf(!canRun && !required)("a subnet that is full", () => {
+  const lab = running("subnet-full");
+  const status = () => lab.json<Status>("status");
+
+  test("a node more waits, with the arithmetic, and so do the pods that it should have taken", async () => {
+    expect(await status()).toMatchObject({ clusters: [{ nodes: { ready: 5 }, pods: { total: 46, ready: 46 } }], waiting: [] });
+    const { stderr } = await lab.run("scale", "np1", "6");
+    expect(stderr).toMatch(/6 nodes x \(1 \+ 10 pods\) = 66/);
+    const full = {
+      reason: "SubnetIsFull",
+      message: expect.stringMatching(/needs 11 addresses \(1 for the node \+ 10 for its pods\), 3 free of 59 in subnet hub\/nodes/),
+    };
+    expect(await status()).toMatchObject({ clusters: [{ nodes: { wanted: 6, ready: 5 } }], waiting: [full] });
+    lab.edit("web.yaml", "replicas: 46", "replicas: 51");
+    lab.edit("lab.yaml", "count: 5", "count: 6");
+    expect((await lab.run("apply", lab.file)).status).toBe(0);
+    expect(await status()).toMatchObject({ clusters: [{ pods: { total: 51, ready: 50 } }] });
+    expect((await status()).waiting.map(({ reason }) => reason).sort()).toEqual(["FailedScheduling", "SubnetIsFull"]);
+  });
+
+  test("the model says the same", async () => {
+    const { stdout } = await lab.run("show", "events", lab.file);
+    expect(stdout).toMatch(/SubnetIsFull .* needs 11 addresses/);
+    expect(stdout).toMatch(/FailedScheduling/);
+  });
+
+  test("fewer nodes, and all is well", async () => {
+    lab.edit("web.yaml", "replicas: 51", "replicas: 46");
+    lab.edit("lab.yaml", "count: 6", "count: 5");
+    expect((await lab.run("apply", lab.file)).status).toBe(0);
+    expect(await status()).toMatchObject({ clusters: [{ pods: { total: 46, ready: 46 } }], waiting: [] });
     expect(await lab.check()).toContain(" 0 disagreements");
   });
 });
