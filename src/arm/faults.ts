@@ -3,7 +3,7 @@
  * would; the resources that are hit stay as they are, so that taking a fault away mends everything.
  */
 
-import { lastSegment } from "./names.ts";
+import { lastSegment, segmentAfter } from "./names.ts";
 import type { ArmResource, Reference } from "./resources.ts";
 
 export type FaultProperties = {
@@ -19,6 +19,10 @@ export type FaultProperties = {
   | { readonly kind: "site"; readonly site: Reference }
   /** Both sides of it. */
   | { readonly kind: "peering"; readonly peering: Reference }
+  | { readonly kind: "routes"; readonly subnet: Reference }
+  /** An appliance's. */
+  | { readonly kind: "replies"; readonly virtualMachine: Reference; readonly machineName: string }
+  | { readonly kind: "forget"; readonly virtualMachine: Reference; readonly machineName: string }
 );
 
 export type Fault = ArmResource<"Drydock.Lab/faults", FaultProperties>;
@@ -35,6 +39,9 @@ export const faultKinds: Readonly<Record<FaultKind, string>> = {
   leak: "addresses of a cluster's pods are not given back when pods go",
   site: "the connection to an on-premises site is cut",
   peering: "a VNet peering carries nothing, either way",
+  routes: "no user-defined route of a subnet is in effect: what it sends, replies too, goes past its appliances",
+  replies: "an appliance lets flows through and drops their replies",
+  forget: "a firewall forgets the flows that it knows, as a pair does that fails over: they break, new ones work",
 };
 
 export function isFaultKind(text: string): text is FaultKind {
@@ -61,7 +68,18 @@ export function faultText(properties: FaultProperties): string {
       return `the connection to site ${lastSegment(properties.site.id)} is cut`;
     case "peering":
       return `peering ${lastSegment(properties.peering.id)} is cut`;
+    case "routes":
+      return `no user-defined route of subnet ${subnetLabel(properties.subnet.id)} is in effect`;
+    case "replies":
+      return `${properties.machineName} drops replies`;
+    case "forget":
+      return `${properties.machineName} forgot the flows that it knew`;
   }
+}
+
+/** `hub/data`. */
+function subnetLabel(id: string): string {
+  return `${segmentAfter(id, "virtualNetworks")}/${lastSegment(id)}`;
 }
 
 /** As the reason of what a fault does: with its name, by which it is taken away. */

@@ -303,7 +303,7 @@ function fabricInputs(topology: Topology, vnet: VnetInfo): readonly unknown[] {
     vnet.resource,
     vnet.index,
     vnet.gateway,
-    ...vnet.subnets.flatMap((subnet) => [subnet.resource, subnet.routeTable, ...subnet.lostRoutes]),
+    ...vnet.subnets.flatMap((subnet) => [subnet.resource, subnet.routeTable, ...subnet.lostRoutes.map(({ fault }) => fault)]),
     ...vnet.nics.flatMap((nic) => (nic.pods === undefined ? [nic.resource] : [nic.resource, nic.pods.resource])),
     ...vnet.services.map((service) => service.host),
     ...vnet.sites.flatMap((site) => [site.resource, ...site.prefixes]),

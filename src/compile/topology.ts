@@ -54,11 +54,13 @@ export type SubnetInfo = {
   readonly gateway: Address;
   readonly routeTable: RouteTable | undefined;
   /** Routes of the table that are not in effect. */
-  readonly lostRoutes: readonly FaultOf<"route">[];
+  readonly lostRoutes: readonly LostRoute[];
   readonly securityGroup: NetworkSecurityGroup | undefined;
   /** Position among the subnets of its VNet, from 1: its mark and its routing table follow from it. */
   readonly index: number;
 };
+
+export type LostRoute = { readonly name: string; readonly fault: FaultOf<"route"> | FaultOf<"routes"> };
 
 export type PodSubnetInfo = { readonly resource: NodeNetworkConfig; readonly subnet: SubnetInfo; readonly prefixes: readonly Prefix[] };
 
@@ -207,7 +209,14 @@ export function topologyOf(resources: Resources, previous?: Topology): Topology 
   const kube = <T>(cluster: string, kind: string) => resources.list(kubeBucket(cluster, kind)) as unknown as readonly T[];
 
   const faults = azure<Fault>("Drydock.Lab/faults");
-  const lostRoutes = faults.filter((fault) => isFault(fault, "route"));
+  const lostRoutes = (subnet: Key, table: RouteTable): LostRoute[] =>
+    faults.flatMap((fault): LostRoute[] => {
+      if (isFault(fault, "route") && armKey(fault.properties.routeTable.id) === armKey(table.id)) {
+        return [{ name: fault.properties.routeName, fault }];
+      }
+      const hasNone = isFault(fault, "routes") && armKey(fault.properties.subnet.id) === subnet;
+      return hasNone ? table.properties.routes.map(({ name }) => ({ name, fault })) : [];
+    });
   const routeTables = byKey(azure<RouteTable>("Microsoft.Network/routeTables"));
   const securityGroups = byKey(azure<NetworkSecurityGroup>("Microsoft.Network/networkSecurityGroups"));
   const groupOf = (reference: Reference | undefined) => (reference === undefined ? undefined : securityGroups.get(armKey(reference.id)));
@@ -252,13 +261,14 @@ export function topologyOf(resources: Resources, previous?: Topology): Topology 
     const key = armKey(resource.id);
     const siblings = listIn(subnetsByVnet, parentOf(key));
     const table = resource.properties.routeTable;
+    const routeTable = table === undefined ? undefined : routeTables.get(armKey(table.id));
     const info: SubnetInfo = {
       resource,
       key,
       prefix,
       gateway,
-      routeTable: table === undefined ? undefined : routeTables.get(armKey(table.id)),
-      lostRoutes: table === undefined ? [] : lostRoutes.filter((fault) => armKey(fault.properties.routeTable.id) === armKey(table.id)),
+      routeTable,
+      lostRoutes: routeTable === undefined ? [] : lostRoutes(key, routeTable),
       securityGroup: groupOf(resource.properties.networkSecurityGroup),
       index: siblings.length + 1,
     };

@@ -101,7 +101,7 @@ export class Places {
     return subnets.flatMap(({ key, routeTable, lostRoutes }) => {
       const route = routeTable === undefined ? undefined : routesIn(routeTable.properties.routes).get(podCidr);
       if (route?.properties.nextHopIpAddress !== primary) return [];
-      return lostRoutes.some(({ properties }) => properties.routeName === route.name) ? [`lost ${key} ${podCidr}`] : [`route ${key}`];
+      return lostRoutes.some(({ name }) => name === route.name) ? [`lost ${key} ${podCidr}`] : [`route ${key}`];
     });
   }
 

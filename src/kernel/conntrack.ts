@@ -4,7 +4,7 @@
  */
 
 import type { HostName } from "../ir/network.ts";
-import type { Address } from "../net/address.ts";
+import { type Address, familyOf } from "../net/address.ts";
 import { within } from "./namespaces.ts";
 import { attributes, Batch, NETLINK_NETFILTER, NetlinkSocket, NLM_F_DUMP } from "./netlink.ts";
 import { addressOfBytes } from "./observe.ts";
@@ -71,8 +71,9 @@ export function connections(host: HostName): readonly Connection[] {
   });
 }
 
-/** Gives connections of a host this mark. One that has ended meanwhile is left alone. */
-export function markConnections(host: HostName, marked: readonly Connection[], mark: number): void {
+/** Gives connections of a host this mark: those with ports, over IPv4. One that has ended meanwhile is left alone. */
+export function markConnections(host: HostName, some: readonly Connection[], mark: number): void {
+  const marked = some.filter(({ original }) => original.sourcePort !== undefined && familyOf(original.source) === 4);
   if (marked.length === 0) return;
   within(host, () => {
     const socket = new NetlinkSocket(NETLINK_NETFILTER);

@@ -202,6 +202,8 @@ export type Observation = {
   readonly outcome: "answered" | "refused" | "timeout" | "unreachable" | "unsupported";
   /** As the receiver saw it. */
   readonly source?: { readonly address: string; readonly port?: number };
+  /** A connection came about, and nothing else. */
+  readonly isSilent?: boolean;
   /** Who answered: what its stand-in calls itself. */
   readonly receiver?: string;
   readonly problem?: string;
@@ -314,6 +316,7 @@ export function observationText(observed: Observation): string {
   if (observed.outcome === "unsupported") return `not sent: ${observed.problem ?? "unsupported"}`;
   if (observed.outcome !== "answered") return observed.outcome;
   const { source, receiver } = observed;
+  if (observed.isSilent === true) return "connected, and silent then: nothing that is said after the handshake arrives";
   if (receiver === undefined) return "answered";
   const port = source?.port === undefined ? "" : `:${source.port}`;
   return `answered by ${receiver}, which saw ${source?.address ?? "nobody"}${port}`;

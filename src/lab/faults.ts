@@ -53,6 +53,17 @@ export function faultTargets(lab: LabView, kind: FaultKind): readonly FaultTarge
           properties: { kind, peering: { id: resource.id } },
         })),
       );
+    case "routes":
+      return lab.topology.vnets.flatMap((vnet) =>
+        vnet.subnets
+          .filter(({ routeTable }) => routeTable !== undefined)
+          .map(({ resource }) => ({ label: `${vnet.name}/${resource.name}`, properties: { kind, subnet: { id: resource.id } } })),
+      );
+    case "replies":
+    case "forget":
+      return lab.topology.machines
+        .filter(({ nic, firewall }) => (kind === "forget" ? firewall !== undefined : nic.forwarding))
+        .map(({ resource: { id, name } }) => ({ label: `vm/${name}`, properties: { kind, virtualMachine: { id }, machineName: name } }));
   }
 }
 
@@ -128,6 +139,8 @@ function targetOf(properties: FaultProperties): string {
       return properties.routeName;
     case "stop":
     case "snat":
+    case "replies":
+    case "forget":
       return properties.machineName;
     case "probe":
       return properties.probe.id;
@@ -137,5 +150,7 @@ function targetOf(properties: FaultProperties): string {
       return properties.site.id;
     case "peering":
       return properties.peering.id;
+    case "routes":
+      return properties.subnet.id;
   }
 }

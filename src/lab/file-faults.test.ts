@@ -70,7 +70,7 @@ describe("faults of a lab file", () => {
   - { kind: stop, target: vm/db, name: twice }
   - { kind: stop }`),
     ).toEqual([
-      '10 faults[0].kind: "stopp" is no kind of fault; did you mean stop?; use route or stop or probe or snat or leak or site or peering',
+      '10 faults[0].kind: "stopp" is no kind of fault; did you mean stop?; use route or stop or probe or snat or leak or site or peering or routes or replies or forget',
       "10 faults[0].for: for of a fault is not modelled yet; leave it out: a file's faults stay until they are removed; 'drydock fault add --for' breaks something for a time",
       `11 faults[1].name: "A b" is no name for a fault; use 1 to 40 lower-case letters, digits and '-', the first not '-', such as vpn-down`,
       '13 faults[3].name: there are two faults called "twice": here and at faults[2].name. Azure\'s names do not differ in case alone; give one of them another name',

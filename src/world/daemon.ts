@@ -6,17 +6,18 @@
  * Everything is driven by changes: a lab at rest does nothing but its health probes. Only this process touches the lab's namespaces.
  */
 
-import type { Fault } from "../arm/faults.ts";
+import { type Fault, isFault } from "../arm/faults.ts";
 import { segmentAfter } from "../arm/names.ts";
 import type { AgentPool, ManagedCluster } from "../arm/resources.ts";
 import { virtualNodeName } from "../arm/virtual-node.ts";
+import { forgottenMark } from "../compile/faults/faults.ts";
 import { type CompiledNetwork, compile } from "../compile/index.ts";
 import { hostNames } from "../compile/wiring.ts";
 import { controllers, failingProbes, isUnreachable, settle } from "../controllers/index.ts";
 import { podIndex } from "../controllers/pod-index.ts";
 import { checkChange, checkTransition, type Problem } from "../documents/index.ts";
 import type { Host, HostName, Listener, Network } from "../ir/network.ts";
-import { type ApplyError, Kernel, type ObservedHost } from "../kernel/index.ts";
+import { type ApplyError, connections, Kernel, markConnections, type ObservedHost } from "../kernel/index.ts";
 import { runningContainers } from "../kube/containers.ts";
 import type { EndpointSlice, Node, Pod, Service } from "../kube/objects.ts";
 import { failingReadiness, httpReadiness } from "../kube/readiness.ts";
@@ -79,6 +80,8 @@ export class Daemon {
   #mending: NodeJS.Timeout | undefined;
   /** Of the last round. */
   #faults: readonly Fault[] | undefined;
+  /** For which nothing is left to forget. */
+  #forgotten: ReadonlySet<Fault> | undefined;
   #failure: unknown;
   #hosts = { done: 0, total: 0 };
 
@@ -250,6 +253,7 @@ export class Daemon {
     this.#inPlace = undefined;
     await this.#applyNetwork(network, changed);
     if (changed !== undefined) reclaimPorts(network.topology, (edge) => changed.has(edge));
+    this.#forgetFlows(network);
     this.#serve(network, changed);
     if (this.#errors.length === 0 && this.#listenProblems.size === 0) this.#inPlace = network;
     this.#report("answering");
@@ -264,6 +268,18 @@ export class Daemon {
     if (results.length > 0) {
       this.#store.commit(results);
       this.#dirty = true;
+    }
+  }
+
+  /** What a firewall knows when a fault makes it forget. Flows end with their network, so a daemon that starts has none to forget. */
+  #forgetFlows(network: CompiledNetwork): void {
+    const { faults, machines } = network.topology;
+    const before = this.#forgotten ?? new Set(faults);
+    this.#forgotten = new Set(faults);
+    for (const fault of faults) {
+      if (!isFault(fault, "forget") || before.has(fault)) continue;
+      const firewall = machines.find(({ resource }) => armKey(resource.id) === armKey(fault.properties.virtualMachine.id));
+      if (firewall !== undefined) markConnections(firewall.nic.host, connections(firewall.nic.host), forgottenMark);
     }
   }
 

@@ -23,6 +23,8 @@ export type ProbeResult = {
   readonly source?: { readonly address: string; readonly port: number };
   /** Who answered, by its stand-in's word. */
   readonly receiver?: string;
+  /** True: the handshake went well, and nothing that was said after it arrived. */
+  readonly isSilent?: boolean;
   /** Our own port; the identifier of a ping. */
   readonly sourcePort?: number;
   readonly rttMs?: number;
@@ -42,7 +44,8 @@ export async function probe(enter: Enter, request: ProbeRequest): Promise<ProbeR
     if (opened.outcome !== "answered" || request.packet.protocol !== "tcp") return probeResult(flow.sourcePort, opened);
     // The handshake says that somebody is there, and the line who. A server that says nothing of the kind was reached all the same.
     const said = await flow.again(Math.max(deadlineMs - performance.now(), lineMs));
-    return probeResult(flow.sourcePort, opened, said.reply);
+    const result = probeResult(flow.sourcePort, opened, said.reply);
+    return said.outcome === "timeout" ? { ...result, reachable: false, isSilent: true } : result;
   } finally {
     flow.close();
   }

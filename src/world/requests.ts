@@ -86,6 +86,9 @@ export const faultRequest = z.strictObject({
     z.strictObject({ kind: z.literal("leak"), managedCluster: referenceSchema, ...always }),
     z.strictObject({ kind: z.literal("site"), site: referenceSchema, ...always }),
     z.strictObject({ kind: z.literal("peering"), peering: referenceSchema, ...always }),
+    z.strictObject({ kind: z.literal("routes"), subnet: referenceSchema, ...always }),
+    z.strictObject({ kind: z.literal("replies"), virtualMachine: referenceSchema, machineName: z.string(), ...always }),
+    z.strictObject({ kind: z.literal("forget"), virtualMachine: referenceSchema, machineName: z.string(), ...always }),
   ]),
 }) satisfies z.ZodType<Fault>;
 

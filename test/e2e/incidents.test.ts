@@ -204,3 +204,49 @@ describe.skipIf(!canRun && !required)("a subnet that is full", () => {
     expect(await lab.check()).toContain(" 0 disagreements");
   });
 });
+
+describe.skipIf(!canRun && !required)("a reply that goes past the firewall", () => {
+  const lab = running("asymmetric-firewall");
+  const traced = async (from: string, to: string) => {
+    const { outcome, decidedBy } = await lab.json<Outcome>("trace", from, to);
+    return `${outcome}: ${decidedBy?.origin?.reason}`;
+  };
+
+  test("TCP fails whoever begins, UDP works", async () => {
+    expect(await lab.reaches("vm/app", "vm/routed:443")).toBe(true);
+    expect(await lab.reaches("vm/app", "vm/shared:53/udp")).toBe(true);
+    expect(await lab.reaches("vm/shared", "vm/app:443")).toBe(false);
+    const strange = /^asymmetric: firewall fw knows no flow that the packet belongs to/;
+    expect(await traced("vm/app", "vm/shared:443")).toMatch(strange);
+    expect(await traced("vm/shared", "vm/app:443")).toMatch(strange);
+    expect(await lab.check()).toContain(" 0 disagreements");
+  });
+
+  test.each([
+    { kind: "routes", target: "hub/routed", name: "routes-routed", says: /^asymmetric: firewall fw knows no flow/ },
+    { kind: "replies", target: "vm/fw", name: "replies-fw", says: /^asymmetric: fw drops replies \(fault replies-fw\)$/ },
+  ])("fault $kind breaks the way that works, by name", async ({ kind, target, name, says }) => {
+    expect((await lab.run("fault", "add", kind, target)).status).toBe(0);
+    expect(await traced("vm/app", "vm/routed:443")).toMatch(says);
+    expect(await lab.reaches("vm/app", "vm/routed:443")).toBe(false);
+    expect((await lab.run("status")).stdout).toContain(name);
+    expect((await lab.run("fault", "remove", name)).status).toBe(0);
+    expect(await lab.reaches("vm/app", "vm/routed:443")).toBe(true);
+  });
+
+  test("a firewall that forgets: what was under way hangs, what begins later works", async () => {
+    const { address } = (await lab.json<readonly { address: string; owner: string }[]>("show", "addresses")).find(
+      ({ owner }) => owner === "vm/routed",
+    ) ?? { address: "" };
+    const go = join(lab.state, "go");
+    const keep = `exec 3<>/dev/tcp/${address}/443 && printf 'GET / HTTP/1.1\\r\\n' >&3; echo open
+      while [ ! -e "$1" ]; do sleep 0.1; done; printf '\\r\\n' >&3; read -t 0.5 -u 3 && echo answered || echo lost`;
+    const { child, ended } = lab.start("exec", "vm/app", "--", "bash", "-c", keep, "keep", go);
+    await new Promise((resolve) => child.stdout?.once("data", resolve));
+    expect((await lab.run("fault", "add", "forget", "vm/fw")).status).toBe(0);
+    writeFileSync(go, "");
+    expect((await ended).stdout).toBe("open\nlost\n");
+    expect(await lab.reaches("vm/app", "vm/routed:443")).toBe(true);
+    expect((await lab.run("fault", "remove", "forget-fw")).status).toBe(0);
+  });
+});

@@ -1,5 +1,7 @@
 /** Faults, provoked for real and compared with the tracer: everybody's packets to everybody, with each fault and without any again. */
 
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import type { Fault, FaultKind } from "../../src/arm/faults.ts";
 import { assumptions, controllers, settle } from "../../src/controllers/index.ts";
@@ -8,6 +10,7 @@ import { findFaultTarget, makeFault } from "../../src/lab/faults.ts";
 import { LabView } from "../../src/lab/view.ts";
 import { MemoryResources } from "../../src/resources/memory.ts";
 import { armKey, type Resource } from "../../src/resources/resources.ts";
+import { packet } from "../../src/trace/testing/network.ts";
 import { openText, RunningLab } from "../labs/running-lab.ts";
 import { requireKernel } from "./require-kernel.ts";
 
@@ -39,8 +42,18 @@ clusters: [{ name: c, networkPlugin: kubenet, subnet: hub/n, pools: [{ name: p, 
   manifests: { "web.yaml": manifest },
 });
 
+/** A healthy lab with a firewall: the subnets `routed` and `app` send to each other by it. */
+const guarded = openText({
+  lab: readFileSync(join(import.meta.dirname, "../../examples/asymmetric-firewall/lab.yaml"), "utf8"),
+  manifests: {},
+});
+
 /** The lab with these faults, at rest. */
 function withFaults(...faults: readonly Fault[]): LabView {
+  return broken(healthy, faults);
+}
+
+function broken(healthy: LabView, faults: readonly Fault[]): LabView {
   const resources = new MemoryResources();
   const write = (writes: Parameters<typeof resources.apply>[0]) => resources.apply(writes);
   write(
@@ -55,7 +68,7 @@ function keyOf(bucket: string, value: Resource): string {
   return "id" in value ? armKey(value.id) : `${bucket}/${value.metadata.namespace ?? ""}/${value.metadata.name}`;
 }
 
-function fault(kind: FaultKind, text: string): Fault {
+function fault(kind: FaultKind, text: string, healthy: LabView): Fault {
   const target = findFaultTarget(healthy, kind, text);
   if (!("properties" in target)) throw new Error(`${target.what}: ${target.near.join(", ")}; ${target.fix}`);
   return makeFault(healthy, target.properties);
@@ -76,14 +89,22 @@ const kinds: readonly (readonly [FaultKind, string])[] = [
   ["peering", "hub/spoke"],
 ];
 
-describe.each(kinds)("%s %s", (kind, target) => {
+const cases = [
+  ...kinds.map(([kind, target]) => ({ kind, target, healthy })),
+  { kind: "routes", target: "hub/routed", healthy: guarded },
+  { kind: "routes", target: "spoke/app", healthy: guarded },
+  { kind: "replies", target: "vm/fw", healthy: guarded },
+  { kind: "forget", target: "vm/fw", healthy: guarded },
+] as const;
+
+describe.each(cases)("$kind $target", ({ kind, target, healthy }) => {
   let lab: RunningLab;
   afterAll(() => lab.close());
 
   test("everybody's packets go as the tracer says, and some say that it is for the fault", async () => {
-    const view = withFaults(fault(kind, target));
+    const view = broken(healthy, [fault(kind, target, healthy)]);
     lab = new RunningLab(view, kernel);
-    expect((await lab.disagreements(1, 150)).found).toEqual([]);
+    expect((await lab.disagreements(1, healthy === guarded ? 30 : 150)).found).toEqual([]);
     const reasons = view.network.names().flatMap((name) => {
       const host = view.network.host(name);
       return [...(host?.routes ?? []), ...(host?.ruleSet ?? []).flatMap(({ chains }) => chains.flatMap(({ rules }) => rules))].map(
@@ -94,11 +115,32 @@ describe.each(kinds)("%s %s", (kind, target) => {
   });
 });
 
+test.each<{ kind: FaultKind; target: string; from: string; packet: string; says: RegExp }>([
+  {
+    kind: "routes",
+    target: "hub/routed",
+    from: "vm/app",
+    packet: "tcp > 10.0.3.4:443",
+    says: /^asymmetric on vm\/fw: firewall fw knows no flow that the packet belongs to/,
+  },
+  {
+    kind: "replies",
+    target: "vm/fw",
+    from: "vm/app",
+    packet: "tcp > 10.0.3.4:443",
+    says: /^asymmetric on vm\/fw: fw drops replies \(fault replies-fw\)$/,
+  },
+  { kind: "forget", target: "vm/fw", from: "vm/app", packet: "tcp > 10.0.3.4:443", says: /^delivered/ },
+])("the way back: $kind $target", ({ kind, target, from, packet: text, says }) => {
+  const [path] = broken(guarded, [fault(kind, target, guarded)]).tracer.trace(from, packet(text));
+  expect(`${path?.outcome} on ${path?.decidedBy?.host}: ${path?.decidedBy?.origin?.reason}`).toMatch(says);
+});
+
 test("all at once, and none again", async () => {
   const broken = new RunningLab(
     withFaults(
-      ...kinds.slice(0, 2).map(([kind, target]) => fault(kind, target)),
-      ...kinds.slice(3).map(([kind, target]) => fault(kind, target)),
+      ...kinds.slice(0, 2).map(([kind, target]) => fault(kind, target, healthy)),
+      ...kinds.slice(3).map(([kind, target]) => fault(kind, target, healthy)),
     ),
     kernel,
   );

@@ -30,6 +30,8 @@ function addCommand(context: Context): Command {
     { does: "no source port left on a node", type: "drydock fault add snat node/000000 --name full" },
     { does: "pods' addresses that are never given back", type: "drydock fault add leak shop-azure" },
     { does: "a VPN that is down", type: "drydock fault add site site/hq" },
+    { does: "replies that go past the firewall", type: "drydock fault add routes hub/shared" },
+    { does: "a firewall that fails over without its flows", type: "drydock fault add forget vm/fw" },
     { does: "a peering that carries nothing", type: "drydock fault add peering hub/to-spoke" },
   ]);
   const kinds = Object.entries(faultKinds);

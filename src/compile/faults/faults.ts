@@ -1,6 +1,6 @@
 /**
  * What faults do to hosts that are compiled already: links that carry nothing, machines that stand still, rules that drop. Each effect's origin is its
- * fault, so that a trace names the cause. A fault of a route is not here: which route is used instead is the fabric's matter.
+ * fault, so that a trace names the cause. Faults of routes are not here: which route is used instead is the fabric's matter.
  */
 
 import { type Fault, type FaultOf, faultReason, isFault } from "../../arm/faults.ts";
@@ -29,6 +29,8 @@ export function faultEffects(topology: Topology): ReadonlyMap<HostName, readonly
     else if (isFault(fault, "peering")) cutPeering(topology, fault, add);
     else if (isFault(fault, "probe")) silenceProbe(topology, fault, index, add);
     else if (isFault(fault, "snat")) takePorts(topology, fault, index, add);
+    else if (isFault(fault, "replies")) dropReplies(topology, fault, index, add);
+    else if (isFault(fault, "forget")) dropKnownFlows(topology, fault, index, add);
   }
   return effects;
 }
@@ -128,6 +130,32 @@ function takePorts(topology: Topology, fault: FaultOf<"snat">, index: number, ad
   add(hostNames.edge(vnet.name), (host) => withTable(host, tableOf(fault, "postrouting", priorities.srcnat - 1 - index, rule)));
 }
 
+/** What comes back through an appliance is dropped; flows still come through. */
+function dropReplies(topology: Topology, fault: FaultOf<"replies">, index: number, add: Add): void {
+  const rule: Rule = {
+    matches: [{ kind: "value", field: "ct direction", op: "==", values: ["reply"] }],
+    statements: [{ kind: "verdict", verdict: "drop" }],
+    origin: originOf(fault),
+  };
+  const found = machineOf(topology, fault.properties.virtualMachine.id);
+  // Before the appliance's own rules.
+  if (found !== undefined) add(found.nic.host, (host) => withTable(host, tableOf(fault, "forward", priorities.filter - 1 - index, rule)));
+}
+
+/** The mark of flows that a firewall knew when it was made to forget them. Its own rules use no marks. */
+export const forgottenMark = 0x466f7267;
+
+/** Flows with the mark are dropped. Who runs the lab marks them, when the fault comes: a flow that begins later is like any other. */
+function dropKnownFlows(topology: Topology, fault: FaultOf<"forget">, index: number, add: Add): void {
+  const rule: Rule = {
+    matches: [{ kind: "value", field: "ct mark", op: "==", values: [forgottenMark] }],
+    statements: [{ kind: "verdict", verdict: "drop" }],
+    origin: originOf(fault),
+  };
+  const found = machineOf(topology, fault.properties.virtualMachine.id);
+  if (found !== undefined) add(found.nic.host, (host) => withTable(host, tableOf(fault, "forward", priorities.filter - 1 - index, rule)));
+}
+
 /** Every route out of `dev` drops. */
 function cut(host: Host, dev: InterfaceName, origin: Origin): Host {
   const routes = host.routes.map((route): Route => {
@@ -156,7 +184,7 @@ function stopped(host: Host, origin: Origin): Host {
   return { ...host, interfaces, forwarding: false, routes: [nowhere], rules: [], ruleSet: [], listeners: [] };
 }
 
-function tableOf(fault: Fault, hook: "prerouting" | "postrouting", priority: number, rule: Rule): Table {
+function tableOf(fault: Fault, hook: "prerouting" | "forward" | "postrouting", priority: number, rule: Rule): Table {
   return {
     family: "ip",
     name: `fault-${fault.name}`,

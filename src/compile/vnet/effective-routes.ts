@@ -127,7 +127,7 @@ function gatewayRoutes(vnet: VnetInfo, subnet: SubnetInfo | undefined): Effectiv
 function userRoutes({ family }: VnetInfo, subnet: SubnetInfo | undefined): EffectiveRoute[] {
   const table = subnet?.routeTable;
   if (table === undefined) return [];
-  const lost = new Set(subnet?.lostRoutes.map(({ properties }) => properties.routeName.toLowerCase()));
+  const lost = new Set(subnet?.lostRoutes.map(({ name }) => name.toLowerCase()));
   return table.properties.routes.flatMap((route): EffectiveRoute[] => {
     if (lost.has(route.name.toLowerCase())) return [];
     const prefix = parsePrefix(route.properties.addressPrefix);

@@ -11,8 +11,8 @@ import type { EffectiveRoute } from "./effective-routes.ts";
  */
 export function explained(routes: readonly EffectiveRoute[], subnet: SubnetInfo | undefined): readonly EffectiveRoute[] {
   let result = routes;
-  for (const fault of subnet?.lostRoutes ?? []) {
-    const route = subnet?.routeTable?.properties.routes.find(({ name }) => name.toLowerCase() === fault.properties.routeName.toLowerCase());
+  for (const { name: lost, fault } of subnet?.lostRoutes ?? []) {
+    const route = subnet?.routeTable?.properties.routes.find(({ name }) => name.toLowerCase() === lost.toLowerCase());
     const prefix = route === undefined ? undefined : parsePrefix(route.properties.addressPrefix);
     if (prefix === undefined) continue;
     const instead = longest(result.filter(({ state, prefix: other }) => state === "Active" && prefixCovers(other, prefix)));
