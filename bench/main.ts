@@ -14,6 +14,7 @@ import { parseArgs } from "node:util";
 import { type Flow, measureDataPath, runJob } from "./data-path.ts";
 import { measureFloor, measureMininet } from "./floor.ts";
 import { addPod, bringUp, firstPacket, idle } from "./lab-bench.ts";
+import { measurePlan } from "./plan.ts";
 import { measurePolicyChanges } from "./policy-bench.ts";
 import { measureServices } from "./services-bench.ts";
 import { measureTraces } from "./trace.ts";
@@ -138,6 +139,23 @@ const benches: Benches = {
         `${way.padEnd(24)} ${gigabitsPerSecond.toFixed(1).padStart(5)} Gbit/s (${ratio(gigabitsPerSecond, bare.gigabitsPerSecond)})  ` +
           `${connectionsPerSecond.toFixed(0).padStart(6)} connections/s (${ratio(connectionsPerSecond, bare.connectionsPerSecond)})  ` +
           `${hosts} hosts${translated ? ", source NAT" : ""}`,
+      );
+    }
+  },
+  plan: () => {
+    const sizes = [
+      { clusters: 1, nodes: 500, podsPerNode: 250, workloads: 100 },
+      { clusters: 1, nodes: 5000, podsPerNode: 30, workloads: 100 },
+      { clusters: 1, nodes: 5000, podsPerNode: 250, workloads: 100 },
+      { clusters: 20, nodes: 50, podsPerNode: 30, workloads: 20 },
+    ];
+    for (const size of sizes) {
+      const { readMs, planMs, residentMegabytes } = measurePlan(size);
+      const pods = (size.clusters * size.nodes * size.podsPerNode).toLocaleString("en");
+      const bounds = size.clusters > 1 ? "at most 1000 ms" : "at most 2000 ms and 500 MB";
+      line(
+        `plan, ${size.clusters} x ${size.nodes} nodes, ${pods} pods`,
+        `${ms(planMs)} beside ${ms(readMs)} to read the documents (${bounds}); ${residentMegabytes.toFixed(0)} MB resident`,
       );
     }
   },

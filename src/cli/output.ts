@@ -10,8 +10,9 @@ export type Format = (typeof formats)[number];
 
 export type OutputOptions = { readonly output: Format };
 
-export function outputOption(): Option {
-  return new Option("-o, --output <format>", "how to print").choices(formats).default("text");
+/** `choices`: of a command that has more than the usual ones. */
+export function outputOption(choices: readonly string[] = formats): Option {
+  return new Option("-o, --output <format>", "how to print").choices(choices).default("text");
 }
 
 /** `text` is asked for only when text is wanted. Both forms are made of the same data. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -20,12 +20,28 @@ writeFileSync(join(folder, "tight.yaml"), lab("{ name: np1, count: 8 }"));
 writeFileSync(join(folder, "refused.yaml"), lab("{ name: np1, count: 2 }", ", podSubnetID: x, dnsServiceIP: 10.9.0.1"));
 writeFileSync(join(folder, "broken.yaml"), "lab: [");
 
+/** Examples of the documentation: a command, and what it says. */
+const shown = readFileSync("docs/plan.md", "utf8").matchAll(/```text\n\$ drydock (plan .*)\n([^`]*)```/g);
+
+describe("docs/plan.md is what the command says", () => {
+  test.each([...shown].map(([, words = "", output]) => ({ words, output })))("drydock $words", async ({ words, output }) => {
+    const { stdout } = await runCommand(words.split(" "), { cwd: "." });
+    expect(stdout).toBe(output);
+  });
+});
+
 const drydock = (...words: string[]) => runCommand(words, { cwd: folder });
 
 describe("drydock plan", () => {
   test("a design that fits: what is used, what is left, what fails first", async () => {
     const { status, stdout, stderr } = await drydock("plan", "fits.yaml");
     expect([status, stderr]).toEqual([0, ""]);
+    expect(stdout).toMatchSnapshot();
+  });
+
+  test("as Markdown, for a pull request", async () => {
+    const { status, stdout } = await drydock("plan", "fits.yaml", "-o", "markdown");
+    expect(status).toBe(0);
     expect(stdout).toMatchSnapshot();
   });
 

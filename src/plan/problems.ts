@@ -39,7 +39,8 @@ function problemOf(budget: Budget, { moment, when, verb }: (typeof stages)[numbe
     .filter(({ amounts }) => amounts[moment] > 0)
     .map(({ name: holder, amounts, arithmetic }) => {
       const sum = moment === "now" && arithmetic !== undefined ? `${arithmetic} = ` : "";
-      return sum === "" && holder.startsWith(`${amounts[moment]} `) ? holder : `${sum}${amounts[moment]} of ${holder}`;
+      const isCounted = amounts[moment] === 1 || holder.startsWith(`${amounts[moment]} `);
+      return sum === "" && isCounted ? holder : `${sum}${amounts[moment]} of ${holder}`;
     });
   const needed = used[moment];
   const fix = fixOf(budget, needed);

@@ -3,15 +3,17 @@ import { type Provisioning, provisioningRoutes } from "../../arm/limits.ts";
 import { lastSegment, segmentAfter } from "../../arm/names.ts";
 import type { LoadedLab } from "../../documents/index.ts";
 import { type Growth, planDocuments, type Rate } from "../../plan/index.ts";
+import { renderMarkdown, renderReport } from "../../render/report.ts";
 import { command, fileOption } from "../command.ts";
 import type { Context } from "../context.ts";
 import { exitStatuses, Failure } from "../failure.ts";
 import { documentFailure, loadDocuments, readDocument } from "../files.ts";
-import { type OutputOptions, outputOption, print } from "../output.ts";
+import { type Format, formats, outputOption, print } from "../output.ts";
 import { parseCounts, parseDate, parseRate } from "../plan-growth.ts";
-import { renderPlan } from "../plan-text.ts";
+import { planReport } from "../plan-report.ts";
 
-type Options = OutputOptions & {
+type Options = {
+  readonly output: Format | "markdown";
   readonly file?: readonly string[];
   readonly rules?: "current" | "lesson";
   readonly provisioning?: Provisioning;
@@ -28,6 +30,7 @@ export function planCommand(context: Context): Command {
       does: "as the portal of about 2019 would have made it",
       type: "drydock plan --rules lesson --provisioning portal examples/two-options/lab.yaml",
     },
+    { does: "for a pull request", type: "drydock plan -o markdown examples/two-options/lab.yaml" },
     { does: "when is it full?", type: "drydock plan --growth 10/month examples/two-options/lab.yaml" },
     {
       does: "the first thing to fail of each cluster",
@@ -47,7 +50,7 @@ export function planCommand(context: Context): Command {
     )
     .option("--counts <file>", "forecast with nodes of pools over time: a list of { date, pools: { CLUSTER/POOL: NODES } }")
     .option("--from <date>", "the first day of the forecast (default: today)", parseDate)
-    .addOption(outputOption())
+    .addOption(outputOption([...formats, "markdown"]))
     .addHelpText(
       "after",
       "\nExit status 0: the design can be deployed; 1: it cannot be deployed as it is; 2: documents that cannot be read.\nWhat shows only later (scaling, upgrades) is printed and changes no exit status.\n",
@@ -67,7 +70,8 @@ export function planCommand(context: Context): Command {
       const { asOf } = options;
       const growth = growthOf(context, options, loaded);
       const plan = planDocuments(loaded, { ...(asOf === undefined ? {} : { asOf }), ...(growth === undefined ? {} : { growth }) });
-      print(context, options.output, plan, (style) => renderPlan(plan, style));
+      if (options.output === "markdown") context.stdout.write(renderMarkdown(planReport(plan)));
+      else print(context, options.output, plan, (style) => renderReport(planReport(plan), style));
       if (plan.problems.some(({ when, severity }) => when === "document" && severity === "error"))
         context.exitStatus = exitStatuses.documents;
       else if (!plan.verdict.deploys) context.exitStatus = exitStatuses.no;
