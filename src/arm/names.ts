@@ -124,6 +124,17 @@ export function loadBalancerBaseName(uid: string): string {
   return `a${uid.replaceAll("-", "")}`.slice(0, 32);
 }
 
+const ipv6Suffix = "-IPv6";
+
+/** What is of IPv6 beside something of IPv4 (cloud-provider-azure, pkg/provider/azure_utils.go: getResourceByIPFamily). */
+export function inIpv6(name: string): string {
+  return name.slice(0, 80 - ipv6Suffix.length) + ipv6Suffix;
+}
+
+export function isIpv6Name(name: string): boolean {
+  return name.endsWith(ipv6Suffix);
+}
+
 /** A Service's frontend; `subnet` is the annotated one of an internal load balancer. */
 export function frontendName(baseName: string, subnet: string | undefined): string {
   return subnet === undefined ? baseName : trimmed(`${baseName}-${subnet}`);

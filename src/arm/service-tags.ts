@@ -7,7 +7,7 @@
  */
 
 import type { Family } from "../net/address.ts";
-import { mustPrefix, type Prefix } from "../net/prefix.ts";
+import { addressOf, mustPrefix, type Prefix } from "../net/prefix.ts";
 
 export const serviceTagDocs = "learn:azure/virtual-network/service-tags-overview";
 
@@ -35,6 +35,9 @@ export const azureLoadBalancerPrefix = mustPrefix("168.63.129.16/32");
  * what comes from a link-local address, so in a lab they come from one of the range for benchmarks.
  */
 export const azureLoadBalancerIpv6Prefix = mustPrefix("2001:2:0:ffff::a83f:8110/128");
+
+/** Where a probe comes from, by the family of its backend. */
+export const probeSources = { 4: addressOf(azureLoadBalancerPrefix), 6: addressOf(azureLoadBalancerIpv6Prefix) } as const;
 
 export const platformPrefixes: readonly Prefix[] = Object.values(platformTags).flat().map(mustPrefix);
 

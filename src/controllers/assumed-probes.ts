@@ -5,7 +5,7 @@
  */
 
 import { isFault } from "../arm/faults.ts";
-import { armId, internalLoadBalancer, publicLoadBalancer, segmentAfter } from "../arm/names.ts";
+import { armId, backendPool, inIpv6, internalLoadBalancer, publicLoadBalancer, segmentAfter } from "../arm/names.ts";
 import type { ArmId, LoadBalancer, ManagedCluster } from "../arm/resources.ts";
 import type { EndpointSlice, Service } from "../kube/objects.ts";
 import { armKey, type Key, type Resources } from "../resources/resources.ts";
@@ -111,7 +111,9 @@ const usableNodes = indexed((slice: EndpointSlice): ReadonlySet<string> => {
 
 /** The IP configurations of the pool that rules balance to, with the names of their nodes. */
 function backendsOf(resources: Resources, balancer: LoadBalancer): readonly { readonly configuration: ArmId; readonly node: string }[] {
-  const pool = balancer.properties.backendAddressPools[0]?.properties.backendIPConfigurations ?? [];
+  // Those that rules balance to: IPv4's, and IPv6's if there is one. Whom of them a probe is asked of, its rule's pool says.
+  const pools = balancer.properties.backendAddressPools.filter(({ name }) => name === backendPool || name === inIpv6(backendPool));
+  const pool = pools.flatMap(({ properties }) => properties.backendIPConfigurations);
   const names = computerNames(listArm(resources, machineType));
   return pool.map(({ id }) => ({ configuration: id, node: names.get(id.slice(0, id.indexOf("/networkInterfaces/"))) ?? "" }));
 }

@@ -23,3 +23,8 @@ export function isOn(text: string | undefined): boolean {
 export function hasFloatingIp(service: Service): boolean {
   return !isOn(azureAnnotation(service, "azure-disable-load-balancer-floating-ip"));
 }
+
+/** The same in IPv6, where internal load balancers have no floating IP (Azure docs: virtual-network/ip-services/ipv6-overview, limitations). */
+export function floatsInIpv6(service: Service): boolean {
+  return hasFloatingIp(service) && !isOn(azureAnnotation(service, "azure-load-balancer-internal"));
+}

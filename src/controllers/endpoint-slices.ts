@@ -1,11 +1,12 @@
 /**
- * Keeps one EndpointSlice per Service with a selector, headless ones included: its pods with an address, and whether they answer
+ * Keeps one EndpointSlice per family of each Service with a selector, headless ones included: its pods with an address, and whether they answer
  * (k8s, pkg/controller/endpointslice). Slices by hand, of Services without a selector, are left alone.
  */
 
 import type { ManagedCluster } from "../arm/resources.ts";
 import { runningContainers } from "../kube/containers.ts";
 import { safeSuffix, uidOf } from "../kube/identity.ts";
+import { familiesOf } from "../kube/ip-families.ts";
 import type { EndpointSlice, Pod, Service, ServicePort } from "../kube/objects.ts";
 import { perCluster } from "./memo.ts";
 import { isEnded, isReady, type PodIndex, podIndex, podsWithLabel } from "./pod-index.ts";
@@ -16,6 +17,7 @@ const managedByLabel = "endpointslice.kubernetes.io/managed-by";
 const managedBy = "endpointslice-controller.k8s.io";
 
 type Endpoint = EndpointSlice["endpoints"][number];
+type AddressType = EndpointSlice["addressType"];
 
 export const endpointSlices = perCluster("endpoint-slices", (resources, cluster) => {
   const writes = new Writes(resources);
@@ -23,17 +25,19 @@ export const endpointSlices = perCluster("endpoint-slices", (resources, cluster)
   const wanted = new Set<string>();
   for (const service of listKube(resources, cluster, "Service")) {
     if (!hasEndpoints(service)) continue;
-    const name = sliceName(service);
-    wanted.add(`${service.metadata.namespace}/${name}`);
-    const existing = getKube(resources, cluster, "EndpointSlice", service.metadata.namespace, name);
-    const selected = selectedPods(index, service);
-    if (existing !== undefined && isCurrent(existing, service, selected)) continue;
-    const slice = sliceOf(cluster, name, service, selected, existing?.endpoints ?? []);
-    const source = { service, pods: selected };
-    if (existing !== undefined && sameJson(existing, slice)) sources.set(existing, source);
-    else {
-      sources.set(slice, source);
-      writes.putKube(cluster, slice);
+    for (const family of familiesOf(service)) {
+      const name = sliceName(service, family);
+      wanted.add(`${service.metadata.namespace}/${name}`);
+      const existing = getKube(resources, cluster, "EndpointSlice", service.metadata.namespace, name);
+      const selected = selectedPods(index, service);
+      if (existing !== undefined && isCurrent(existing, service, selected)) continue;
+      const slice = sliceOf(cluster, name, service, family, selected, existing?.endpoints ?? []);
+      const source = { service, pods: selected };
+      if (existing !== undefined && sameJson(existing, slice)) sources.set(existing, source);
+      else {
+        sources.set(slice, source);
+        writes.putKube(cluster, slice);
+      }
     }
   }
   for (const slice of listKube(resources, cluster, "EndpointSlice")) {
@@ -56,14 +60,15 @@ function hasEndpoints({ spec }: Service): boolean {
   return spec.type !== "ExternalName" && spec.selector !== undefined && Object.keys(spec.selector).length > 0;
 }
 
-function sliceName({ metadata }: Service): string {
-  return `${metadata.name}-${safeSuffix(`${metadata.namespace}/${metadata.name}/IPv4`, 5)}`;
+function sliceName({ metadata }: Service, family: AddressType): string {
+  return `${metadata.name}-${safeSuffix(`${metadata.namespace}/${metadata.name}/${family}`, 5)}`;
 }
 
 function sliceOf(
   cluster: ManagedCluster,
   name: string,
   service: Service,
+  family: AddressType,
   pods: readonly Pod[],
   before: readonly Endpoint[],
 ): EndpointSlice {
@@ -78,10 +83,10 @@ function sliceOf(
       labels: { [serviceNameLabel]: service.metadata.name, [managedByLabel]: managedBy },
       ownerReferences: [{ ...owner, controller: true }],
     },
-    addressType: "IPv4",
+    addressType: family,
     endpoints: inPlace(
       before,
-      pods.flatMap((pod) => endpointOf(service, pod) ?? []),
+      pods.flatMap((pod) => endpointOf(service, pod, family) ?? []),
     ),
   };
 }
@@ -112,8 +117,9 @@ function nameOf({ targetRef, addresses }: Endpoint): string {
   return `${targetRef?.name} ${addresses[0]}`;
 }
 
-function endpointOf(service: Service, pod: Pod): Endpoint | undefined {
-  const { podIP } = pod.status ?? {};
+function endpointOf(service: Service, pod: Pod, family: AddressType): Endpoint | undefined {
+  const { podIP: first, podIPs = [] } = pod.status ?? {};
+  const podIP = family === "IPv4" ? first : podIPs.find(({ ip }) => ip.includes(":"))?.ip;
   const { nodeName } = pod.spec;
   if (podIP === undefined || nodeName === undefined || isEnded(pod)) return undefined;
   const terminating = pod.metadata.deletionTimestamp !== undefined;

@@ -3,12 +3,15 @@
  * and probes for every Service of type LoadBalancer (cloud-provider-azure, pkg/provider/azure_loadbalancer.go, azure_standard.go).
  */
 
+import { isDualStack } from "../arm/dual-stack.ts";
 import {
   armId,
   backendPool,
   clusterTag,
   frontendName,
+  inIpv6,
   internalLoadBalancer,
+  isIpv6Name,
   lastSegment,
   loadBalancerBaseName,
   loadBalancerRuleName,
@@ -27,11 +30,13 @@ import type {
   Reference,
 } from "../arm/resources.ts";
 import { uidOf, uuidOf } from "../kube/identity.ts";
+import { familiesOf } from "../kube/ip-families.ts";
 import { loadBalancerAccess } from "../kube/load-balancer-access.ts";
 import type { Service, ServicePort } from "../kube/objects.ts";
 import { armKey, type Key, type Resources } from "../resources/resources.ts";
-import { azureAnnotation, hasFloatingIp, isOn, portAnnotation } from "./azure-annotations.ts";
+import { azureAnnotation, floatsInIpv6, hasFloatingIp, isOn, portAnnotation } from "./azure-annotations.ts";
 import { syncWarnings, type Warning } from "./events.ts";
+import { Ipv6Addresses, ipv6Configuration } from "./ipv6-addresses.ts";
 import { attachNatGateway, managedNatGateway } from "./managed-nat-gateway.ts";
 import { remembering } from "./memo.ts";
 import { PublicAddresses } from "./public-addresses.ts";
@@ -59,6 +64,11 @@ export const loadBalancers = remembering("load-balancers", (resources) => {
     subnetAddresses ??= new SubnetAddresses(resources);
     return subnetAddresses;
   };
+  let ipv6Addresses: Ipv6Addresses | undefined;
+  const ipv6 = () => {
+    ipv6Addresses ??= new Ipv6Addresses(resources);
+    return ipv6Addresses;
+  };
   const wanted = new Set<Key>();
   const probes = new Set<Key>();
   const put = (value: LoadBalancer | PublicIPAddress | NatGateway) => {
@@ -67,7 +77,7 @@ export const loadBalancers = remembering("load-balancers", (resources) => {
     writes.putArm(value);
   };
   for (const cluster of listArm(resources, "Microsoft.ContainerService/managedClusters")) {
-    reconcileCluster({ resources, writes, cluster, publicAddresses, subnets, put });
+    reconcileCluster({ resources, writes, cluster, publicAddresses, subnets, ipv6, put });
   }
   const state = publicAddresses.state();
   if (state !== undefined) writes.putArm(state);
@@ -90,6 +100,7 @@ type Context = {
   readonly cluster: ManagedCluster;
   readonly publicAddresses: PublicAddresses;
   readonly subnets: () => SubnetAddresses;
+  readonly ipv6: () => Ipv6Addresses;
   readonly put: (value: LoadBalancer | PublicIPAddress | NatGateway) => void;
 };
 
@@ -104,10 +115,12 @@ type Draft = {
 function reconcileCluster(context: Context): void {
   const { resources, writes, cluster, put } = context;
   const backends = backendsOf(resources, cluster);
+  const pools = isDualStack(cluster) ? [backendPool, inIpv6(backendPool)] : [backendPool];
   const publicDraft = draftOf(cluster, publicLoadBalancer);
   const internalDraft = draftOf(cluster, internalLoadBalancer);
   const outbound = outboundFrontends(context, publicDraft);
-  publicDraft.frontends.push(...outbound);
+  const outboundIpv6 = outboundIpv6Frontends(context, publicDraft);
+  publicDraft.frontends.push(...outbound, ...outboundIpv6);
   const nat = managedNatGateway(cluster, (index) => ownAddress(context, `nat/${index}`, {}));
   for (const address of nat?.addresses ?? []) put(address);
   if (nat !== undefined) put(nat.gateway);
@@ -115,45 +128,56 @@ function reconcileCluster(context: Context): void {
 
   const warnings: Warning[] = [];
   for (const service of listKube(resources, cluster, "Service")) {
-    let ip: string | undefined;
-    if (isBalanced(service)) {
-      const { isInternal, problem = missingNodePort(service) } = loadBalancerAccess(service);
-      const add = isInternal ? () => addInternal(context, internalDraft, service) : () => addPublic(context, publicDraft, service);
+    const ips: string[] = [];
+    // One of each family that the Service has, from AKS 1.27 on (AKS docs: configure-dual-stack).
+    for (const family of isBalanced(service) ? familiesOf(service) : []) {
+      const place = placeOf(service, family);
+      const { isInternal, problem = missingNodePort(service, place) } = loadBalancerAccess(service);
+      const add = isInternal
+        ? () => addInternal(context, internalDraft, service, place)
+        : () => addPublic(context, publicDraft, service, place);
       const added = problem === undefined ? add() : { problem };
-      if ("ip" in added) ip = added.ip;
+      if ("ip" in added) ips.push(added.ip);
       else {
         const { namespace = "", name } = service.metadata;
         const message = `Error syncing load balancer: failed to ensure load balancer: ${added.problem}`;
         warnings.push({ reason: syncFailed, message, involvedObject: { kind: "Service", namespace, name } });
       }
     }
-    writeIngress(writes, cluster, service, ip);
+    writeIngress(writes, cluster, service, ips);
   }
   syncWarnings(resources, writes, cluster, [syncFailed], warnings);
 
   // Without an outbound rule there is none before the first public Service, and none after the last (AKS docs, egress-outboundtype.md).
   const hasOutboundRule = cluster.properties.networkProfile.outboundType === "loadBalancer";
   if (hasOutboundRule) {
-    const rules = [outboundRuleOf(cluster, publicDraft, outbound)];
-    put(finished(cluster, publicDraft, backends, [backendPool, outboundBackendPool], rules));
-  } else if (publicDraft.frontends.length > 0) put(finished(cluster, publicDraft, backends, [backendPool], []));
+    const rules = [outboundRuleOf(cluster, publicDraft, outbound, outboundRule, outboundBackendPool)];
+    // The names of IPv6's outbound rule and its pool are not documented.
+    if (outboundIpv6.length > 0) {
+      rules.push(outboundRuleOf(cluster, publicDraft, outboundIpv6, inIpv6(outboundRule), inIpv6(outboundBackendPool)));
+    }
+    const outboundPools = outboundIpv6.length === 0 ? [outboundBackendPool] : [outboundBackendPool, inIpv6(outboundBackendPool)];
+    put(finished(cluster, publicDraft, backends, [...pools, ...outboundPools], rules));
+  } else if (publicDraft.frontends.length > 0) put(finished(cluster, publicDraft, backends, pools, []));
   // The internal one disappears with its last frontend.
-  if (internalDraft.frontends.length > 0) put(finished(cluster, internalDraft, backends, [backendPool], []));
+  if (internalDraft.frontends.length > 0) put(finished(cluster, internalDraft, backends, pools, []));
 }
 
 function outboundRuleOf(
   cluster: ManagedCluster,
   draft: Draft,
   frontends: readonly FrontendIPConfiguration[],
+  name: string,
+  pool: string,
 ): LoadBalancer["properties"]["outboundRules"][number] {
   const { allocatedOutboundPorts, idleTimeoutInMinutes } = cluster.properties.networkProfile.loadBalancerProfile;
   return {
-    id: `${draft.id}/outboundRules/${outboundRule}`,
-    name: outboundRule,
+    id: `${draft.id}/outboundRules/${name}`,
+    name,
     properties: {
       allocatedOutboundPorts,
       frontendIPConfigurations: frontends.map((frontend) => ({ id: frontend.id ?? "" })),
-      backendAddressPool: { id: `${draft.id}/backendAddressPools/${outboundBackendPool}` },
+      backendAddressPool: { id: `${draft.id}/backendAddressPools/${pool}` },
       protocol: "All",
       idleTimeoutInMinutes,
       enableTcpReset: true,
@@ -169,7 +193,7 @@ function draftOf(cluster: ManagedCluster, name: string): Draft {
 function finished(
   cluster: ManagedCluster,
   draft: Draft,
-  backends: readonly Reference[],
+  backends: Backends,
   pools: readonly string[],
   outboundRules: LoadBalancer["properties"]["outboundRules"],
 ): LoadBalancer {
@@ -184,7 +208,7 @@ function finished(
       backendAddressPools: pools.map((name) => ({
         id: `${draft.id}/backendAddressPools/${name}`,
         name,
-        properties: { backendIPConfigurations: backends },
+        properties: { backendIPConfigurations: isIpv6Name(name) ? backends.ipv6 : backends.ipv4 },
       })),
       loadBalancingRules: draft.rules,
       probes: draft.probes,
@@ -193,9 +217,12 @@ function finished(
   };
 }
 
-/** Primary IP configurations of the nodes. A pool's order decides which ports a backend gets outbound: by pool, then by instance. */
-function backendsOf(resources: Resources, cluster: ManagedCluster): readonly Reference[] {
-  const backends: { name: string; id: string }[] = [];
+/** IP configurations of the nodes: the primary ones, and those of IPv6. */
+type Backends = { readonly ipv4: readonly Reference[]; readonly ipv6: readonly Reference[] };
+
+/** A pool has one family. A pool's order decides which ports a backend gets outbound: by pool, then by instance. */
+function backendsOf(resources: Resources, cluster: ManagedCluster): Backends {
+  const backends: { name: string; id: string; ipv6: string | undefined }[] = [];
   for (const node of listKube(resources, cluster, "Node")) {
     const { name, labels } = node.metadata;
     if (labels?.[excludeLabel] !== undefined) continue;
@@ -211,9 +238,11 @@ function backendsOf(resources: Resources, cluster: ManagedCluster): readonly Ref
     );
     const id = nic?.properties.ipConfigurations.find((configuration) => configuration.properties.primary)?.id;
     // Names are sorted as numbers are: six digits of base 36.
-    if (id !== undefined) backends.push({ name, id });
+    const ipv6 = nic === undefined ? undefined : ipv6Configuration(nic)?.id;
+    if (id !== undefined) backends.push({ name, id, ipv6 });
   }
-  return backends.sort((a, b) => (a.name < b.name ? -1 : 1)).map(({ id }) => ({ id }));
+  backends.sort((a, b) => (a.name < b.name ? -1 : 1));
+  return { ipv4: backends.map(({ id }) => ({ id })), ipv6: backends.flatMap(({ ipv6 }) => (ipv6 === undefined ? [] : [{ id: ipv6 }])) };
 }
 
 /** The frontends of the outbound rule: addresses and prefixes of one's own, or addresses that AKS makes. */
@@ -240,16 +269,37 @@ function outboundFrontends(context: Context, draft: Draft): FrontendIPConfigurat
   }).flat();
 }
 
+/** Those of IPv6's outbound rule, which a dual-stack cluster has beside IPv4's. */
+function outboundIpv6Frontends(context: Context, draft: Draft): FrontendIPConfiguration[] {
+  const { outboundType, loadBalancerProfile } = context.cluster.properties.networkProfile;
+  if (outboundType !== "loadBalancer" || !isDualStack(context.cluster)) return [];
+  return Array.from({ length: loadBalancerProfile.managedOutboundIPs?.countIPv6 ?? 0 }, (_, index) => {
+    const address = ownAddress(context, `outbound-ipv6/${index}`, { "aks-managed-type": "aks-slb-managed-outbound-ip" }, true);
+    if (address === undefined) return [];
+    context.put(address);
+    const { name } = address;
+    return [{ id: `${draft.id}/frontendIPConfigurations/${name}`, name, properties: { publicIPAddress: { id: address.id } } }];
+  }).flat();
+}
+
 /** AKS's own public addresses: their names are GUIDs. */
-function ownAddress(context: Context, what: string, tags: Readonly<Record<string, string>>): PublicIPAddress | undefined {
-  return publicAddress(context, uuidOf(`${armKey(context.cluster.id)}/${what}`), tags);
+function ownAddress(context: Context, what: string, tags: Readonly<Record<string, string>>, isIpv6 = false): PublicIPAddress | undefined {
+  return publicAddress(context, uuidOf(`${armKey(context.cluster.id)}/${what}`), tags, undefined, isIpv6);
+}
+
+/** A family of a Service, and how that tells in names: only of a Service that has both. */
+type Place = { readonly isIpv6: boolean; readonly named: (name: string) => string };
+
+function placeOf(service: Service, family: "IPv4" | "IPv6"): Place {
+  const isIpv6 = family === "IPv6";
+  return { isIpv6, named: isIpv6 && familiesOf(service).length > 1 ? inIpv6 : (name) => name };
 }
 
 type Added = { readonly ip: string } | { readonly problem: string };
 
-function addPublic(context: Context, draft: Draft, service: Service): Added {
+function addPublic(context: Context, draft: Draft, service: Service, place: Place): Added {
   const base = loadBalancerBaseName(uidOf(keyOf(context.cluster, service), service));
-  const address = servicePublicAddress(context, service, base);
+  const address = servicePublicAddress(context, service, base, place);
   if ("problem" in address) return address;
   const ip = address.found.properties.ipAddress;
   if (ip === undefined) return { problem: `public address ${address.found.name} has no address yet` };
@@ -258,8 +308,8 @@ function addPublic(context: Context, draft: Draft, service: Service): Added {
   const shared = draft.frontends.find(({ properties }) => armKey(properties.publicIPAddress?.id ?? "") === armKey(address.found.id));
   const clash = shared === undefined ? undefined : clashOf(draft, shared, service);
   if (clash !== undefined) return { problem: `${clash} of ${ip} is another Service's` };
-  const frontend = shared ?? frontendOf(draft, frontendName(base, undefined), { publicIPAddress: { id: address.found.id } });
-  addRules(context, draft, service, base, undefined, frontend);
+  const frontend = shared ?? frontendOf(draft, place.named(frontendName(base, undefined)), { publicIPAddress: { id: address.found.id } });
+  addRules(context, draft, service, base, undefined, frontend, place);
   return { ip };
 }
 
@@ -268,15 +318,16 @@ function servicePublicAddress(
   context: Context,
   service: Service,
   base: string,
+  place: Place,
 ): { readonly found: PublicIPAddress } | { readonly problem: string } {
   const { resources, put } = context;
   const all = listArm(resources, "Microsoft.Network/publicIPAddresses");
-  const named = azureAnnotation(service, "azure-pip-name");
+  const named = place.isIpv6 ? undefined : azureAnnotation(service, "azure-pip-name");
   if (named !== undefined) {
     const found = all.find(({ name }) => name.toLowerCase() === named.toLowerCase());
     return found === undefined ? { problem: `public address ${named}, of annotation azure-pip-name, does not exist` } : { found };
   }
-  const requested = requestedAddress(service);
+  const requested = requestedAddress(service, place.isIpv6);
   if (requested !== undefined) {
     const found = all.find(({ properties }) => properties.ipAddress === requested);
     if (found === undefined) {
@@ -286,11 +337,11 @@ function servicePublicAddress(
     return { found };
   }
   const tags = { "k8s-azure-service": pathOf(service), "k8s-azure-cluster-name": publicLoadBalancer };
-  const prefixId = azureAnnotation(service, "azure-pip-prefix-id");
+  const prefixId = place.isIpv6 ? undefined : azureAnnotation(service, "azure-pip-prefix-id");
   const prefix = prefixId === undefined ? undefined : prefixOf(resources, prefixId);
   if (prefixId !== undefined && prefix === undefined) return { problem: `public IP prefix ${prefixId} does not exist` };
-  const name = prefix === undefined ? publicIpName(base) : `${publicIpName(base)}-${prefix.name}`;
-  const found = publicAddress(context, name, tags, prefix);
+  const name = place.named(prefix === undefined ? publicIpName(base) : `${publicIpName(base)}-${prefix.name}`);
+  const found = publicAddress(context, name, tags, prefix, place.isIpv6);
   if (found === undefined) {
     return {
       problem: prefix === undefined ? "no public address left in 198.18.0.0/15" : `no address left in public IP prefix ${prefix.name}`,
@@ -308,7 +359,7 @@ function prefixOf(resources: Resources, id: string): PublicIPPrefix | undefined 
   );
 }
 
-function addInternal(context: Context, draft: Draft, service: Service): Added {
+function addInternal(context: Context, draft: Draft, service: Service, place: Place): Added {
   const { resources, cluster } = context;
   const base = loadBalancerBaseName(uidOf(keyOf(cluster, service), service));
   const nodeSubnet = poolsOf(resources, cluster)[0]?.properties.vnetSubnetID ?? "";
@@ -317,8 +368,11 @@ function addInternal(context: Context, draft: Draft, service: Service): Added {
   if (context.subnets().subnet(subnet) === undefined) {
     return { problem: `subnet ${annotated ?? subnet} does not exist in the cluster's VNet` };
   }
-  const name = frontendName(base, annotated);
-  const address = internalAddress(context, draft, service, name, subnet);
+  if (place.isIpv6 && hasAllPorts(service)) {
+    return { problem: "high-availability ports need floating IP, which internal IPv6 frontends do not have" };
+  }
+  const name = place.named(frontendName(base, annotated));
+  const address = internalAddress(context, draft, service, name, subnet, place);
   if ("problem" in address) return address;
 
   // Services that ask for the same address share the frontend of the first; their ports must differ.
@@ -326,16 +380,27 @@ function addInternal(context: Context, draft: Draft, service: Service): Added {
   const clash = shared === undefined ? undefined : clashOf(draft, shared, service);
   if (clash !== undefined) return { problem: `${clash} of ${address.ip} is another Service's` };
   const frontend = shared ?? frontendOf(draft, name, { privateIPAddress: address.ip, subnet: { id: subnet } });
-  addRules(context, draft, service, base, annotated, frontend);
+  addRules(context, draft, service, base, annotated, frontend, place);
   return address;
 }
 
 /** The address that the Service asks for, else the one that it has, else the lowest free one of the subnet. */
-function internalAddress({ resources, subnets }: Context, draft: Draft, service: Service, name: string, subnet: string): Added {
+function internalAddress(
+  { resources, subnets, ipv6 }: Context,
+  draft: Draft,
+  service: Service,
+  name: string,
+  subnet: string,
+  place: Place,
+): Added {
   const before = getArm(resources, "Microsoft.Network/loadBalancers", draft.id)?.properties.frontendIPConfigurations;
   const inSubnet = (frontend: FrontendIPConfiguration) => armKey(frontend.properties.subnet?.id ?? "") === armKey(subnet);
   const own = before?.find((frontend) => frontend.name === name && inSubnet(frontend))?.properties.privateIPAddress;
-  const requested = requestedAddress(service);
+  const requested = requestedAddress(service, place.isIpv6);
+  if (place.isIpv6) {
+    const ip = requested === undefined || requested === own ? (own ?? ipv6().take(subnet)) : ipv6().takeExactly(subnet, requested);
+    return ip === undefined ? { problem: `subnet ${lastSegment(subnet)} has no such IPv6 address to give` } : { ip };
+  }
   if (requested === undefined) {
     const ip = own ?? subnets().take(subnet, 1)?.[0];
     return ip === undefined ? { problem: `SubnetIsFull: needs 1 address, ${subnets().describe(subnet)}` } : { ip };
@@ -371,9 +436,13 @@ function addRules(
   base: string,
   subnet: string | undefined,
   frontend: FrontendIPConfiguration,
+  place: Place,
 ): void {
   const ports = service.spec.ports ?? [];
-  const nameOf = ({ protocol = "TCP", port }: Pick<ServicePort, "protocol" | "port">) => loadBalancerRuleName(base, subnet, protocol, port);
+  const floats = hasFloatingIpIn(service, place);
+  const pool = place.isIpv6 ? inIpv6(backendPool) : backendPool;
+  const nameOf = ({ protocol = "TCP", port }: Pick<ServicePort, "protocol" | "port">) =>
+    place.named(loadBalancerRuleName(base, subnet, protocol, port));
   const addProbe = (name: string, settings: ProbeSettings | undefined): Probe | undefined => {
     if (settings === undefined) return undefined;
     const probe = { id: `${draft.id}/probes/${name}`, name, properties: settings };
@@ -386,7 +455,7 @@ function addRules(
       name,
       properties: {
         frontendIPConfiguration: { id: frontend.id ?? "" },
-        backendAddressPool: { id: `${draft.id}/backendAddressPools/${backendPool}` },
+        backendAddressPool: { id: `${draft.id}/backendAddressPools/${pool}` },
         ...(probe?.id === undefined ? {} : { probe: { id: probe.id } }),
         ...properties,
         loadDistribution: service.spec.sessionAffinity === "ClientIP" ? "SourceIP" : "Default",
@@ -403,7 +472,7 @@ function addRules(
   const common =
     health === undefined
       ? isShared
-        ? addProbe(sharedProbeName, sharedProbe)
+        ? addProbe(place.isIpv6 ? inIpv6(sharedProbeName) : sharedProbeName, sharedProbe)
         : undefined
       : addProbe(nameOf({ protocol: "TCP", port: health.port }), health);
   const probeOf = (port: ServicePort, name: string) => (isShared ? undefined : addProbe(name, portProbe(service, port, version))) ?? common;
@@ -420,21 +489,25 @@ function addRules(
   for (const port of ruledPorts(service)) {
     const name = nameOf(port);
     const probe = isOn(portAnnotation(service, port.port, "no_probe_rule")) ? undefined : probeOf(port, name);
-    const backendPort = hasFloatingIp(service) ? port.port : (port.nodePort ?? 0);
+    const backendPort = floats ? port.port : (port.nodePort ?? 0);
     addRule(name, probe, {
       protocol: protocolOf(port),
       frontendPort: port.port,
       backendPort,
-      enableFloatingIP: hasFloatingIp(service),
+      enableFloatingIP: floats,
     });
   }
 }
 
 /** Without floating IP every rule leads to a node port (cloud-provider-azure, topics/loadbalancer). */
-function missingNodePort(service: Service): string | undefined {
-  if (hasFloatingIp(service)) return undefined;
+function missingNodePort(service: Service, place: Place): string | undefined {
+  if (hasFloatingIpIn(service, place)) return undefined;
   const port = service.spec.ports?.find(({ nodePort }) => nodePort === undefined);
   return port === undefined ? undefined : `port ${port.port} has no node port, which a load balancer without floating IP sends to`;
+}
+
+function hasFloatingIpIn(service: Service, { isIpv6 }: Place): boolean {
+  return isIpv6 ? floatsInIpv6(service) : hasFloatingIp(service);
 }
 
 type RuleEnds = Pick<Rule["properties"], "protocol" | "frontendPort" | "backendPort" | "enableFloatingIP">;
@@ -453,12 +526,13 @@ function publicAddress(
   name: string,
   tags: Readonly<Record<string, string>>,
   prefix?: PublicIPPrefix,
+  isIpv6 = false,
 ): PublicIPAddress | undefined {
   const id = armId(cluster.properties.nodeResourceGroup, "Microsoft.Network/publicIPAddresses", name);
   const before = getArm(resources, "Microsoft.Network/publicIPAddresses", id)?.properties.ipAddress;
   const block = prefix?.properties.ipPrefix;
-  const ipAddress =
-    before ?? (prefix === undefined ? publicAddresses.take() : block === undefined ? undefined : publicAddresses.takeOf(block));
+  const taken = () => (isIpv6 ? publicAddresses.takeIpv6() : publicAddresses.take());
+  const ipAddress = before ?? (prefix === undefined ? taken() : block === undefined ? undefined : publicAddresses.takeOf(block));
   if (ipAddress === undefined) return undefined;
   return {
     id,
@@ -466,7 +540,12 @@ function publicAddress(
     type: "Microsoft.Network/publicIPAddresses",
     ...located(cluster),
     tags: { ...clusterTags(cluster), ...tags },
-    properties: { ipAddress, publicIPAllocationMethod: "Static", ...(prefix === undefined ? {} : { publicIPPrefix: { id: prefix.id } }) },
+    properties: {
+      ipAddress,
+      publicIPAllocationMethod: "Static",
+      ...(isIpv6 ? { publicIPAddressVersion: "IPv6" } : {}),
+      ...(prefix === undefined ? {} : { publicIPPrefix: { id: prefix.id } }),
+    },
   };
 }
 
@@ -477,9 +556,9 @@ function isBalanced({ spec }: Service): boolean {
 }
 
 /** Its own address, and those that it says others forward to it. */
-function writeIngress(writes: Writes, cluster: ManagedCluster, service: Service, ip: string | undefined): void {
+function writeIngress(writes: Writes, cluster: ManagedCluster, service: Service, own: readonly string[]): void {
   const further = azureAnnotation(service, "azure-additional-public-ips")?.split(",") ?? [];
-  const ips = ip === undefined ? [] : [...new Set([ip, ...further.map((text) => text.trim()).filter((text) => text !== "")])];
+  const ips = own.length === 0 ? [] : [...new Set([...own, ...further.map((text) => text.trim()).filter((text) => text !== "")])];
   const before = service.status?.loadBalancer?.ingress ?? [];
   if (before.length === ips.length && before.every((one, index) => one.ip === ips[index])) return;
   const loadBalancer = ips.length === 0 ? {} : { ingress: ips.map((one) => ({ ip: one })) };

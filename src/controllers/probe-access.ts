@@ -5,15 +5,19 @@
 
 import type { ArmId, NetworkInterface, NetworkSecurityGroup, Reference } from "../arm/resources.ts";
 import { decidingRule, type JudgingRule, judgingRules, type Membership } from "../arm/security-rules.ts";
-import { type Address, mustAddress, parseAddress } from "../net/address.ts";
+import { probeSources } from "../arm/service-tags.ts";
+import { type Address, familyOf, parseAddress } from "../net/address.ts";
 import { prefixContains } from "../net/prefix.ts";
 import type { Resources } from "../resources/resources.ts";
 import { indexed } from "./memo.ts";
 import { getArm } from "./view.ts";
 
-const probeSource = mustAddress("168.63.129.16");
 /** The ports that connections come from begin here; which one a probe has is chance. */
 const probeSourcePort = 49_152;
+
+function isProbeSource(address: Address): boolean {
+  return address === probeSources[4] || address === probeSources[6];
+}
 
 type Judge = (destination: Address, port: number) => boolean;
 
@@ -52,21 +56,27 @@ const groupJudge = indexed((group: NetworkSecurityGroup): Judge => {
   const [first] = rules;
   if (first?.access === "Allow" && isAboutAll(first)) return everybody;
   return (destination, destinationPort) =>
-    decidingRule(rules, { protocol: "tcp", source: probeSource, sourcePort: probeSourcePort, destination, destinationPort }, isMember)
-      ?.access === "Allow";
+    decidingRule(
+      rules,
+      { protocol: "tcp", source: probeSources[familyOf(destination)], sourcePort: probeSourcePort, destination, destinationPort },
+      isMember,
+    )?.access === "Allow";
 });
 
 function isAboutProbes({ protocol, source }: JudgingRule): boolean {
   if (protocol !== undefined && protocol !== "tcp") return false;
-  if (source.kind === "prefixes") return source.prefixes.some((prefix) => prefixContains(prefix, probeSource));
-  return source.kind === "any" || isMember(probeSource, source);
+  const both = Object.values(probeSources);
+  if (source.kind === "prefixes") return source.prefixes.some((prefix) => both.some((address) => prefixContains(prefix, address)));
+  return source.kind === "any" || both.some((address) => isMember(address, source));
 }
 
 function isAboutAll({ destination, sourcePorts, destinationPorts }: JudgingRule): boolean {
-  const isAll = destination.kind === "any" || (destination.kind === "tag" && destination.tag === "VirtualNetwork");
+  const isAll =
+    (destination.kind === "any" && destination.family === undefined) ||
+    (destination.kind === "tag" && destination.tag === "VirtualNetwork");
   return isAll && sourcePorts.length === 0 && destinationPorts.length === 0;
 }
 
 /** Of Azure's host address and of a node, which is in its virtual network and in no application security group. */
 const isMember: Membership = (address, peers) =>
-  peers.kind === "tag" && (peers.tag === "VirtualNetwork" || (peers.tag === "AzureLoadBalancer" && address === probeSource));
+  peers.kind === "tag" && (peers.tag === "VirtualNetwork" || (peers.tag === "AzureLoadBalancer" && isProbeSource(address)));

@@ -10,11 +10,11 @@
 import { ranges } from "../arm/limits.ts";
 import { md5 } from "../arm/md5.ts";
 import { armId, clusterDigits, securityGroupName } from "../arm/names.ts";
-import type { ManagedCluster, NetworkSecurityGroup, SecurityRule } from "../arm/resources.ts";
+import type { IPVersion, ManagedCluster, NetworkSecurityGroup, SecurityRule } from "../arm/resources.ts";
 import { defaultSecurityRules } from "../arm/security-rules.ts";
 import { type LoadBalancerAccess, loadBalancerAccess } from "../kube/load-balancer-access.ts";
 import type { Service } from "../kube/objects.ts";
-import { hasFloatingIp } from "./azure-annotations.ts";
+import { floatsInIpv6, hasFloatingIp } from "./azure-annotations.ts";
 import { syncWarnings, type Warning } from "./events.ts";
 import { perCluster } from "./memo.ts";
 import { clusterTags, getArm, listKube, Writes } from "./view.ts";
@@ -37,11 +37,17 @@ export const securityGroups = perCluster("security-groups", (resources, cluster)
     const ingress = (service.status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip ?? []);
     if (service.spec.type !== "LoadBalancer" || ingress.length === 0) continue;
     const access = loadBalancerAccess(service);
-    const addresses = hasFloatingIp(service) ? ingress : nodeAddresses();
-    for (const draft of draftsOf(service, access)) {
-      const known = drafts.get(draft.name) ?? { ...draft, destinations: new Set<string>() };
-      drafts.set(draft.name, known);
-      for (const address of addresses) known.destinations.add(address);
+    for (const family of ["IPv4", "IPv6"] as const) {
+      const isOfFamily = (address: string) => address.includes(":") === (family === "IPv6");
+      const own = ingress.filter(isOfFamily);
+      if (own.length === 0) continue;
+      const floats = family === "IPv6" ? floatsInIpv6(service) : hasFloatingIp(service);
+      const addresses = floats ? own : nodeAddresses().filter(isOfFamily);
+      for (const draft of draftsOf(service, access, family, floats)) {
+        const known = drafts.get(draft.name) ?? { ...draft, destinations: new Set<string>() };
+        drafts.set(draft.name, known);
+        for (const address of addresses) known.destinations.add(address);
+      }
     }
     if (access.invalidRanges.length > 0) {
       const { namespace = "", name } = service.metadata;
@@ -100,22 +106,30 @@ type Draft = {
 
 function draftsOf(
   service: Service,
-  { ranges, serviceTags, fromInternet, denyAllOthers }: LoadBalancerAccess,
+  { ranges: all, serviceTags, fromInternet, denyAllOthers }: LoadBalancerAccess,
+  family: IPVersion,
+  floats: boolean,
 ): readonly Omit<Draft, "destinations">[] {
+  const ranges = all.filter((range) => range.includes(":") === (family === "IPv6"));
   const tags = fromInternet ? [...serviceTags, "Internet"] : serviceTags;
   const senders = [...tags.map((tag) => [tag]), ...(ranges.length === 0 ? [] : [ranges])];
   const drafts = (["Tcp", "Udp"] as const).flatMap((protocol) => {
     const ports = (service.spec.ports ?? [])
       .filter((port) => (port.protocol === "UDP") === (protocol === "Udp"))
-      .map(({ port, nodePort }) => String(hasFloatingIp(service) ? port : nodePort));
-    return ports.length === 0 ? [] : senders.map((sources) => allowing(protocol, [...sources].sort(), ports.sort()));
+      .map(({ port, nodePort }) => String(floats ? port : nodePort));
+    return ports.length === 0 ? [] : senders.map((sources) => allowing(family, protocol, [...sources].sort(), ports.sort()));
   });
-  const denying = { name: "k8s-azure-lb_deny-all_IPv4", access: "Deny", protocol: "*", sources: ["*"], ports: [] } as const;
+  const denying = { name: `k8s-azure-lb_deny-all_${family}`, access: "Deny", protocol: "*", sources: ["*"], ports: [] } as const;
   return denyAllOthers ? [...drafts, denying] : drafts;
 }
 
-function allowing(protocol: "Tcp" | "Udp", sources: readonly string[], ports: readonly string[]): Omit<Draft, "destinations"> {
-  const name = `k8s-azure-lb_allow_IPv4_${md5([protocol, sources.join(","), ports.join(",")].join("_"))}`;
+function allowing(
+  family: IPVersion,
+  protocol: "Tcp" | "Udp",
+  sources: readonly string[],
+  ports: readonly string[],
+): Omit<Draft, "destinations"> {
+  const name = `k8s-azure-lb_allow_${family}_${md5([protocol, sources.join(","), ports.join(",")].join("_"))}`;
   return { name, access: "Allow", protocol, sources, ports };
 }
 

@@ -7,13 +7,17 @@
  */
 
 import type { ManagedCluster } from "../arm/resources.ts";
+import { ipFamiliesOf } from "../kube/ip-families.ts";
 import type { Service, ServicePort } from "../kube/objects.ts";
-import { formatIpv4, ipv4Number } from "../net/address.ts";
-import { addressOf, parsePrefix, sizeOf } from "../net/prefix.ts";
+import { addressFrom, addressValue, formatIpv4, ipv4Number, parseAddress } from "../net/address.ts";
+import { addressOf, type Prefix, parsePrefix, prefixContains, sizeOf } from "../net/prefix.ts";
 import { syncWarnings, type Warning } from "./events.ts";
+import { ipv6PrefixOf } from "./ipv6-addresses.ts";
 import { perCluster } from "./memo.ts";
-import { listKube, Writes } from "./view.ts";
+import { listKube, sameJson, Writes } from "./view.ts";
 
+/** KEP-3070: addresses at the beginning of a range that are given out last. */
+const largestBand = 256;
 const firstNodePort = 30000;
 const lastNodePort = 32767;
 /** KEP-3668: min(max(16, n/32), 128) of the n = 2,768 ports. */
@@ -38,11 +42,14 @@ export const serviceAddresses = perCluster("service-addresses", (resources, clus
 
   // First what is there, then what is missing: nobody gets what another one has.
   const addresses = new ClusterAddresses(cluster);
+  const families = cluster.properties.networkProfile.ipFamilies ?? ["IPv4"];
+  const ipv6Addresses = families.includes("IPv6") ? new Ipv6ClusterAddresses(cluster) : undefined;
   const ports = new Numbers(firstNodePort, lastNodePort - firstNodePort + 1, staticNodePorts);
   for (const service of services) {
-    const { clusterIP } = service.spec;
-    if (clusterIP !== undefined && isAddress(clusterIP)) {
-      const problem = addresses.claim(clusterIP);
+    const { clusterIP, clusterIPs = clusterIP === undefined ? [] : [clusterIP] } = service.spec;
+    for (const text of clusterIPs.filter(isAddress)) {
+      const problem =
+        (text.includes(":") ? ipv6Addresses : undefined)?.claim(text) ?? (text.includes(":") ? undefined : addresses.claim(text));
       if (problem !== undefined) warn(service, problem.reason, problem.message);
     }
     for (const port of takenPorts(service)) {
@@ -52,7 +59,10 @@ export const serviceAddresses = perCluster("service-addresses", (resources, clus
   for (const service of services) {
     const { spec } = service;
     let next = spec;
-    if (needsAddress(service)) {
+    if (ipv6Addresses !== undefined) {
+      next = withFamilies(service, families, (family) => (family === "IPv6" ? ipv6Addresses.take() : addresses.take(service)));
+      if (spec.type !== "ExternalName" && next.clusterIP === undefined) warn(service, "ClusterIPNotAllocated", addresses.describe());
+    } else if (needsAddress(service)) {
       const clusterIP = addresses.take(service);
       if (clusterIP === undefined) warn(service, "ClusterIPNotAllocated", addresses.describe());
       else next = { ...next, clusterIP };
@@ -75,6 +85,25 @@ export const serviceAddresses = perCluster("service-addresses", (resources, clus
   syncWarnings(resources, writes, cluster, reasons, warnings);
   return writes.list;
 });
+
+/** In a dual-stack cluster: the families of the Service, and its address of each. */
+function withFamilies(
+  service: Service,
+  ofCluster: readonly ("IPv4" | "IPv6")[],
+  take: (family: "IPv4" | "IPv6") => string | undefined,
+): Service["spec"] {
+  const { spec } = service;
+  if (spec.type === "ExternalName") return spec;
+  const families = ipFamiliesOf(service, ofCluster);
+  const before = spec.clusterIPs ?? (spec.clusterIP === undefined || spec.clusterIP === "" ? [] : [spec.clusterIP]);
+  const clusterIPs =
+    spec.clusterIP === "None"
+      ? ["None"]
+      : families.ipFamilies.flatMap((family) => before.find((text) => text.includes(":") === (family === "IPv6")) ?? take(family) ?? []);
+  const [clusterIP] = clusterIPs;
+  const next = { ...spec, ...families, ...(clusterIP === undefined ? {} : { clusterIP, clusterIPs }) };
+  return sameJson(spec, next) ? spec : next;
+}
 
 function isAddress(clusterIP: string): boolean {
   return clusterIP !== "None" && clusterIP !== "";
@@ -130,7 +159,7 @@ class ClusterAddresses {
     this.#network = (prefix === undefined ? undefined : ipv4Number(addressOf(prefix))) ?? 0;
     const size = prefix === undefined ? 2 : sizeOf(prefix);
     // Neither network nor broadcast. The static band is min(max(16, n/16), 256) of n addresses.
-    const band = size < 16 ? 0 : Math.min(Math.max(16, Math.floor(size / 16)), 256);
+    const band = size < 16 ? 0 : Math.min(Math.max(16, Math.floor(size / 16)), largestBand);
     this.#numbers = new Numbers(this.#network + 1, size - 2, band);
     this.#dns = ipv4Number(dnsServiceIP);
     // Nobody gets these by chance: the first is for the API server, and this one for DNS.
@@ -157,6 +186,37 @@ class ClusterAddresses {
 
   describe(): string {
     return `no cluster IP left: all ${this.#numbers.count} addresses of ${this.#cidr} (without network and broadcast) are in use or reserved`;
+  }
+}
+
+/** The IPv6 range of Services: at least 2^20 addresses, given out from the lowest above the static band on. */
+class Ipv6ClusterAddresses {
+  readonly #cidr: Prefix | undefined;
+  readonly #used = new Set<string>();
+  #next: bigint;
+
+  constructor(cluster: ManagedCluster) {
+    this.#cidr = ipv6PrefixOf(cluster.properties.networkProfile.serviceCidrs ?? []);
+    const network = this.#cidr === undefined ? 0n : addressValue(addressOf(this.#cidr));
+    this.#next = network + 1n + BigInt(largestBand);
+  }
+
+  claim(text: string): Problem | undefined {
+    const address = parseAddress(text);
+    if (this.#cidr === undefined || address === undefined || !prefixContains(this.#cidr, address)) {
+      return { reason: "ClusterIPOutOfRange", message: `cluster IP ${text} is not within the service CIDR ${this.#cidr}` };
+    }
+    if (this.#used.has(address)) return { reason: "ClusterIPAlreadyAllocated", message: `cluster IP ${text} is another Service's` };
+    this.#used.add(address);
+    return undefined;
+  }
+
+  take(): string | undefined {
+    for (let address = addressFrom(6, this.#next++); this.#cidr !== undefined; address = addressFrom(6, this.#next++)) {
+      if (!prefixContains(this.#cidr, address)) return undefined;
+      if (this.claim(address) === undefined) return address;
+    }
+    return undefined;
   }
 }
 

@@ -5,9 +5,10 @@ import type { Service, ServicePort } from "../kube/objects.ts";
 import { azureAnnotation, isOn, portAnnotation } from "./azure-annotations.ts";
 
 /** The address that the Service wants, if any. Services that want the same one share it. */
-export function requestedAddress(service: Service): string | undefined {
-  const { loadBalancerIP } = service.spec;
-  return azureAnnotation(service, "azure-load-balancer-ipv4") ?? (loadBalancerIP === "" ? undefined : loadBalancerIP);
+export function requestedAddress(service: Service, isIpv6 = false): string | undefined {
+  const { loadBalancerIP = "" } = service.spec;
+  const own = loadBalancerIP === "" || loadBalancerIP.includes(":") !== isIpv6 ? undefined : loadBalancerIP;
+  return isIpv6 ? own : (azureAnnotation(service, "azure-load-balancer-ipv4") ?? own);
 }
 
 /** The subnet that the Service names for its internal frontend. */

@@ -6,7 +6,7 @@ import { parsePrefix } from "../net/prefix.ts";
 
 /** `resources`: those of the lab, with the cluster's pools among them. */
 export function factsOf(cluster: ManagedCluster, resources: readonly AzureResource[]): ClusterFacts {
-  const { serviceCidr, dnsServiceIP, networkPolicy = "none" } = cluster.properties.networkProfile;
+  const { serviceCidr, dnsServiceIP, networkPolicy = "none", ipFamilies = [], serviceCidrs = [] } = cluster.properties.networkProfile;
   const pools = `${cluster.id}/agentPools/`.toLowerCase();
   const hasWindowsNodes = resources.some(
     (resource) =>
@@ -14,5 +14,6 @@ export function factsOf(cluster: ManagedCluster, resources: readonly AzureResour
       resource.id.toLowerCase().startsWith(pools) &&
       resource.properties.osType === "Windows",
   );
-  return { serviceCidr: parsePrefix(serviceCidr), dnsServiceIP, networkPolicy, hasWindowsNodes };
+  const ipv6ServiceCidr = ipFamilies.includes("IPv6") ? parsePrefix(serviceCidrs.find((text) => text.includes(":")) ?? "") : undefined;
+  return { serviceCidr: parsePrefix(serviceCidr), ipv6ServiceCidr, dnsServiceIP, networkPolicy, hasWindowsNodes };
 }

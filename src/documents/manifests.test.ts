@@ -177,8 +177,8 @@ const refusals: readonly (readonly [name: string, manifest: string, problem: str
     service("loadBalancerSourceRanges: [10.0.0.0/8], ports: [{ port: 80 }]"),
     "FieldValueForbidden spec.loadBalancerSourceRanges",
   ],
-  ["IPv6", service("ipFamilies: [IPv6], ports: [{ port: 80 }]"), "NotModelled spec.ipFamilies[0]"],
-  ["dual stack", service("ipFamilyPolicy: RequireDualStack, ports: [{ port: 80 }]"), "NotModelled spec.ipFamilyPolicy"],
+  ["IPv6", service("ipFamilies: [IPv6], ports: [{ port: 80 }]"), "FieldValueInvalid spec.ipFamilies[0]"],
+  ["dual stack", service("ipFamilyPolicy: RequireDualStack, ports: [{ port: 80 }]"), "FieldValueInvalid spec.ipFamilyPolicy"],
   [
     "another load balancer",
     service("type: LoadBalancer, loadBalancerClass: x/y, ports: [{ port: 80 }]"),

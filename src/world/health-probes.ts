@@ -11,15 +11,15 @@
 
 import { segmentAfter } from "../arm/names.ts";
 import type { LoadBalancer, ManagedCluster, NetworkInterface, ProbeResult } from "../arm/resources.ts";
+import { probeSources } from "../arm/service-tags.ts";
 import { failingStatus } from "../controllers/index.ts";
 import type { HostName } from "../ir/network.ts";
-import { type Address, mustAddress, parseAddress } from "../net/address.ts";
+import { type Address, familyOf, parseAddress } from "../net/address.ts";
 import { armBucket, armKey, type Key, type Resources, type Write } from "../resources/resources.ts";
 import { ask, askAtOnce, type Reply } from "./ask.ts";
 import { equal } from "./merge.ts";
 
 /** Docs: what-is-ip-address-168-63-129-16. */
-const probeSource = mustAddress("168.63.129.16");
 const firstRetryMs = 100;
 const firstTimeoutMs = 500;
 const longestTimeoutMs = 5000;
@@ -184,7 +184,7 @@ export class HealthProbes {
     for (const [from, asked] of byFabric) {
       const answers = askAtOnce(
         from,
-        asked.map(({ target }) => ({ source: probeSource, destination: target.to, port: target.port })),
+        asked.map(({ target }) => ({ source: probeSources[familyOf(target.to)], destination: target.to, port: target.port })),
       );
       for (const [index, state] of asked.entries()) {
         if (answers[index] === "later") this.#await(state);
@@ -201,9 +201,11 @@ export class HealthProbes {
     const timeoutMs = state.everHealthy
       ? Math.min(intervalMs, longestTimeoutMs)
       : Math.min(Math.max(state.retryMs, firstTimeoutMs), intervalMs);
-    void ask({ from, source: probeSource, to, port, ...(path === undefined ? {} : { path, secure }), timeoutMs }).then((answer) => {
-      if (this.#isCurrent(state)) this.#take(state, answer);
-    });
+    void ask({ from, source: probeSources[familyOf(to)], to, port, ...(path === undefined ? {} : { path, secure }), timeoutMs }).then(
+      (answer) => {
+        if (this.#isCurrent(state)) this.#take(state, answer);
+      },
+    );
   }
 
   /** False when it went, and another may have come in its place, while it was asked. */

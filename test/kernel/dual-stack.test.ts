@@ -54,7 +54,28 @@ spec:
   template:
     metadata: { labels: { app: web } }
     spec: { containers: [{ name: c, image: i, ports: [{ containerPort: 80 }] }] }
+---
+${service("both", "ClusterIP", "ipFamilyPolicy: RequireDualStack, ipFamilies: [IPv6, IPv4]")}
+---
+${service("six", "NodePort", "ipFamilies: [IPv6]")}
+---
+${service("sticky", "ClusterIP", "ipFamilyPolicy: PreferDualStack, sessionAffinity: ClientIP")}
+---
+${service("public", "LoadBalancer", "ipFamilyPolicy: PreferDualStack")}
+---
+${service("local", "LoadBalancer", "ipFamilies: [IPv6], externalTrafficPolicy: Local")}
+---
+${service("limited", "LoadBalancer", 'ipFamilyPolicy: PreferDualStack, loadBalancerSourceRanges: ["2001:db8:1::/48", 203.0.113.10/32]')}
+---
+${service("inside", "LoadBalancer", "ipFamilyPolicy: PreferDualStack", 'annotations: { service.beta.kubernetes.io/azure-load-balancer-internal: "true" }')}
+---
+${service("nobody", "ClusterIP", "ipFamilyPolicy: PreferDualStack", "", "none")}
 `;
+
+function service(name: string, type: string, more: string, metadata = "", app = "web"): string {
+  const spec = `type: ${type}, selector: { app: ${app} }, ports: [{ port: 80 }], ${more}`;
+  return `{ apiVersion: v1, kind: Service, metadata: { name: ${name}${metadata === "" ? "" : `, ${metadata}`} }, spec: { ${spec} } }`;
+}
 
 const options = {
   overlay: 'networkPlugin: azure, networkPluginMode: overlay, podCidrs: [10.244.0.0/16, "fd12:3456:789a::/64"]',

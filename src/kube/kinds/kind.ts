@@ -9,6 +9,8 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 export type ClusterFacts = {
   readonly serviceCidr: Prefix | undefined;
   readonly dnsServiceIP: string;
+  /** With dual stack: the range of the Services' IPv6 addresses. */
+  readonly ipv6ServiceCidr: Prefix | undefined;
   /** The network policy engine: `none` enforces nothing. */
   readonly networkPolicy: string;
   readonly hasWindowsNodes: boolean;

@@ -5,7 +5,13 @@ import { networkPolicy } from "./network-policy.ts";
 const problemsOf = (spec: object, engine: string, hasWindowsNodes: boolean): readonly string[] => {
   const found: string[] = [];
   const field = new Field({ spec }, [], ({ path, message, severity }) => found.push(`${severity} ${path.join(".")}: ${message}`));
-  networkPolicy.checkInCluster?.(field, { serviceCidr: undefined, dnsServiceIP: "10.0.0.10", networkPolicy: engine, hasWindowsNodes });
+  networkPolicy.checkInCluster?.(field, {
+    serviceCidr: undefined,
+    ipv6ServiceCidr: undefined,
+    dnsServiceIP: "10.0.0.10",
+    networkPolicy: engine,
+    hasWindowsNodes,
+  });
   return found;
 };
 

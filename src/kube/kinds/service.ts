@@ -1,6 +1,6 @@
 /** Services: what is valid (k8s, pkg/apis/core/validation, ValidateService), what is not modelled, what is filled in. */
 
-import { parseAddress } from "../../net/address.ts";
+import { familyOf, parseAddress } from "../../net/address.ts";
 import { addressAt, addressOf, lastAddressOf, parseLoosePrefix, prefixContains } from "../../net/prefix.ts";
 import { type Field, isObject, words } from "../field.ts";
 import { dns1035Label, dnsLabel, dnsSubdomain, portName, qualifiedName } from "../names.ts";
@@ -45,11 +45,20 @@ export const service: Kind = {
     checkAffinity(spec);
     checkPolicies(spec, type);
   },
-  checkInCluster: (object, { serviceCidr, dnsServiceIP }) => {
+  checkInCluster: (object, { serviceCidr, ipv6ServiceCidr, dnsServiceIP }) => {
+    checkFamilies(object, ipv6ServiceCidr !== undefined);
+    const fix = "leave clusterIP out, and one is chosen";
+    for (const field of object.get("spec", "clusterIPs").items()) {
+      const address = typeof field.value === "string" ? parseAddress(field.value) : undefined;
+      if (address === undefined || ipv6ServiceCidr === undefined || familyOf(address) === 4) continue;
+      if (prefixContains(ipv6ServiceCidr, address)) continue;
+      const range = `the range of valid IPs is ${ipv6ServiceCidr}`;
+      field.report("FieldValueInvalid", `the provided IP (${address}) is not in the valid range: ${range}`, { fix });
+    }
     const field = object.get("spec", "clusterIP");
     const address = typeof field.value === "string" ? parseAddress(field.value) : undefined;
     if (address === undefined || serviceCidr === undefined) return;
-    const fix = "leave clusterIP out, and one is chosen";
+    if (familyOf(address) === 6 && ipv6ServiceCidr !== undefined) return;
     if (!prefixContains(serviceCidr, address) || address === addressOf(serviceCidr) || address === lastAddressOf(serviceCidr)) {
       field.report(
         "FieldValueInvalid",
@@ -78,6 +87,18 @@ export const service: Kind = {
   },
 };
 
+/** pkg/registry/core/service/storage/alloc.go: what a cluster of one family refuses. */
+function checkFamilies(object: Field, isDualStack: boolean): void {
+  if (isDualStack) return;
+  const fix = "leave it out, or give the cluster ipFamilies: [IPv4, IPv6]";
+  for (const family of object.get("spec", "ipFamilies").items()) {
+    if (family.value === "IPv6") family.report("FieldValueInvalid", "not configured on this cluster", { fix });
+  }
+  const policy = object.get("spec", "ipFamilyPolicy");
+  if (policy.value === "RequireDualStack")
+    policy.report("FieldValueInvalid", "this cluster is not configured for dual-stack services", { fix });
+}
+
 function checkAddresses(spec: Field, type: Type, isHeadless: boolean): void {
   const clusterIP = spec.get("clusterIP");
   const text = clusterIP.text();
@@ -88,16 +109,20 @@ function checkAddresses(spec: Field, type: Type, isHeadless: boolean): void {
     checkIp(clusterIP, text);
   }
   const plural = spec.get("clusterIPs").items();
-  if (plural.length > 1) spec.get("clusterIPs").notModelled("a second address family", "give one IPv4 address");
-  else if (plural[0] !== undefined && plural[0].value !== text) {
+  if (plural.length > 2) spec.get("clusterIPs").report("FieldValueInvalid", "may only hold up to 2 values");
+  for (const one of plural) {
+    const value = one.text();
+    if (value !== undefined && value !== "None") checkIp(one, value);
+  }
+  if (plural[0] !== undefined && plural[0].value !== text) {
     plural[0].report("FieldValueInvalid", "first value must match `clusterIP`", { fix: "give clusterIP alone" });
   }
-  for (const [index, family] of spec.get("ipFamilies").items().entries()) {
-    const value = family.choice(["IPv4", "IPv6"]);
-    if (value === "IPv6" || index > 0) family.notModelled("IPv6", "leave ipFamilies out, or set it to [IPv4]");
-  }
-  if (spec.get("ipFamilyPolicy").choice(["SingleStack", "PreferDualStack", "RequireDualStack"]) === "RequireDualStack") {
-    spec.get("ipFamilyPolicy").notModelled("dual stack", "leave ipFamilyPolicy out");
+  const families = spec.get("ipFamilies").items();
+  const values = families.map((family) => family.choice(["IPv4", "IPv6"]));
+  if (values.length === 2 && values[0] === values[1]) families[1]?.report("FieldValueDuplicate", `Duplicate value: "${values[1]}"`);
+  const policy = spec.get("ipFamilyPolicy");
+  if (policy.choice(["SingleStack", "PreferDualStack", "RequireDualStack"]) === "SingleStack" && values.length > 1) {
+    policy.report("FieldValueInvalid", "must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified");
   }
   const name = spec.get("externalName");
   if (type === "ExternalName") {
@@ -122,15 +147,14 @@ function checkAddresses(spec: Field, type: Type, isHeadless: boolean): void {
     const prefix = value === undefined ? undefined : parseLoosePrefix(value);
     if (value !== undefined && prefix === undefined) {
       range.report("FieldValueInvalid", "must be a valid CIDR value, (e.g. 10.9.8.0/24)");
-    } else if (prefix?.includes(":") === true) range.notModelled("IPv6", "give IPv4 ranges only");
+    }
   }
 }
 
 function checkIp(field: Field, text: string): boolean {
   const address = parseAddress(text);
   if (address === undefined) field.report("FieldValueInvalid", "must be a valid IP address, (e.g. 10.9.8.7)");
-  else if (address.includes(":")) field.notModelled("IPv6", "give an IPv4 address");
-  return address !== undefined && !address.includes(":");
+  return address !== undefined;
 }
 
 const protocols = ["TCP", "UDP", "SCTP"] as const;
@@ -232,7 +256,7 @@ function checkPolicies(spec: Field, type: Type): void {
 /** k8s, pkg/apis/core/v1/defaults.go, SetDefaults_Service; and without what an export adds. */
 function complete(object: JsonObject): JsonObject {
   const spec = isObject(object.spec) ? object.spec : {};
-  const { clusterIPs: _plural, clusterIP, ports, sessionAffinityConfig, externalTrafficPolicy, healthCheckNodePort, ...rest } = spec;
+  const { clusterIPs, clusterIP, ports, sessionAffinityConfig, externalTrafficPolicy, healthCheckNodePort, ...rest } = spec;
   const type = given(spec.type) ?? "ClusterIP";
   const isExternal = type === "NodePort" || type === "LoadBalancer" || (Array.isArray(spec.externalIPs) && spec.externalIPs.length > 0);
   const sessionAffinity = given(spec.sessionAffinity) ?? "None";
@@ -243,6 +267,7 @@ function complete(object: JsonObject): JsonObject {
       ...rest,
       type,
       ...(clusterIP === undefined || clusterIP === null || clusterIP === "" ? {} : { clusterIP }),
+      ...(Array.isArray(clusterIPs) && clusterIPs.length > 1 ? { clusterIPs } : {}),
       ...(Array.isArray(ports) ? { ports: ports.filter(isObject).map(completePort) } : {}),
       sessionAffinity,
       ...(sessionAffinity === "ClientIP"
