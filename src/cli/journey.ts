@@ -6,6 +6,7 @@ import type { Via } from "../lab/endpoints.ts";
 import { type Found, findSender, findTarget, type Sender, type Target } from "../lab/ends.ts";
 import { holdsPort } from "../lab/snat.ts";
 import type { LabView } from "../lab/view.ts";
+import { familyOf } from "../net/address.ts";
 import { type Protocol, protocolNumbers } from "../net/ports.ts";
 import type { KnownConnection, Path, Step, TracePacket } from "../trace/index.ts";
 import { clusterOption, namespaceOption, type PlaceOptions, protocolOption, viaOption } from "./command.ts";
@@ -13,7 +14,12 @@ import { endFailure } from "./ends.ts";
 import { Failure } from "./failure.ts";
 import type { Source } from "./source.ts";
 
-export type JourneyOptions = PlaceOptions & { readonly via?: Via; readonly protocol?: Protocol; readonly sourcePort?: number };
+export type JourneyOptions = PlaceOptions & {
+  readonly via?: Via;
+  readonly protocol?: Protocol;
+  readonly sourcePort?: number;
+  readonly ipv6?: boolean;
+};
 
 export type Journey = { readonly sender: Sender; readonly target: Target; readonly packet: TracePacket };
 
@@ -23,16 +29,19 @@ export function addJourney(made: Command): Command {
     .argument("<to>", "where to: the same, svc/NAME, or any address; with :PORT")
     .addOption(protocolOption())
     .option("--source-port <port>", "the port to send from (default: any)", parsePort)
+    .option("-6, --ipv6", "to the IPv6 address of a target that has both (default: IPv4)")
     .addOption(viaOption())
     .addOption(clusterOption())
     .addOption(namespaceOption());
 }
 
 export function findJourney(view: LabView, from: string, to: string, options: JourneyOptions): Journey {
-  const { cluster, namespace, protocol, via, sourcePort } = options;
+  const { cluster, namespace, protocol, via, sourcePort, ipv6 } = options;
   const sender = must(findSender(view, from, { cluster, namespace }));
-  const target = must(findTarget(view, to, { cluster, namespace, protocol, via, sender }));
-  return { sender, target, packet: packetTo(target, sourcePort) };
+  const family = ipv6 === true ? 6 : undefined;
+  const target = must(findTarget(view, to, { cluster, namespace, protocol, via, sender, family }));
+  const address = familyOf(target.address) === 6 ? (sender.ipv6Address ?? sender.address) : sender.address;
+  return { sender: { ...sender, address }, target, packet: packetTo(target, sourcePort) };
 }
 
 /** Without a source address: the sending host chooses as Linux does. */

@@ -11,7 +11,7 @@ import type { ClusterInfo } from "../compile/topology.ts";
 import { nearest } from "../documents/nearest.ts";
 import type { HostName } from "../ir/network.ts";
 import type { KubeObject, Pod, Service } from "../kube/objects.ts";
-import { type Address, parseAddress } from "../net/address.ts";
+import { type Address, type Family, familyOf, parseAddress } from "../net/address.ts";
 import type { Protocol } from "../net/ports.ts";
 import { kubeBucket } from "../resources/resources.ts";
 import { type Endpoint, podLabel, type ServiceTarget, serviceTargets, type Via } from "./endpoints.ts";
@@ -31,6 +31,8 @@ export type Sender = {
   readonly label: string;
   readonly host: HostName;
   readonly address: Address;
+  /** In dual stack. */
+  readonly ipv6Address?: Address;
   readonly cluster?: string;
   readonly namespace?: string;
 };
@@ -51,6 +53,8 @@ export type Hints = {
   readonly namespace?: string | undefined;
   readonly via?: Via | undefined;
   readonly protocol?: Protocol | undefined;
+  /** By which address to reach a target that has both. Without it: IPv4, the first family of AKS. */
+  readonly family?: Family | undefined;
   /** Of a target: who sends. */
   readonly sender?: Sender;
 };
@@ -149,12 +153,13 @@ export function findSender(lab: LabView, text: string, hints: Hints = {}): Found
   }
   const endpoint = findEndpoint(lab, written, hints);
   if ("problem" in endpoint) return endpoint;
-  const { label, host, address, cluster, namespace } = endpoint.found;
+  const { label, host, address, ipv6Address, cluster, namespace } = endpoint.found;
   return {
     found: {
       label,
       host,
       address,
+      ...(ipv6Address === undefined ? {} : { ipv6Address }),
       ...(cluster === undefined ? {} : { cluster }),
       ...(namespace === undefined ? {} : { namespace }),
     },
@@ -173,7 +178,10 @@ export function findTarget(lab: LabView, text: string, hints: Hints = {}): Found
   // Any address may be a target, whether somebody has it or not.
   if ("problem" in endpoint && written.address === undefined) return endpoint;
   const end = "found" in endpoint ? endpoint.found : undefined;
-  const address = end?.address ?? written.address;
+  const address = written.address ?? (hints.family === 6 ? end?.ipv6Address : end?.address);
+  if (address === undefined && end !== undefined) {
+    return problem(written, `${end.label} has no IPv6 address`, "leave -6 out, or give it one");
+  }
   if (address === undefined) throw new Error(`no address for ${text}`);
   const listener = end?.listens.find((candidate) => protocol === undefined || candidate.protocol === protocol);
   const port = written.port === undefined ? listener?.port : portNumber(written.port);
@@ -216,7 +224,7 @@ export function findHost(lab: LabView, text: string, hints: Hints = {}): Found<H
 function findEndpoint(lab: LabView, written: Written, hints: Hints): Found<Endpoint> {
   if (written.address !== undefined) {
     const { address } = written;
-    const owned = lab.endpoints.filter((endpoint) => endpoint.address === address);
+    const owned = lab.endpoints.filter((endpoint) => endpoint.address === address || endpoint.ipv6Address === address);
     // Pods of the node's network share its address.
     const endpoint = owned.find((candidate) => candidate.kind === "node") ?? owned[0];
     if (endpoint !== undefined) return { found: endpoint };
@@ -418,7 +426,10 @@ function findService(lab: LabView, written: Written, hints: Hints): Found<Target
     return problem(written, `Service ${label} has no port ${asked}`, `its ports are ${known.join(", ") || "none"}`);
   }
   if (one.object.spec.clusterIP === "None") return findHeadless(lab, written, info, one.object, label, port.port, hints);
-  const targets = serviceTargets(info, [one.object]).filter((target) => target.servicePort === port);
+  const all = serviceTargets(info, [one.object]).filter((target) => target.servicePort === port);
+  // A Service of one family is reached by that, unless the other is asked for.
+  const { family = all.some((target) => familyOf(target.address) === 4) ? 4 : 6 } = hints;
+  const targets = all.filter((target) => familyOf(target.address) === family);
   const via = hints.via ?? defaultVia(targets, one.cluster, hints.sender);
   const target = targets.find((candidate) => candidate.via === via);
   if (target === undefined) {
@@ -462,6 +473,7 @@ function findHeadless(
 ): Found<Target> {
   const slice = cluster.endpointSlices.find(
     (candidate) =>
+      (hints.family === undefined || candidate.addressType === `IPv${hints.family}`) &&
       candidate.metadata.namespace === service.metadata.namespace &&
       candidate.metadata.ownerReferences?.some((owner) => owner.kind === "Service" && owner.name === service.metadata.name) === true,
   );
@@ -472,7 +484,11 @@ function findHeadless(
   if (address === undefined || number === undefined) {
     return problem(written, `headless Service ${label} has no ready pod`, "'drydock show events' tells what its pods wait for");
   }
-  const found = findTarget(lab, `${address}:${number}/${wanted?.protocol === "UDP" ? "udp" : "tcp"}`, hints);
+  const found = findTarget(
+    lab,
+    `${familyOf(address) === 6 ? `[${address}]` : address}:${number}/${wanted?.protocol === "UDP" ? "udp" : "tcp"}`,
+    hints,
+  );
   return found;
 }
 

@@ -1,12 +1,14 @@
 /** Who has an address: for lists, and to say names beside the addresses of a trace. */
 
 import { segmentAfter } from "../arm/names.ts";
+import { probeSources } from "../arm/service-tags.ts";
+import { ipv6Half } from "../compile/ipv6/half.ts";
 import { frontendAddresses } from "../compile/load-balancer/frontends.ts";
 import { natGatewaysOf } from "../compile/nat-gateway/nat-gateway.ts";
 import { machineAddresses } from "../compile/public-address/public-address.ts";
 import type { Topology } from "../compile/topology.ts";
 import { azureHostAddress } from "../compile/wiring.ts";
-import { type Address, compareAddresses, parseAddress } from "../net/address.ts";
+import { type Address, compareAddresses, familyOf, parseAddress } from "../net/address.ts";
 import { addressAt } from "../net/prefix.ts";
 import type { Endpoint } from "./endpoints.ts";
 
@@ -22,12 +24,25 @@ export type Owner = {
 
 /** By address, in order of address. Where several share an address (pods of a node's network), the machine is its owner. */
 export function ownersOf(lab: { readonly topology: Topology; readonly endpoints: readonly Endpoint[] }): ReadonlyMap<string, Owner> {
-  const { topology, endpoints } = lab;
+  const half = ipv6Half(lab.topology);
+  const inIpv6 = lab.endpoints.flatMap((endpoint) => {
+    const address = endpoint.ipv6Address;
+    return address === undefined ? [] : [{ ...endpoint, address }];
+  });
+  const owners = [...ownersIn(lab.topology, lab.endpoints), ...(half === undefined ? [] : ownersIn(half, inIpv6))];
+  // Later ones know better: a Service's load balancer address is also a frontend.
+  const byAddress = new Map(owners.map((owner) => [owner.address, owner]));
+  return new Map([...byAddress].sort(([a], [b]) => compareAddresses(a, b)));
+}
+
+/** Of one family. */
+function ownersIn(topology: Topology, endpoints: readonly Endpoint[]): readonly Owner[] {
   const owners: Owner[] = [];
   const add = (address: Address | undefined, owner: string, role: string, from: string) => {
     if (address !== undefined) owners.push({ address, owner, role, from });
   };
-  add(azureHostAddress, "Azure", "health probes", "Azure's host address");
+  const isIpv6 = topology.vnets.some(({ family }) => family === 6);
+  add(isIpv6 ? probeSources[6] : azureHostAddress, "Azure", "health probes", "Azure's host address");
   const clusterOf = new Map(
     [...topology.clusters.values()].map(({ name, resource }) => [resource.properties.nodeResourceGroup.toLowerCase(), name]),
   );
@@ -69,8 +84,9 @@ export function ownersOf(lab: { readonly topology: Topology; readonly endpoints:
     }
     for (const service of cluster.services) {
       const label = `${cluster.name}:${service.metadata.namespace ?? "default"}/svc/${service.metadata.name}`;
-      const clusterIp = service.spec.clusterIP === undefined ? undefined : parseAddress(service.spec.clusterIP);
-      add(clusterIp, label, "cluster address", `service range ${cluster.serviceCidr ?? ""}`.trim());
+      const { clusterIP = "", clusterIPs = [clusterIP] } = service.spec;
+      const own = clusterIPs.flatMap((text) => parseAddress(text) ?? []).find((address) => isIpv6 === (familyOf(address) === 6));
+      add(own, label, "cluster address", `service range ${cluster.serviceCidr ?? ""}`.trim());
       for (const { ip } of service.status?.loadBalancer?.ingress ?? []) {
         add(ip === undefined ? undefined : parseAddress(ip), label, "load balancer", "load balancer frontend");
       }
@@ -87,7 +103,5 @@ export function ownersOf(lab: { readonly topology: Topology; readonly endpoints:
     } else if (endpoint.kind === "site") add(endpoint.address, endpoint.label, "on-premises machine", "on-premises");
     else if (endpoint.kind === "internet") add(endpoint.address, endpoint.label, "Internet host", "Internet");
   }
-  // Later ones know better: a Service's load balancer address is also a frontend.
-  const byAddress = new Map(owners.map((owner) => [owner.address, owner]));
-  return new Map([...byAddress].sort(([a], [b]) => compareAddresses(a, b)));
+  return owners;
 }

@@ -57,8 +57,9 @@ export const nodes: Topic = {
         CLUSTER: cluster,
         NODE: ({ name }) => name,
         STATUS: ({ object }) => nodeStatus(object),
-        ADDRESS: ({ object }) => object.status.addresses.find((address) => address.type === "InternalIP")?.address,
-        "POD RANGE": ({ cluster: name, name: node, object }) => object.spec.podCIDR ?? heldBy(input, name, node),
+        ADDRESS: ({ object }) => object.status.addresses.flatMap(({ type, address }) => (type === "InternalIP" ? [address] : [])).join(" "),
+        "POD RANGE": ({ cluster: name, name: node, object }) =>
+          object.spec.podCIDRs?.join(" ") ?? object.spec.podCIDR ?? heldBy(input, name, node),
         "MAX PODS": ({ object }) => object.status.capacity.pods,
         PODS: ({ cluster: name, name: node }) => podsOn(input, name, node),
       },
@@ -105,7 +106,7 @@ export const pods: Topic = {
         STATUS: ({ object }) => object.status?.phase ?? "Pending",
         READY: ({ object }) =>
           object.status?.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True") === true ? "yes" : "no",
-        ADDRESS: ({ object }) => object.status?.podIP,
+        ADDRESS: ({ object }) => object.status?.podIPs?.map(({ ip }) => ip).join(" ") ?? object.status?.podIP,
         NODE: ({ object }) => object.spec.nodeName,
       },
       "no pods",
@@ -126,7 +127,7 @@ export const services: Topic = {
         NAMESPACE: ({ namespace }) => namespace,
         SERVICE: ({ name }) => name,
         TYPE: ({ object }) => object.spec.type ?? "ClusterIP",
-        "CLUSTER IP": ({ object }) => object.spec.clusterIP,
+        "CLUSTER IP": ({ object }) => object.spec.clusterIPs?.join(" ") ?? object.spec.clusterIP,
         "EXTERNAL IP": ({ object }) => object.status?.loadBalancer?.ingress?.map(({ ip }) => ip).join(" "),
         PORTS: ({ object }) =>
           object.spec.ports

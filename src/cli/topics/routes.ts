@@ -1,6 +1,8 @@
+import { ipv6Half } from "../../compile/ipv6/half.ts";
 import { effectiveRoutes } from "../../compile/vnet/effective-routes.ts";
 import type { Host, PolicyRule, Route } from "../../ir/network.ts";
 import { mainTable } from "../../ir/network.ts";
+import { bitsOf, familyOf } from "../../net/address.ts";
 import { renderTable } from "../../render/table.ts";
 import { Failure } from "../failure.ts";
 import type { Shown, Topic, TopicInput } from "../show-topic.ts";
@@ -26,7 +28,7 @@ export const routes: Topic = {
 function kernelRoutes(host: Host): Shown {
   const connected = host.interfaces.flatMap((one) =>
     one.addresses
-      .filter((address) => address.noPrefixRoute !== true && address.prefixLength < 32)
+      .filter((address) => address.noPrefixRoute !== true && address.prefixLength < bitsOf(familyOf(address.address)))
       .map((address) => ({ interface: one.name, address: `${address.address}/${address.prefixLength}` })),
   );
   return {
@@ -101,8 +103,10 @@ function effective(input: TopicInput): Shown {
   for (const vnet of input.view.topology.vnets) {
     const nic = vnet.nics.find((candidate) => candidate.host === host.name);
     if (nic === undefined) continue;
+    const half = ipv6Half(input.view.topology)?.vnets.find(({ resource }) => resource === vnet.resource);
+    const ipv6 = half?.nics.find(({ key }) => key === nic.key);
     return rows(
-      effectiveRoutes(vnet, nic.subnet),
+      [...effectiveRoutes(vnet, nic.subnet), ...(half === undefined || ipv6 === undefined ? [] : effectiveRoutes(half, ipv6.subnet))],
       {
         SOURCE: ({ source }) => source,
         STATE: ({ state }) => state,
