@@ -26,7 +26,7 @@ export const managedCluster: Acceptor = {
     bootstrapProfile aiToolchainOperatorProfile nodeResourceGroupProfile ingressProfile status hostedSystemProfile schedulerProfile
     accessProfiles creationData enableNamespaceResources enablePodSecurityPolicy extensionAddons orchestratorProfile
     apiServerAccessProfile.authorizedIPRanges apiServerAccessProfile.privateDNSZone apiServerAccessProfile.enablePrivateClusterPublicFQDN
-    apiServerAccessProfile.disableRunCommand networkProfile.dockerBridgeCidr networkProfile.ipFamilies networkProfile.kubeProxyConfig
+    apiServerAccessProfile.disableRunCommand networkProfile.dockerBridgeCidr networkProfile.kubeProxyConfig
     networkProfile.loadBalancerProfile.effectiveOutboundIPs networkProfile.natGatewayProfile.effectiveOutboundIPs
     networkProfile.loadBalancerProfile.backendPoolType networkProfile.podLinkLocalAccess networkProfile.peerVnets
     networkProfile.loadBalancerProfile.enableMultipleStandardLoadBalancers networkProfile.advancedNetworking.observability
@@ -48,7 +48,6 @@ export const managedCluster: Acceptor = {
       "NetworkPolicy objects are modelled",
     ],
     "networkProfile.staticEgressGatewayProfile": ["a static egress gateway", "pods leave as without it"],
-    "networkProfile.loadBalancerProfile.managedOutboundIPs.countIPv6": ["IPv6", "leave it out"],
   },
   accept: (item, estate) => {
     const { properties } = item;
@@ -85,7 +84,7 @@ export const managedCluster: Acceptor = {
     const managed =
       pools.length > 0 && pools.every((pool) => pool.properties.get("vnetSubnetID").isPresent)
         ? undefined
-        : aksSubnet(item, estate, group, dnsPrefix);
+        : aksSubnet(item, estate, resource);
     for (const [index, pool] of pools.entries()) acceptPool(pool, { estate, resource, isFirst: index === 0, managed });
     if (pools.length === 0 && managed !== undefined) addPool(estate, resource, item, managed);
   },
@@ -122,8 +121,7 @@ function networkProfileOf(item: Item, estate: Estate, kubernetesVersion: string 
     ...(networkMode === undefined ? {} : { networkMode }),
     ...(networkPolicy === undefined ? {} : { networkPolicy }),
     ...(networkDataplane === undefined ? {} : { networkDataplane }),
-    podCidr: ipv4Of(profile, "podCidr", "podCidrs"),
-    serviceCidr: ipv4Of(profile, "serviceCidr", "serviceCidrs"),
+    ...familiesOf(profile),
     dnsServiceIP: profile.get("dnsServiceIP").text(),
     outboundType: outboundTypeOf(profile.get("outboundType")),
     loadBalancerProfile: loadBalancerProfileOf(profile.get("loadBalancerProfile"), estate),
@@ -138,15 +136,21 @@ function networkProfileOf(item: Item, estate: Estate, kubernetesVersion: string 
   );
 }
 
-/** A range in its older form for one, or in the newer for one of each family: the IPv4 one. */
-function ipv4Of(profile: Value, one: string, several: string): string | undefined {
-  const all = profile.get(several).items();
-  for (const value of all) {
-    if (value.text()?.includes(":") === true) {
-      value.report({ code: "NotModelled", severity: "warning", message: "IPv6 is not modelled: the range is left out" });
-    }
-  }
-  return profile.get(one).text() ?? all.flatMap((value) => value.text() ?? []).find((text) => !text.includes(":"));
+/** Azure says every range twice, alone and in the list of both families; a cluster of IPv4 alone has no lists here. */
+function familiesOf(profile: Value): Pick<GivenProfile, "ipFamilies" | "podCidr" | "podCidrs" | "serviceCidr" | "serviceCidrs"> {
+  const lists = ["ipFamilies", "podCidrs", "serviceCidrs"].map((name) => profile.get(name).items());
+  const [families = [], pods = [], services = []] = lists.map((list) => list.flatMap((item) => item.text() ?? []));
+  const ipFamilies = lists[0]?.flatMap((item) => item.choice(["IPv4", "IPv6"]) ?? []) ?? [];
+  const podCidr = profile.get("podCidr").text() ?? pods[0];
+  const serviceCidr = profile.get("serviceCidr").text() ?? services[0];
+  if (families.length < 2 && pods.length < 2 && services.length < 2) return { podCidr, serviceCidr };
+  return {
+    ...(ipFamilies.length === 0 ? {} : { ipFamilies }),
+    podCidr,
+    podCidrs: pods,
+    serviceCidr,
+    serviceCidrs: services,
+  };
 }
 
 function outboundTypeOf(value: Value): NetworkProfile["outboundType"] | undefined {
@@ -157,13 +161,14 @@ function outboundTypeOf(value: Value): NetworkProfile["outboundType"] | undefine
 
 function loadBalancerProfileOf(profile: Value, estate: Estate): GivenProfile["loadBalancerProfile"] {
   const count = profile.get("managedOutboundIPs", "count").integer();
+  const countIPv6 = profile.get("managedOutboundIPs", "countIPv6").integer();
   const addresses = profile.get("outboundIPs", "publicIPs");
   const prefixes = profile.get("outboundIPPrefixes", "publicIPPrefixes");
   const ports = profile.get("allocatedOutboundPorts").integer();
   const minutes = profile.get("idleTimeoutInMinutes").integer();
   const mode = profile.get("clusterServiceLoadBalancerHealthProbeMode").choice(["ServiceNodePort", "Shared"]);
   return {
-    ...(count === undefined ? {} : { managedOutboundIPs: { count } }),
+    ...(count === undefined ? {} : { managedOutboundIPs: { count, ...(countIPv6 === undefined || countIPv6 === 0 ? {} : { countIPv6 }) } }),
     ...(addresses.isPresent ? { outboundIPs: { publicIPs: publicReferences(estate, addresses, "public IP address") } } : {}),
     ...(prefixes.isPresent ? { outboundIPPrefixes: { publicIPPrefixes: publicReferences(estate, prefixes, "public IP prefix") } } : {}),
     ...(ports === undefined ? {} : { allocatedOutboundPorts: ports }),
@@ -181,12 +186,14 @@ function natGatewayProfileOf(profile: Value): GivenProfile["natGatewayProfile"] 
 }
 
 /** The subnet that AKS made for the cluster, if a document has it; else the one that it would make. */
-function aksSubnet(item: Item, estate: Estate, group: string, dnsPrefix: string): ArmId {
+function aksSubnet(item: Item, estate: Estate, resource: ManagedCluster): ArmId {
+  const { dnsPrefix, nodeResourceGroup: group, networkProfile } = resource.properties;
+  const isDualStack = networkProfile.ipFamilies?.includes("IPv6") === true;
   const isMade = ({ type, placed }: Item) =>
     type === "microsoft.network/virtualnetworks/subnets" && /\/virtualnetworks\/aks-vnet-\d+\/subnets\/aks-subnet$/i.test(placed.id);
   const made = estate.inGroup(group).find(isMade);
   if (made !== undefined) return made.id;
-  const [network, subnet] = aksNetwork({ group, dnsPrefix, location: item.placed.location ?? "", rules: estate.rules });
+  const [network, subnet] = aksNetwork({ group, dnsPrefix, location: item.placed.location ?? "", rules: estate.rules, isDualStack });
   if (!estate.takeNetworkName(network.name)) {
     estate.complain(item, ["properties", "dnsPrefix"], {
       code: "DuplicateName",

@@ -8,16 +8,8 @@ import type { Estate, Item } from "./estate.ts";
 import { locationOf } from "./networks.ts";
 import type { Value } from "./value.ts";
 
-/** Of IPv6: named, and left out. */
-function isIpv6(item: Item): boolean {
-  const version = item.properties.get("publicIPAddressVersion");
-  if (version.text()?.toLowerCase() !== "ipv6") return false;
-  version.report({
-    code: "NotModelled",
-    severity: "warning",
-    message: `public address ${item.name}: IPv6 is not modelled: it is left out`,
-  });
-  return true;
+function isIpv6({ properties }: Item): boolean {
+  return properties.get("publicIPAddressVersion").text()?.toLowerCase() === "ipv6";
 }
 
 export const publicAddress: Acceptor = {
@@ -29,7 +21,6 @@ export const publicAddress: Acceptor = {
   accept: (item, estate) => {
     const address = item.properties.get("ipAddress").text();
     const prefix = estate.refer(item.properties.get("publicIPPrefix", "id"), "public IP prefix", false);
-    if (isIpv6(item)) return;
     estate.add(
       {
         id: item.id,
@@ -38,6 +29,7 @@ export const publicAddress: Acceptor = {
         ...locationOf(item),
         properties: {
           publicIPAllocationMethod: "Static",
+          ...(isIpv6(item) ? { publicIPAddressVersion: "IPv6" as const } : {}),
           ...(address === undefined ? {} : { ipAddress: address }),
           ...(prefix === undefined ? {} : { publicIPPrefix: { id: prefix.id } }),
         },
@@ -54,7 +46,11 @@ export const publicPrefix: Acceptor = {
     const length = item.properties.get("prefixLength");
     const prefixLength = length.integer();
     const ipPrefix = item.properties.get("ipPrefix").text();
-    if (isIpv6(item)) return;
+    if (isIpv6(item)) {
+      const message = `public IP prefix ${item.name} is of IPv6, which is not modelled: it is left out`;
+      length.report({ code: "NotModelled", severity: "warning", message, fix: "name single public addresses of IPv6" });
+      return;
+    }
     if (prefixLength === undefined) {
       length.report({ code: "RequiredProperty", message: `public IP prefix ${item.name} has no prefixLength`, fix: "give 28 to 31" });
       return;
@@ -72,12 +68,11 @@ export const publicPrefix: Acceptor = {
   },
 };
 
-/** The public addresses, or prefixes, of a list of references; what is not there, or is IPv6, is left out after being named. */
+/** The public addresses, or prefixes, of a list of references; what is not there is left out after being named. */
 export function publicReferences(estate: Estate, list: Value, what: string): readonly Reference[] {
   return list.items().flatMap((reference) => {
     const found = estate.refer(reference.get("id"), what, false);
-    if (found === undefined || found.properties.get("publicIPAddressVersion").text()?.toLowerCase() === "ipv6") return [];
-    return [{ id: found.id }];
+    return found === undefined ? [] : [{ id: found.id }];
   });
 }
 

@@ -4,7 +4,9 @@ import {
   addressTag,
   applicationSecurityGroupsTag,
   ipForwardingTag,
+  ipv6AddressTag,
   publicAddressTag,
+  publicIpv6AddressTag,
   securityGroupTag,
   subnetTag,
 } from "../../arm/names.ts";
@@ -95,18 +97,25 @@ function listenTags({ placed }: Item, estate: Estate, otherwise?: string): Tags 
 
 /** The IP configuration that an interface sends from. */
 function primaryOf(configurations: readonly Value[]): Value | undefined {
-  const isIpv4 = (one: Value) => one.get("properties", "privateIPAddressVersion").text()?.toLowerCase() !== "ipv6";
+  const isIpv4 = (one: Value) => !isIpv6(one);
   return configurations.find((one) => one.get("properties", "primary").flag() === true && isIpv4(one)) ?? configurations.find(isIpv4);
+}
+
+function isIpv6(configuration: Value): boolean {
+  return configuration.get("properties", "privateIPAddressVersion").text()?.toLowerCase() === "ipv6";
 }
 
 /** What an interface says, as its owner's tags; `undefined` when it is in no subnet that is known. */
 function tagsOfInterface(nic: Item, estate: Estate): Tags | undefined {
-  const first = primaryOf(nic.properties.get("ipConfigurations").items());
+  const configurations = nic.properties.get("ipConfigurations").items();
+  const first = primaryOf(configurations);
+  const second = configurations.find(isIpv6);
   const subnet = first === undefined ? undefined : estate.refer(first.get("properties", "subnet", "id"), "subnet", true);
   if (first === undefined || subnet === undefined) return undefined;
   // A dynamic address that is known is one that Azure has chosen: it keeps it.
   const address = first.get("properties", "privateIPAddress").text();
   const publicAddress = attached(estate, first.get("properties", "publicIPAddress"), "public IP address");
+  const publicIpv6Address = second && attached(estate, second.get("properties", "publicIPAddress"), "public IP address");
   const group = attached(estate, nic.properties.get("networkSecurityGroup"), "network security group");
   const memberships = first
     .get("properties", "applicationSecurityGroups")
@@ -117,6 +126,8 @@ function tagsOfInterface(nic: Item, estate: Estate): Tags | undefined {
     ...(address === undefined ? {} : { [addressTag]: address }),
     ...(nic.properties.get("enableIPForwarding").flag() === true ? { [ipForwardingTag]: "true" } : {}),
     ...(publicAddress === undefined ? {} : { [publicAddressTag]: publicAddress.id }),
+    ...(second === undefined ? {} : { [ipv6AddressTag]: second.get("properties", "privateIPAddress").text() ?? "" }),
+    ...(publicIpv6Address === undefined ? {} : { [publicIpv6AddressTag]: publicIpv6Address.id }),
     ...(group === undefined ? {} : { [securityGroupTag]: group.id }),
     ...(memberships.length === 0 ? {} : { [applicationSecurityGroupsTag]: [...new Set(memberships)].join(" ") }),
   };
@@ -151,7 +162,7 @@ export const networkInterface: Acceptor = {
     const all = properties.get("ipConfigurations").items();
     const isClaimed = estate.isClaimed(item);
     const primary = primaryOf(all);
-    const left = all.filter((one) => !isClaimed || one !== primary);
+    const left = all.filter((one) => !isClaimed || (one !== primary && !isIpv6(one)));
     const configurations = left.flatMap((one, index) => {
       const address = one.get("properties", "privateIPAddress").text();
       const subnet = estate.refer(one.get("properties", "subnet", "id"), "subnet", false);

@@ -1,7 +1,7 @@
 /** VNets with their subnets and peerings, route tables, network and application security groups. */
 
 import type { NextHopType, Reference, RouteTable, SecurityRule, Subnet } from "../../arm/resources.ts";
-import { addressPrefix, defaultSecurityRules } from "../../arm/security-rules.ts";
+import { defaultSecurityRules } from "../../arm/security-rules.ts";
 import { serviceTag } from "../../arm/service-tags.ts";
 import { words } from "../../kube/field.ts";
 import type { Origin } from "../lab/expand.ts";
@@ -19,7 +19,6 @@ export const virtualNetwork: Acceptor = {
   `),
   accept: (item, estate) => {
     const prefixes = item.properties.get("addressSpace", "addressPrefixes").items();
-    const kept = prefixes.filter((prefix) => isIpv4(prefix, `VNet ${item.name}`));
     if (prefixes.length === 0) {
       estate.complain(item, ["properties", "addressSpace"], {
         code: "RequiredProperty",
@@ -33,13 +32,9 @@ export const virtualNetwork: Acceptor = {
         name: item.name,
         type: virtualNetwork.type as "Microsoft.Network/virtualNetworks",
         ...locationOf(item),
-        properties: { addressSpace: { addressPrefixes: kept.flatMap((prefix) => prefix.text() ?? []) } },
+        properties: { addressSpace: { addressPrefixes: prefixes.flatMap((prefix) => prefix.text() ?? []) } },
       },
-      estate.origin(item, (property) => {
-        const index = property[2];
-        const value = typeof index === "number" ? kept[index] : undefined;
-        return value?.path ?? ["properties", ...property];
-      }),
+      estate.origin(item),
     );
   },
 };
@@ -68,8 +63,9 @@ export const subnet: Acceptor = {
       });
       return;
     }
-    const prefix = prefixOfSubnet(item, estate);
-    if (prefix === undefined) return;
+    const prefixes = prefixesOfSubnet(item, estate);
+    const [addressPrefix] = prefixes.flatMap((prefix) => prefix.text() ?? []);
+    if (addressPrefix === undefined) return;
     const table = attached(estate, properties.get("routeTable"), "route table");
     const group = attached(estate, properties.get("networkSecurityGroup"), "network security group");
     const gateway = attached(estate, properties.get("natGateway"), "NAT gateway");
@@ -84,15 +80,14 @@ export const subnet: Acceptor = {
         const serviceName = delegation.get("properties", "serviceName").text();
         return serviceName === undefined ? [] : [{ name: delegation.get("name").text() ?? serviceName, properties: { serviceName } }];
       });
-    const value = prefix.text();
-    if (value === undefined) return;
     estate.add(
       {
         id: item.id,
         name: item.name,
         type: subnet.type as "Microsoft.Network/virtualNetworks/subnets",
         properties: {
-          addressPrefix: value,
+          addressPrefix,
+          ...(prefixes.length === 1 ? {} : { addressPrefixes: prefixes.flatMap((prefix) => prefix.text() ?? []) }),
           ...(table === undefined ? {} : { routeTable: table }),
           ...(group === undefined ? {} : { networkSecurityGroup: group }),
           ...(gateway === undefined ? {} : { natGateway: gateway }),
@@ -100,42 +95,36 @@ export const subnet: Acceptor = {
           ...(delegations.length === 0 ? {} : { delegations }),
         },
       },
-      estate.origin(item, (property) => (property[0] === "addressPrefix" ? prefix.path : ["properties", ...property])),
+      estate.origin(item, ([first, index, ...rest]) => {
+        const prefix = first === "addressPrefix" ? prefixes[0] : first === "addressPrefixes" ? prefixes[Number(index ?? 0)] : undefined;
+        return prefix?.path ?? ["properties", ...(first === undefined ? [] : [first]), ...(index === undefined ? [] : [index]), ...rest];
+      }),
     );
   },
 };
 
-function prefixOfSubnet(item: Item, estate: Estate): Value | undefined {
+/** The IPv4 prefix, and behind it that of IPv6 if there is one. */
+function prefixesOfSubnet(item: Item, estate: Estate): readonly Value[] {
   const { properties } = item;
   const one = properties.get("addressPrefix");
   const several = properties.get("addressPrefixes").items();
-  const all = (several.length > 0 ? several : one.isPresent ? [one] : []).filter((prefix) => isIpv4(prefix, `subnet ${item.name}`));
-  const [first, second] = all;
-  if (second !== undefined) {
-    second.report({
-      code: "NotModelled",
-      message: `subnet ${item.name} has several IPv4 prefixes; one is modelled`,
-      fix: "make a subnet of each",
-    });
+  const all = several.length > 0 ? several : one.isPresent ? [one] : [];
+  const isIpv6 = (prefix: Value) => prefix.text()?.includes(":") === true;
+  const families = [all.filter((prefix) => !isIpv6(prefix)), all.filter(isIpv6)];
+  for (const second of families.flatMap((family) => family.slice(1, 2))) {
+    const message = `subnet ${item.name} has several prefixes of one family; one is modelled`;
+    second.report({ code: "NotModelled", message, fix: "make a subnet of each" });
   }
-  if (first === undefined) {
+  if (families[0]?.[0] === undefined) {
     const fix = "give addressPrefix, such as 10.240.0.0/24";
     estate.complain(item, ["properties", "addressPrefix"], {
       code: "RequiredProperty",
       message: `subnet ${item.name} has no IPv4 prefix`,
       fix,
     });
+    return [];
   }
-  return first;
-}
-
-/** IPv6 is named and left out. */
-function isIpv4(prefix: Value, what: string): boolean {
-  const text = prefix.text();
-  if (text === undefined) return false;
-  if (!text.includes(":")) return true;
-  prefix.report({ code: "NotModelled", severity: "warning", message: `${what}: IPv6 is not modelled: ${text} is left out` });
-  return false;
+  return families.flatMap((family) => family.slice(0, 1));
 }
 
 /** What a subnet or an interface is attached to; AKS attaches its own again. */
@@ -223,10 +212,6 @@ export const routeTable: Acceptor = {
           message: `route ${child.name}: ${message}: it is left out`,
           source: routing,
         });
-      if (addressPrefix.includes(":")) {
-        left("IPv6 is not modelled");
-        continue;
-      }
       if (/^[A-Za-z][A-Za-z0-9]*(\.[A-Za-z0-9]+)?$/.test(addressPrefix)) {
         left(`service tag ${addressPrefix} stands for addresses of Azure's that no lab has`);
         continue;
@@ -376,16 +361,11 @@ function sideOf(item: Item, estate: Estate, end: "source" | "destination"): Part
 /** A tag of a service of Azure's: its addresses are those of Azure's own machines, which no lab has, so it matches nothing here. */
 function isForeignTag(item: Item, value: Value): boolean {
   const text = value.text() ?? "";
-  const isIpv6 = text.includes(":");
-  const isTag = /^[A-Za-z][A-Za-z0-9]*(\.[A-Za-z0-9]+)?$/.test(text) && serviceTag(text) === undefined;
-  if (!isTag && !isIpv6) return false;
-  if (isIpv6 && addressPrefix(text) === undefined) return false;
+  if (!/^[A-Za-z][A-Za-z0-9]*(\.[A-Za-z0-9]+)?$/.test(text) || serviceTag(text) !== undefined) return false;
   value.report({
     code: "NotModelled",
     severity: "warning",
-    message: isTag
-      ? `security rule ${item.name}: service tag ${text} stands for addresses of Azure's own services, which no lab has: it matches nothing here`
-      : `security rule ${item.name}: IPv6 is not modelled: ${text} is left out`,
+    message: `security rule ${item.name}: service tag ${text} stands for addresses of Azure's own services, which no lab has: it matches nothing here`,
     source: "learn:azure/virtual-network/service-tags-overview",
   });
   return true;
