@@ -262,13 +262,13 @@ test("types are made, kept, named or unknown; none is skipped in silence", () =>
   const lab = loadFiles([
     file("all.json", [
       of("Microsoft.ManagedIdentity/userAssignedIdentities", "identity"),
-      of("Microsoft.Network/azureFirewalls", "fw"),
+      of("Microsoft.Network/applicationGateways", "gw"),
       of("Microsoft.Quantum/workspaces", "q"),
     ]),
   ]);
   expect(lab.kept.map(({ name }) => name)).toEqual(["identity"]);
   expect(lab.problems.map(({ code, severity, message }) => `${severity} ${code} ${message.slice(0, 24)}`)).toEqual([
-    "warning NotModelled fw: Azure Firewall is no",
+    "warning NotModelled gw: Application Gateway ",
     "warning UnknownType q is of type Microsoft.Q",
   ]);
 });
@@ -320,5 +320,118 @@ clusters: [{ name: shop, manifests: [shop.yaml] }]
   test("says nothing else of a cluster that another document describes", () => {
     const loaded = loadFiles([{ path: "lab.yaml", text: "clusters: [{ name: shop, networkPlugin: azure }]\n" }, ...azure]);
     expect(brief(loaded)).toEqual(["1:41 error Conflict clusters[0].networkPlugin"]);
+  });
+});
+
+test("an Azure Firewall is a machine that forwards, with its policy's network rules in Azure's order", () => {
+  const hub = `${network}/virtualNetworks/hub`;
+  const policy = `${network}/firewallPolicies/policy`;
+  const collection = (name: string, priority: number, type: string, rules: unknown[]) => ({
+    name,
+    priority,
+    action: { type },
+    ruleCollectionType: "FirewallPolicyFilterRuleCollection",
+    rules,
+  });
+  const rule = (name: string, more: object) => ({
+    name,
+    ruleType: "NetworkRule",
+    ipProtocols: ["TCP"],
+    sourceAddresses: ["10.1.0.0/16"],
+    sourceIpGroups: [],
+    destinationAddresses: [],
+    destinationIpGroups: [],
+    destinationFqdns: [],
+    destinationPorts: ["443"],
+    ...more,
+  });
+  const group = (name: string, priority: number, ruleCollections: unknown[]) => ({
+    id: `${policy}/ruleCollectionGroups/${name}`,
+    name,
+    priority,
+    ruleCollections,
+  });
+  const lab = loadFiles([
+    file("fw.json", [
+      {
+        id: hub,
+        name: "hub",
+        addressSpace: { addressPrefixes: ["10.0.0.0/16"] },
+        subnets: [{ name: "AzureFirewallSubnet", addressPrefix: "10.0.1.0/26" }],
+      },
+      {
+        id: `${network}/azureFirewalls/fw`,
+        name: "fw",
+        sku: { name: "AZFW_VNet", tier: "Standard" },
+        threatIntelMode: "Alert",
+        ipConfigurations: [{ name: "c", privateIPAddress: "10.0.1.4", subnet: { id: `${hub}/subnets/AzureFirewallSubnet` } }],
+        firewallPolicy: { id: policy },
+      },
+      { id: policy, name: "policy", sku: { tier: "Standard" } },
+      { id: `${network}/ipGroups/partners`, name: "partners", ipAddresses: ["203.0.113.10", "203.0.113.0/28"] },
+      group("late", 500, [collection("web", 100, "Allow", [rule("late", { destinationAddresses: ["*"] })])]),
+      group("early", 200, [
+        collection("second", 300, "Allow", [
+          rule("partners", { destinationIpGroups: [`${network}/ipGroups/partners`] }),
+          rule("tags", { destinationAddresses: ["AzureMonitor"] }),
+        ]),
+        collection("first", 100, "Deny", [rule("no", { destinationAddresses: ["203.0.113.66"], ipProtocols: ["Any"] })]),
+        collection("names", 400, "Allow", [{ ruleType: "ApplicationRule", name: "docs", targetFqdns: ["learn.microsoft.com"] }]),
+      ]),
+    ]),
+  ]);
+  const firewall = lab.resources.find(({ key }) => key.endsWith("/firewalls/fw"))?.value;
+  expect(firewall).toMatchObject({
+    properties: {
+      defaultAction: "Deny",
+      snat: "internet",
+      rules: [
+        { name: "no", action: "Deny", protocols: ["Any"] },
+        { name: "partners", action: "Allow", destinationAddresses: ["203.0.113.10", "203.0.113.0/28"] },
+        { name: "late", destinationAddresses: ["*"] },
+      ],
+    },
+  });
+  expect(lab.resources.find(({ key }) => key.endsWith("/virtualmachines/fw"))?.value).toMatchObject({
+    tags: { "drydock-address": "10.0.1.4", "drydock-ip-forwarding": "true" },
+  });
+  expect(lab.problems.map(({ code, message }) => `${code} ${message.slice(0, 44)}`)).toEqual([
+    "NotModelled firewall rule tags names no address that a l",
+    "NotModelled early: application rules of a firewall are n",
+  ]);
+});
+
+test("dual stack is taken as Azure says it", () => {
+  const [shop] = clusters;
+  const [first] = networks;
+  const both = [
+    {
+      ...first,
+      addressSpace: { addressPrefixes: ["10.1.0.0/16", "fd00:db8:1::/48"] },
+      subnets: [{ id: `${spoke}/subnets/aks`, name: "aks", addressPrefixes: ["fd00:db8:1::/64", "10.1.0.0/22"] }],
+    },
+    {
+      ...shop,
+      networkProfile: {
+        networkPlugin: "azure",
+        networkPluginMode: "overlay",
+        ipFamilies: ["IPv4", "IPv6"],
+        podCidr: "10.244.0.0/16",
+        podCidrs: ["10.244.0.0/16", "fd12:3456:789a::/64"],
+        serviceCidr: "10.0.0.0/16",
+        serviceCidrs: ["10.0.0.0/16", "fd12:3456:789a:1::/108"],
+        dnsServiceIp: "10.0.0.10",
+        loadBalancerProfile: { managedOutboundIPs: { count: 1, countIPv6: 1 } },
+      },
+    },
+  ];
+  const lab = loadFiles([file("both.json", both)]);
+  expect(printed(lab)).toBe("");
+  expect(properties(lab, `${spoke}/subnets/aks`)).toMatchObject({
+    addressPrefix: "10.1.0.0/22",
+    addressPrefixes: ["10.1.0.0/22", "fd00:db8:1::/64"],
+  });
+  expect(properties(lab, cluster)).toMatchObject({
+    networkProfile: { ipFamilies: ["IPv4", "IPv6"], podCidrs: ["10.244.0.0/16", "fd12:3456:789a::/64"] },
   });
 });

@@ -92,7 +92,7 @@ function unflattened(json: Readonly<Record<string, unknown>>): unknown {
 }
 
 /** Lists whose items are no children with `properties` of their own in ARM's form, though they have names or ids. */
-const plainLists = new Set(["agentpoolprofiles", "delegatedsubnets"]);
+const plainLists = new Set(["agentpoolprofiles", "rules", "rulecollections"]);
 
 /**
  * A child has a name or an etag, and other things than those and an id. What has an id alone, or an id and a resource group, is a reference.

@@ -13,6 +13,7 @@ import { type Acceptor, nameUnread } from "./acceptor.ts";
 import { agentPool, managedCluster } from "./clusters.ts";
 import { natGateway, publicAddress, publicPrefix } from "./egress.ts";
 import { Estate, type Item } from "./estate.ts";
+import { azureFirewall, firewallPolicy, ipGroup, ruleCollectionGroup } from "./firewalls.ts";
 import { connection, localNetworkGateway, virtualNetworkGateway } from "./gateways.ts";
 import { networkInterface, privateEndpoint, virtualMachine } from "./machines.ts";
 import { applicationSecurityGroup, peering, route, routeTable, securityGroup, securityRule, subnet, virtualNetwork } from "./networks.ts";
@@ -32,6 +33,10 @@ const acceptors: readonly Acceptor[] = [
   publicPrefix,
   publicAddress,
   natGateway,
+  ipGroup,
+  firewallPolicy,
+  ruleCollectionGroup,
+  azureFirewall,
   virtualMachine,
   privateEndpoint,
   networkInterface,

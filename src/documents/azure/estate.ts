@@ -31,6 +31,7 @@ export type Item = {
 const named = new Set([
   "microsoft.network/virtualnetworks",
   "microsoft.compute/virtualmachines",
+  "microsoft.network/azurefirewalls",
   "microsoft.network/privateendpoints",
   "microsoft.network/localnetworkgateways",
   "microsoft.containerservice/managedclusters",
@@ -44,6 +45,7 @@ const inline: Readonly<Record<string, readonly { readonly collection: string; re
   ],
   "microsoft.network/routetables": [{ collection: "routes", segment: "routes" }],
   "microsoft.network/networksecuritygroups": [{ collection: "securityRules", segment: "securityRules" }],
+  "microsoft.network/firewallpolicies": [{ collection: "ruleCollectionGroups", segment: "ruleCollectionGroups" }],
   "microsoft.containerservice/managedclusters": [{ collection: "agentPoolProfiles", segment: "agentPools", isFlat: true }],
 };
 

@@ -12,7 +12,6 @@ const gatewayFix = "traces to its frontend end there: ask for its backends inste
 
 /** By type or its beginning, in lower case, the longest first; what is asked for is the resource as a whole. */
 const notModelled: Readonly<Record<string, readonly [what: string, fix: string]>> = {
-  "microsoft.network/azurefirewalls": ["Azure Firewall", firewallFix],
   "microsoft.network/networkvirtualappliances": ["a managed network virtual appliance", firewallFix],
   "microsoft.network/applicationgateways": ["Application Gateway", gatewayFix],
   "microsoft.servicenetworking/trafficcontrollers": ["Application Gateway for Containers", gatewayFix],
@@ -114,8 +113,7 @@ const kept: Readonly<Record<string, string>> = {
   "microsoft.network/networkwatchers": noPackets,
   "microsoft.network/networkintentpolicies": noPackets,
   "microsoft.network/ddosprotectionplans": noPackets,
-  "microsoft.network/firewallpolicies": "the rules of an Azure Firewall, which is named where it is",
-  "microsoft.network/ipgroups": "addresses for an Azure Firewall, which is named where it is",
+  "microsoft.network/firewallpolicies/": "part of a firewall policy",
   "microsoft.network/applicationgatewaywebapplicationfirewallpolicies": "the rules of an application gateway, which is named where it is",
   "microsoft.network/routefilters": noPackets,
   "microsoft.compute/disks": noPackets,

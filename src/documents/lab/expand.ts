@@ -98,6 +98,11 @@ class Expander {
   readonly #origins = new Map<string, Origin>();
   /** Names in lower case, those that AKS gives among them: a VNet's is that of a place on the way of a packet. */
   readonly #networkNames = new Set<string>();
+  /** Resources of other documents, by type and name in lower case. */
+  readonly #foreign = new Map<string, AzureResource>();
+  readonly #foreignIds = new Set<ArmId>();
+  /** Gateways of other documents, by the id of the VNet in lower case. */
+  readonly #foreignGateways = new Map<string, ArmId>();
   /** VNets of other documents, by name in lower case. */
   readonly #foreignNetworks = new Map<string, { readonly id: ArmId; readonly name: string }>();
   /** Ids by `vnet/subnet` in lower case. */
@@ -184,11 +189,18 @@ class Expander {
 
   /** What lab files may name of other documents: networks, subnets, public addresses. */
   #knowOthers(): void {
-    for (const { id, name, type } of this.#others) {
+    for (const other of this.#others) {
+      const { id, name, type } = other;
       const key = name.toLowerCase();
+      this.#foreign.set(`${type}/${key}`, other);
+      this.#foreignIds.add(id);
       if (type === "Microsoft.Network/virtualNetworks") {
         this.#foreignNetworks.set(key, { id, name });
         this.#networkNames.add(key);
+      } else if (type === "Microsoft.Network/virtualNetworkGateways") {
+        for (const { properties } of other.properties.ipConfigurations) {
+          this.#foreignGateways.set(parentOf(properties.subnet.id).toLowerCase(), id);
+        }
       } else if (type === "Microsoft.Network/publicIPAddresses") this.#publicAddresses.set(key, { id, name });
       else if (type === "Microsoft.Network/publicIPPrefixes") this.#publicPrefixes.set(key, { id, name });
       else if (type === "Microsoft.Network/applicationSecurityGroups") this.#memberships.set(key, { id, name });
@@ -203,10 +215,8 @@ class Expander {
 
   /** A resource of another document, by its type and its name. */
   #other<Type extends AzureResource["type"]>(type: Type, name: string): Extract<AzureResource, { readonly type: Type }> | undefined {
-    return this.#others.find(
-      (resource): resource is Extract<AzureResource, { readonly type: Type }> =>
-        resource.type === type && resource.name.toLowerCase() === name.toLowerCase(),
-    );
+    // The key says the type.
+    return this.#foreign.get(`${type}/${name.toLowerCase()}`) as Extract<AzureResource, { readonly type: Type }> | undefined;
   }
 
   /** Of an entry for what another document describes, only these properties count. */
@@ -219,16 +229,6 @@ class Expander {
         fix: `leave ${property} out, or change it there`,
       });
     }
-  }
-
-  /** The gateway of a VNet in another document. */
-  #gatewayOf(network: ArmId): ArmId | undefined {
-    const isOf = ({ id }: Reference) => parentOf(id).toLowerCase() === network.toLowerCase();
-    return this.#others.find(
-      (one) =>
-        one.type === "Microsoft.Network/virtualNetworkGateways" &&
-        one.properties.ipConfigurations.some(({ properties }) => isOf(properties.subnet)),
-    )?.id;
   }
 
   #networkId(name: string): ArmId {
@@ -477,8 +477,7 @@ class Expander {
   /** One that lab files describe: what is attached to another's is said where that is described. */
   #ownSubnet(reference: string | undefined, source: Source, path: Path): ArmId | undefined {
     const id = this.#subnet(reference, source, path);
-    const other = id === undefined ? undefined : this.#others.find((resource) => resource.id === id);
-    if (other === undefined) return id;
+    if (id === undefined || !this.#foreignIds.has(id)) return id;
     this.#complain(source, path, {
       code: "Conflict",
       value: reference,
@@ -843,7 +842,7 @@ class Expander {
     const group = this.#name;
     const location = this.#location;
     const gatewayName = `${network}-gateway`;
-    const foreign = this.#gatewayOf(this.#networkId(network));
+    const foreign = this.#foreignGateways.get(this.#networkId(network).toLowerCase());
     const gateway = foreign ?? armId(group, "Microsoft.Network/virtualNetworkGateways", gatewayName);
     if (foreign === undefined && !gateways.has(network)) {
       gateways.add(network);

@@ -16,9 +16,18 @@ const maxSteps = 200;
 export class References {
   readonly #byName = new Map<string, PlannedResource[]>();
   readonly #modules: ReadonlyMap<string, Module>;
+  /** Instances of a call, by its address without the last index. */
+  readonly #instances = new Map<string, Module[]>();
 
   constructor({ resources, modules }: Plan) {
     this.#modules = modules;
+    for (const module of modules.values()) {
+      if (module.index === undefined) continue;
+      const call = module.address.slice(0, module.address.lastIndexOf("["));
+      const instances = this.#instances.get(call);
+      if (instances === undefined) this.#instances.set(call, [module]);
+      else instances.push(module);
+    }
     for (const resource of resources) {
       const key = nameIn(resource.module, resource.type, resource.name);
       const all = this.#byName.get(key);
@@ -121,9 +130,7 @@ export class References {
   #called(path: string, index: string | number | undefined, own: string | number | undefined): readonly Module[] {
     const plain = this.#modules.get(path);
     if (plain !== undefined) return [plain];
-    const all = [...this.#modules.values()].filter(
-      ({ address }) => address.startsWith(`${path}[`) && !address.slice(path.length).includes(".module."),
-    );
+    const all = this.#instances.get(path) ?? [];
     return index === undefined ? sameIndex(all, own) : all.filter((one) => String(one.index) === String(index));
   }
 }

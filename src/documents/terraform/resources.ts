@@ -74,6 +74,12 @@ class Attributes {
         );
   }
 
+  /** Of properties that are lists of ids. */
+  referencedIds(property: string, attribute: string, types: readonly string[]): this {
+    const ids = this.#terraform.referenceList(this.resource, [...this.#attribute, attribute], types);
+    return ids.length === 0 ? this : this.put(property, ids, attribute);
+  }
+
   /** The blocks of an attribute, each with its own part of the properties: `securityRules.0.properties.`. */
   blocks(attribute: string, property: (index: number) => string): readonly Attributes[] {
     const blocks = list(this.value(attribute));
@@ -116,6 +122,11 @@ export const parents: Readonly<Record<string, { readonly attribute: string; read
     attribute: "network_security_group_name",
     type: "azurerm_network_security_group",
     segment: "securityRules",
+  },
+  azurerm_firewall_policy_rule_collection_group: {
+    attribute: "firewall_policy_id",
+    type: "azurerm_firewall_policy",
+    segment: "ruleCollectionGroups",
   },
   azurerm_kubernetes_cluster_node_pool: { attribute: "kubernetes_cluster_id", type: "azurerm_kubernetes_cluster", segment: "agentPools" },
 };
@@ -349,6 +360,74 @@ function route(resource: PlannedResource, terraform: Terraform): void {
   nextHop(attributes, terraform, "nextHopIpAddress", ["next_hop_in_ip_address"]);
 }
 
+const policies = ["azurerm_firewall_policy"];
+const ipGroups = ["azurerm_ip_group"];
+
+function firewall(resource: PlannedResource, terraform: Terraform): void {
+  const attributes = new Attributes(resource, terraform).refer("firewallPolicy.id", "firewall_policy_id", policies);
+  for (const block of attributes.blocks("ip_configuration", (index) => `ipConfigurations.${index}.`)) {
+    block
+      .copy({ name: "name", "properties.privateIPAddress": "private_ip_address" })
+      .refer("properties.subnet.id", "subnet_id", subnets)
+      .refer("properties.publicIPAddress.id", "public_ip_address_id", addresses);
+  }
+}
+
+function firewallRules(collection: Attributes, protocols: string): void {
+  for (const rule of collection.blocks("rule", (index) => `rules.${index}.`)) {
+    rule
+      .copy({
+        name: "name",
+        [protocols]: "protocols",
+        sourceAddresses: "source_addresses",
+        destinationAddresses: "destination_addresses",
+        destinationPorts: "destination_ports",
+      })
+      .put("ruleType", "NetworkRule")
+      .referencedIds("sourceIpGroups", "source_ip_groups", ipGroups)
+      .referencedIds("destinationIpGroups", "destination_ip_groups", ipGroups);
+  }
+}
+
+function ruleCollectionGroup(resource: PlannedResource, terraform: Terraform): void {
+  const attributes = new Attributes(resource, terraform).copy({ priority: "priority" });
+  const network = attributes.blocks("network_rule_collection", (index) => `ruleCollections.${index}.`);
+  for (const collection of network) {
+    collection.copy({ name: "name", priority: "priority", "action.type": "action" });
+    firewallRules(collection, "ipProtocols");
+  }
+  // What the others say is not modelled; that they are there is.
+  for (const [attribute, type, ruleType] of [
+    ["application_rule_collection", "FirewallPolicyFilterRuleCollection", "ApplicationRule"],
+    ["nat_rule_collection", "FirewallPolicyNatRuleCollection", "NatRule"],
+  ] as const) {
+    const before = attributes.draft.properties.ruleCollections;
+    const offset = Array.isArray(before) ? before.length : 0;
+    for (const collection of attributes.blocks(attribute, (index) => `ruleCollections.${offset + index}.`)) {
+      collection.copy({ name: "name", priority: "priority" }).put("ruleCollectionType", type).put("rules", [{ ruleType }]);
+    }
+  }
+}
+
+/** Rules of a firewall without a policy, as resources of their own: collections of the firewall of that name. */
+function networkRuleCollection(resource: PlannedResource, terraform: Terraform): void {
+  const [owner] = terraform.meant(resource, ["azure_firewall_name"], ["azurerm_firewall"]);
+  if (owner === undefined) {
+    terraform.complain(resource, ["azure_firewall_name"], {
+      code: "UnknownReference",
+      severity: "warning",
+      message: `${resource.address} is of a firewall that is not in the plan: it is left out`,
+    });
+    return;
+  }
+  const draft = terraform.draft(owner);
+  const before = draft.properties.networkRuleCollections;
+  const index = Array.isArray(before) ? before.length : 0;
+  const attributes = new Attributes(resource, terraform, draft, `networkRuleCollections.${index}.properties.`);
+  attributes.copy({ priority: "priority", "action.type": "action" });
+  firewallRules(attributes, "protocols");
+}
+
 function privateEndpoint(resource: PlannedResource, terraform: Terraform): void {
   const attributes = new Attributes(resource, terraform).refer("subnet.id", "subnet_id", subnets, "needed");
   attributes.block("ip_configuration", "ipConfigurations.0.properties.")?.copy({ privateIPAddress: "private_ip_address" });
@@ -437,6 +516,22 @@ export const builders: Readonly<Record<string, { readonly type: string; readonly
   azurerm_linux_virtual_machine: machineBuilder,
   azurerm_windows_virtual_machine: machineBuilder,
   azurerm_virtual_machine: machineBuilder,
+  azurerm_firewall: { type: "Microsoft.Network/azureFirewalls", build: firewall },
+  azurerm_firewall_policy: {
+    type: "Microsoft.Network/firewallPolicies",
+    build: (resource, terraform) =>
+      void new Attributes(resource, terraform)
+        .copy({ "snat.privateRanges": "private_ip_ranges" })
+        .refer("basePolicy.id", "base_policy_id", policies),
+  },
+  azurerm_firewall_policy_rule_collection_group: {
+    type: "Microsoft.Network/firewallPolicies/ruleCollectionGroups",
+    build: ruleCollectionGroup,
+  },
+  azurerm_ip_group: {
+    type: "Microsoft.Network/ipGroups",
+    build: (resource, terraform) => void new Attributes(resource, terraform).copy({ ipAddresses: "cidrs" }),
+  },
   azurerm_private_endpoint: { type: "Microsoft.Network/privateEndpoints", build: privateEndpoint },
   azurerm_virtual_network_gateway: { type: "Microsoft.Network/virtualNetworkGateways", build: virtualNetworkGateway },
   azurerm_local_network_gateway: {
@@ -484,6 +579,7 @@ const onSubnet = (property: string, attribute: string, types: readonly string[])
 
 /** Associations: resources of Terraform's that are properties in ARM. */
 export const links: Readonly<Record<string, Build>> = {
+  azurerm_firewall_network_rule_collection: networkRuleCollection,
   azurerm_subnet_route_table_association: onSubnet("routeTable", "route_table_id", tables),
   azurerm_subnet_network_security_group_association: onSubnet("networkSecurityGroup", "network_security_group_id", groups),
   azurerm_subnet_nat_gateway_association: onSubnet("natGateway", "nat_gateway_id", gateways),
@@ -559,12 +655,8 @@ const types: Readonly<Record<string, string>> = {
   azurerm_frontdoor: "Microsoft.Network/frontDoors",
   azurerm_cdn_: "Microsoft.Cdn/profiles",
   azurerm_traffic_manager_: "Microsoft.Network/trafficManagerProfiles",
-  azurerm_firewall: "Microsoft.Network/azureFirewalls",
-  azurerm_firewall_policy: "Microsoft.Network/firewallPolicies",
   azurerm_firewall_application_rule_collection: "Microsoft.Network/firewallPolicies/rules",
-  azurerm_firewall_network_rule_collection: "Microsoft.Network/firewallPolicies/rules",
   azurerm_firewall_nat_rule_collection: "Microsoft.Network/firewallPolicies/rules",
-  azurerm_ip_group: "Microsoft.Network/ipGroups",
   azurerm_application_gateway: "Microsoft.Network/applicationGateways",
   azurerm_web_application_firewall_policy: "Microsoft.Network/applicationGatewayWebApplicationFirewallPolicies",
   azurerm_bastion_host: "Microsoft.Network/bastionHosts",
