@@ -1,6 +1,7 @@
 /** The whole command line: every command, and how it is run. */
 
 import { Command, CommanderError } from "commander";
+import { adviseCommand } from "./commands/advise.ts";
 import { checkCommand } from "./commands/check.ts";
 import { completeCommand, completionCommand } from "./commands/completion.ts";
 import { demoCommand } from "./commands/demo.ts";
@@ -40,6 +41,7 @@ const commands: readonly ((context: Context) => Command)[] = [
   planCommand,
   diffCommand,
   migrateCommand,
+  adviseCommand,
   execCommand,
   captureCommand,
   checkCommand,

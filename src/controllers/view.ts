@@ -12,6 +12,7 @@ import type {
   Lab,
   LeakedAddresses,
   LoadBalancer,
+  LocalNetworkGateway,
   ManagedCluster,
   NatGateway,
   NetworkInterface,
@@ -35,6 +36,7 @@ import type {
   EndpointSlice,
   Event,
   KubeObject,
+  NetworkPolicy,
   Node,
   NodeNetworkConfig,
   Pod,
@@ -56,6 +58,7 @@ type ArmTypes = {
   "Microsoft.Network/publicIPPrefixes": PublicIPPrefix;
   "Microsoft.Network/natGateways": NatGateway;
   "Microsoft.Network/loadBalancers": LoadBalancer;
+  "Microsoft.Network/localNetworkGateways": LocalNetworkGateway;
   "Microsoft.Compute/virtualMachines": VirtualMachine;
   "Microsoft.Compute/virtualMachineScaleSets": ScaleSet;
   "Microsoft.Compute/virtualMachineScaleSets/virtualMachines": ScaleSetMachine;
@@ -84,6 +87,7 @@ type KubeKinds = {
   Event: Event;
   NodeNetworkConfig: NodeNetworkConfig;
   Namespace: KubeObject<"Namespace">;
+  NetworkPolicy: NetworkPolicy;
 };
 
 // The casts of this file are the only ones: a key and its value are written together, so a bucket holds its type and nothing else.

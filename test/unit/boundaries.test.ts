@@ -19,7 +19,7 @@ const rooms: Readonly<Record<string, { readonly from: readonly string[]; readonl
     because: "it composes the pure rooms",
   },
   plan: {
-    from: ["arm", "compile", "controllers", "documents", "kube", "lab", "net", "resources"],
+    from: ["arm", "compile", "controllers", "documents", "kube", "lab", "net", "render", "resources"],
     because: "it counts with the figures of the rooms that it plans for, and never sees packets",
   },
   flows: {
