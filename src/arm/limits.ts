@@ -9,6 +9,7 @@ import { outbound, outboundRanges } from "./limits/outbound.ts";
 
 export {
   clusterDefaults,
+  dockerBridge,
   kubenetNodes,
   managedNetwork,
   maxPodsDefault,

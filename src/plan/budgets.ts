@@ -1,6 +1,7 @@
 /** The demands of a design: one for each thing that there is only so much of. What Azure's documents say about each is at its limit (arm/limits/). */
 
 import { blockAddresses, nodeAddresses, podCidrNodes, usableAddresses, usableBlockAddresses } from "../arm/addresses.ts";
+import { ipv6Limits, isDualStack } from "../arm/dual-stack.ts";
 import {
   type Figure,
   kubenetNodes,
@@ -244,8 +245,7 @@ export function clusterDemands(design: Design, cluster: PlannedCluster): readonl
     const base = nodes("podCidr", `pod CIDR ${podCidr}`, code, used(limits.podCidrPerNode), podCidrNodes(podCidr));
     demands.push({ ...base, unit: "prefixes" });
   }
-  const kubenet = isKubenetProfile(networkProfile);
-  demands.push(nodes("clusterNodes", "", "QuotaExceeded", usedOn(design, kubenet ? kubenetNodes[rules] : nodesPerCluster[rules])));
+  demands.push(nodes("clusterNodes", "", "QuotaExceeded", usedOn(design, nodesOf(resource, rules))));
   if (networkProfile.networkPolicy === "azure") {
     demands.push(
       nodes("policyNodes", "Azure Network Policy Manager", "InvalidParameter", usedOn(design, limits.networkPolicyManagerNodes)),
@@ -308,6 +308,12 @@ export function clusterDemands(design: Design, cluster: PlannedCluster): readonl
   return demands;
 }
 
+/** The most nodes that a cluster may have. */
+function nodesOf(cluster: ManagedCluster, rules: RuleSet): Limit {
+  if (!isKubenetProfile(cluster.properties.networkProfile)) return nodesPerCluster[rules];
+  return isDualStack(cluster) ? ipv6Limits.kubenetNodes : kubenetNodes[rules];
+}
+
 function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
@@ -353,7 +359,7 @@ function routeDemands(design: Design): readonly Demand[] {
         code: "RoutesPerRouteTableLimitReached",
         limit,
         fixed: routes === 0 ? [] : [{ kind: "route", name: `${counted(routes, "route")} of one's own`, amount: routes }],
-        shares: pools.map(({ pool }) => ({ pool, each: 1 })),
+        shares: pools.map(({ pool }) => ({ pool, each: isDualStack(resource) ? 2 : 1 })),
       },
     ];
   });

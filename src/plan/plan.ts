@@ -14,7 +14,7 @@ import { defaultPorts, portsPerNode } from "../arm/snat-ports.ts";
 import { largestCount, maxSurgeOf, surgeNodes } from "../arm/upgrade.ts";
 import { virtualNodeSubnet } from "../arm/virtual-node.ts";
 import { listArm, poolsOf, rulesOf } from "../controllers/view.ts";
-import { comparePrefixes, type Prefix, parsePrefix, prefixesWithout, sizeOf } from "../net/prefix.ts";
+import { comparePrefixes, type Prefix, parsePrefix, prefixesWithout, prefixFamily, sizeOf } from "../net/prefix.ts";
 import { MemoryResources } from "../resources/memory.ts";
 import type { Key, Resource, Resources } from "../resources/resources.ts";
 import { type Design, demandsOf, exclusiveUse, optionOf, type PlannedCluster, subnetBudgetId } from "./budgets.ts";
@@ -64,8 +64,9 @@ export function planOf(input: PlanInput, { asOf = limitsRead, growth }: PlanSett
   const clusters = design.clusters.map((cluster) => clusterPlan(design, azure, cluster, failures));
   const problems = [...input.problems, ...problemsOf(budgets, input.problems)];
   const provisioning = design.view.labs[0]?.properties.provisioning;
-  const fits = (of: keyof Amounts) => budgets.every(({ left }) => left[of] >= 0);
-  const deploys = !problems.some(({ severity }) => severity === "error") && fits("now");
+  // Of a VNet's mappings Azure's documents only say about how many there are.
+  const fits = (of: keyof Amounts) => budgets.every(({ kind, left }) => kind === "network" || left[of] >= 0);
+  const deploys = !problems.some(({ severity }) => severity === "error");
   return {
     version: planVersion,
     lab: input.name,
@@ -264,8 +265,9 @@ function networkPlan(design: Design, network: VirtualNetwork, budgets: ReadonlyM
     id: network.id,
     prefixes,
     subnets,
+    // Of IPv6 every subnet has a /64, which nothing fills.
     unallocated: prefixesWithout(
-      prefixes,
+      prefixes.filter((prefix) => prefixFamily(prefix) === 4),
       subnets.map(({ prefix }) => prefix),
     ),
   };

@@ -49,7 +49,7 @@ function problemOf(budget: Budget, { moment, when, verb }: (typeof stages)[numbe
   return {
     code,
     // AKS counts the autoscaler's maximum and the surge when it checks a pod CIDR (sup: InsufficientSubnetSize), and nodes now for the rest.
-    severity: moment === "now" || (kind === "podCidr" && moment !== "maxUpgradeAll") ? "error" : "warning",
+    severity: (moment === "now" && kind !== "network") || (kind === "podCidr" && moment !== "maxUpgradeAll") ? "error" : "warning",
     when: kind === "podCidr" && moment !== "maxUpgradeAll" ? "create" : when,
     target: targets[kind].join("."),
     resource,

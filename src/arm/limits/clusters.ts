@@ -1,5 +1,6 @@
 /** Limits and defaults of clusters and their node pools. */
 
+import { mustPrefix } from "../../net/prefix.ts";
 import type { NetworkOption } from "../network-option.ts";
 import { type Limit, planning, poolApi, type Range, type RuleSet, serviceLimits } from "./limit.ts";
 
@@ -94,6 +95,12 @@ export const clusterDefaults = {
   outboundIdleTimeoutMinutes: 30,
   natGatewayIdleTimeoutMinutes: 4,
   source: "sdk; aks:configure-kubenet.md; cli:_params.py",
+} as const;
+
+/** Of a node with Docker (`dockerBridgeCidr`, by default 172.17.0.1/16), which went from AKS with Kubernetes 1.24 and from its API. */
+export const dockerBridge = {
+  value: mustPrefix("172.17.0.0/16"),
+  source: "azdocs:articles/aks/configure-azure-cni.md (2019-06): Docker bridge address",
 } as const;
 
 /** The VNet that AKS makes for a cluster without a subnet of its own. */

@@ -5,6 +5,7 @@ import { addressAt, addressOf, lengthOf, type Prefix, parsePrefix, prefixContain
 import { nodeAddresses, podCidrNodes, smallestPodCidr, smallestSubnet, usableAddresses } from "../addresses.ts";
 import {
   aksForbidden,
+  dockerBridge,
   kubenetNodes,
   labReserved,
   limits,
@@ -231,11 +232,23 @@ function networkOf(view: AzureView, pools: readonly AgentPool[]): VirtualNetwork
 }
 
 function checkRanges(context: Context): void {
-  const { view, cluster, pools, ranges, report } = context;
+  const { view, cluster, pools, ranges, rules, report } = context;
   const profile = cluster.properties.networkProfile;
   const network = networkOf(view, pools);
   const serviceProperty = ["networkProfile", "serviceCidr"];
   const podProperty = ["networkProfile", "podCidr"];
+  for (const space of network === undefined ? [] : view.spaceOf(network).prefixes) {
+    const place = pools[0] === undefined ? { id: cluster.id, property: [] } : { id: pools[0].id, property: ["vnetSubnetID"] };
+    if (rules !== "lesson" || !prefixesOverlap(dockerBridge.value, space)) continue;
+    report({
+      ...place,
+      code: "OverlapDockerBridge",
+      severity: "warning",
+      value: space,
+      message: `address range ${span(space)} of VNet ${network?.name ?? ""} overlaps ${span(dockerBridge.value)}, the bridge that Docker has on every node of cluster ${cluster.name} (rules: lesson): its pods do not reach that part`,
+      source: dockerBridge.source,
+    });
+  }
   for (const space of ranges.forbidden(network)) {
     const what = `cluster ${cluster.name}'s VNet ${network?.name ?? ""}, address range`;
     const place = pools[0] === undefined ? { id: cluster.id, property: [] } : { id: pools[0].id, property: ["vnetSubnetID"] };
@@ -266,9 +279,11 @@ function checkRanges(context: Context): void {
         source: "sup:error-codes/servicecidroverlapexistingsubnetscidr-error.md",
         fix: "choose a range outside every subnet of the VNet; no other network sees it, so several clusters may have the same",
       });
-    }
+    } else warnOfNetwork(context, network, serviceProperty, service);
     checkDns(context, service);
     warnOfSites(context, network, serviceProperty, service, "service CIDR");
+    warnOfPeers(context, network, serviceProperty, service, "service CIDR");
+    warnOfDockerBridge(context, serviceProperty, service, "service CIDR");
   }
 
   if (profile.podCidr === undefined) return;
@@ -277,7 +292,7 @@ function checkRanges(context: Context): void {
   checkForbidden(report, { id: cluster.id, property: podProperty }, pods, "pod CIDR", aksForbidden);
   checkForbidden(report, { id: cluster.id, property: podProperty }, pods, "pod CIDR", labReserved);
   // AKS chooses its own VNet's space: with rules: lesson a 10.0.0.0/8, of which only the subnet is in use.
-  const isManaged = network !== undefined && sameId(segmentAfter(network.id, "resourceGroups"), cluster.properties.nodeResourceGroup);
+  const isManaged = network !== undefined && isManagedNetwork(cluster, network);
   const space = (isManaged ? ranges.subnets(network) : view.spaceOf(network).set).overlapping(pods)?.prefix;
   if (space !== undefined) {
     refuse(context, podProperty, {
@@ -299,7 +314,8 @@ function checkRanges(context: Context): void {
   }
   checkPodCapacity(context, pods);
   warnOfSites(context, network, podProperty, pods, "pod CIDR");
-  warnOfPeers(context, network, podProperty, pods);
+  warnOfPeers(context, network, podProperty, pods, "pod CIDR");
+  warnOfDockerBridge(context, podProperty, pods, "pod CIDR");
   if (!privateRanges.some((range) => prefixesOverlap(range, pods))) {
     refuse(context, podProperty, {
       code: "PublicPodCidr",
@@ -388,8 +404,42 @@ function warnOfSites(context: Context, network: VirtualNetwork | undefined, prop
   });
 }
 
+/** AKS refuses what overlaps a subnet that is there; of the rest of the VNet its documentation says that it should be left alone. */
+function warnOfNetwork(context: Context, network: VirtualNetwork | undefined, property: PropertyPath, service: Prefix): void {
+  // AKS chooses its own VNet's space: with rules: lesson a 10.0.0.0/8, which has the default range of Services in it (AKS issue 2727).
+  if (network === undefined || isManagedNetwork(context.cluster, network)) return;
+  const space = context.view.spaceOf(network).set.overlapping(service)?.prefix;
+  if (space === undefined) return;
+  refuse(context, property, {
+    code: "ServiceCidrInNetwork",
+    severity: "warning",
+    value: service,
+    message: `service CIDR ${span(service)} overlaps the address space ${span(space)} of VNet ${network.name}: no subnet may be made there any more, as AKS would refuse the next cluster`,
+    source: "aks:concepts-network-legacy-cni.md; aks:concepts-network-ip-address-planning.md",
+    fix: "choose a range outside the VNet; no other network sees it, so several clusters may have the same",
+  });
+}
+
+/** Docker's own bridge on each node, which went with Docker: packets to its range never left a node. */
+function warnOfDockerBridge(context: Context, property: PropertyPath, prefix: Prefix, what: string): void {
+  const { value, source } = dockerBridge;
+  if (context.rules !== "lesson" || !prefixesOverlap(value, prefix)) return;
+  refuse(context, property, {
+    code: "OverlapDockerBridge",
+    severity: "warning",
+    value: prefix,
+    message: `${what} ${span(prefix)} overlaps ${span(value)}, the bridge that Docker has on every node (rules: lesson)`,
+    source,
+    fix: `choose a range outside ${value}`,
+  });
+}
+
+function isManagedNetwork(cluster: ManagedCluster, network: VirtualNetwork): boolean {
+  return sameId(segmentAfter(network.id, "resourceGroups"), cluster.properties.nodeResourceGroup);
+}
+
 /** AKS does not look at peered VNets, but its documentation asks for a range that none of them has. */
-function warnOfPeers(context: Context, network: VirtualNetwork | undefined, property: PropertyPath, prefix: Prefix): void {
+function warnOfPeers(context: Context, network: VirtualNetwork | undefined, property: PropertyPath, prefix: Prefix, what: string): void {
   for (const peer of network === undefined ? [] : context.view.peersOf(network)) {
     const space = context.view.spaceOf(peer).set.overlapping(prefix)?.prefix;
     if (space === undefined) continue;
@@ -397,7 +447,7 @@ function warnOfPeers(context: Context, network: VirtualNetwork | undefined, prop
       code: "OverlapPeeredNetwork",
       severity: "warning",
       value: prefix,
-      message: `pod CIDR ${span(prefix)} overlaps ${span(space)} of the peered VNet ${peer.name}: pods of cluster ${context.cluster.name} cannot reach that part of it`,
+      message: `${what} ${span(prefix)} overlaps ${span(space)} of the peered VNet ${peer.name}: pods of cluster ${context.cluster.name} cannot reach that part of it`,
       source: "aks:concepts-network-azure-cni-overlay.md",
       fix: "choose a range that no connected network has",
     });

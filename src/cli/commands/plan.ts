@@ -23,6 +23,9 @@ type Options = {
   readonly from?: string;
 };
 
+/** Without any of these there is nothing to count. */
+const plannedTypes: readonly string[] = ["Microsoft.Network/virtualNetworks", "Microsoft.ContainerService/managedClusters"];
+
 export function planCommand(context: Context): Command {
   const made = command("plan", "say what a design takes of addresses, routes and ports, now and at its largest, and what fails first", [
     { does: "is there room for the next upgrade?", type: "drydock plan examples/two-options/lab.yaml" },
@@ -64,7 +67,7 @@ export function planCommand(context: Context): Command {
         ...(options.provisioning === undefined ? {} : { provisioning: options.provisioning }),
       });
       // Nothing to count: the problems are all there is to say.
-      const isEmpty = loaded.readable.every(({ value }) => "type" in value && value.type === "Drydock.Lab/labs");
+      const isEmpty = !loaded.readable.some(({ value }) => "type" in value && plannedTypes.includes(value.type));
       if (isEmpty && loaded.problems.some(({ severity }) => severity === "error"))
         throw documentFailure(files, loaded.problems, context.errorStyle);
       const { asOf } = options;

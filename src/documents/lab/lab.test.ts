@@ -598,6 +598,21 @@ describe("refused, once, by name", () => {
 describe("warned of, and brought up", () => {
   const warnings: readonly (readonly [name: string, text: string, problem: string])[] = [
     [
+      "a service CIDR in the VNet but in no subnet",
+      kubenet(", serviceCidr: 10.240.128.0/24"),
+      "ServiceCidrInNetwork clusters[0].serviceCidr",
+    ],
+    [
+      "a service CIDR of a peered VNet",
+      `${peered("[{ network: spoke }]", "[{ network: hub }]").replace("name: hub,", "name: hub, subnets: [{ name: a, prefix: 10.240.0.0/24 }],")}clusters: [{ name: c, networkPlugin: kubenet, subnet: hub/a, serviceCidr: 10.241.0.0/16 }]\n`,
+      "OverlapPeeredNetwork clusters[0].serviceCidr",
+    ],
+    [
+      "a pod CIDR where Docker has its bridge, in the lesson",
+      `rules: lesson\n${kubenet(", podCidr: 172.17.0.0/16")}`,
+      "OverlapDockerBridge clusters[0].podCidr",
+    ],
+    [
       "a firewall that gets nothing",
       around("machines: [{ name: f, subnet: hub/a, firewall: {} }]"),
       "IPForwardingDisabled machines[0].firewall",
@@ -658,7 +673,6 @@ describe("warned of, and brought up", () => {
 
 describe("accepted", () => {
   const accepted: readonly (readonly [name: string, text: string])[] = [
-    ["a service CIDR in the VNet but in no subnet", kubenet(", serviceCidr: 10.240.128.0/24")],
     [
       "the same pod CIDR in two kubenet clusters",
       `lab: t\n${network}clusters: [{ name: c, networkPlugin: kubenet, subnet: hub/a }, { name: d, networkPlugin: kubenet, subnet: hub/b }]`,
