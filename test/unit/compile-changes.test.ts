@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -21,10 +21,10 @@ const step: fc.Arbitrary<Step> = fc.record({
 
 describe.each(readdirSync(examples))("%s", (example) => {
   const folder = join(examples, example);
-  const { resources: documents } = loadLab([{ path: "lab.yaml", text: readFileSync(join(folder, "lab.yaml"), "utf8") }], (path) => ({
-    path,
-    text: readFileSync(join(folder, path), "utf8"),
-  }));
+  const read = (path: string) => ({ path, text: readFileSync(join(folder, path), "utf8") });
+  const files = ["azuredeploy.json", "azuredeploy.parameters.json", "lab.yaml"].filter((path) => existsSync(join(folder, path)));
+  const { resources: documents, problems } = loadLab(files.map(read), read);
+  test("has no errors", () => expect(problems.filter(({ severity }) => severity === "error")).toEqual([]));
 
   test("a network made from the one before is the network made from nothing", () => {
     fc.assert(
