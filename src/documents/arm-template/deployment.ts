@@ -5,19 +5,22 @@
  * A nested deployment is a deployment in turn, and its outputs are there for those after it.
  */
 
-import { nodeResourceGroup } from "../../arm/names.ts";
 import type { PlacedResource } from "../azure/placed.ts";
 import { closest } from "../nearest.ts";
 import { excerpt, type Finding, type Kept, type Path } from "../problem.ts";
-import { placeOf, type Source, type Tree } from "../tree.ts";
+import { placeOf, type Source } from "../tree.ts";
 import { contextFunctions, type Deployment as DeploymentContext, listFunction } from "./context-functions.ts";
+import { inCopies } from "./copied-path.ts";
 import type { ContextFunction, Host, Meter, Scope, Stage, UserFunction } from "./evaluate.ts";
-import { asNode, type Field, fieldOf, fieldsOf, flagOf, type Node, textOf } from "./fields.ts";
-import { type DeploymentPlace, extensionId, resourceIdAt, scopePrefix } from "./ids.ts";
+import { asNode, type Field, fieldOf, fieldsOf, flagOf, type Node, nullField, textOf } from "./fields.ts";
+import { type DeploymentPlace, extensionId, kindOfSchema, placeOfScope, relativeId, resourceIdAt, scopePrefix } from "./ids.ts";
+import { pathsOfUri, templateUri } from "./links.ts";
+import { TemplateNames } from "./names.ts";
 import type { GivenParameter, GivenParameters } from "./parameters.ts";
-import { attempt, type Complain, copied, evaluateTree, turnsOf } from "./tree-value.ts";
-import { checkType, isNullable, typeOf } from "./types.ts";
-import { isList, ObjectValue, opened, refuse, toPlain, Unknown, type Value } from "./value.ts";
+import { propertiesOf, tagsField, textField, typeOfId, wholeOf } from "./resource-value.ts";
+import { attempt, type Complain, evaluateTree, turnsOf } from "./tree-value.ts";
+import { typeOf } from "./types.ts";
+import { isList, ObjectValue, refuse, toPlain, Unknown, type Value } from "./value.ts";
 
 export type Output = { readonly name: string; readonly type: string; readonly value: Value };
 
@@ -49,8 +52,6 @@ export type DeploymentOptions = {
   readonly depth: number;
 };
 
-type VariableLoops = ReadonlyMap<string, { readonly list: Tree & { readonly kind: "list" }; readonly path: Path }>;
-
 /** One of a resource's loop, or the resource. */
 type Instance = {
   readonly node: Node;
@@ -75,8 +76,6 @@ const deepest = 5;
 /** Resources of a template at most (Azure docs: templates/best-practices, Template limits). */
 const mostResources = 800;
 const mostOutputs = 64;
-const mostParameters = 256;
-
 const noLoops: ReadonlyMap<string, number> = new Map();
 
 export class TemplateDeployment implements Host {
@@ -84,21 +83,18 @@ export class TemplateDeployment implements Host {
   readonly #options: DeploymentOptions;
   readonly #complain: Complain;
   readonly #functions: ReturnType<typeof contextFunctions>;
-  readonly #userFunctions = new Map<string, UserFunction>();
-  readonly #parameters = new Map<string, Value>();
-  readonly #variables = new Map<string, Value>();
-  /** Parameters and variables that are being evaluated. */
-  readonly #open = new Set<string>();
-  #loopedVariables: VariableLoops | undefined;
+  readonly #names: TemplateNames;
   readonly #instances: Instance[] = [];
+  /** Of loops and their symbols in lower case: one that turns no time has no instances, and may be depended on. */
+  readonly #loopNames = new Set<string>();
   #outputs: readonly Output[] | undefined;
 
   constructor(world: World, options: DeploymentOptions) {
     this.#world = world;
     this.#options = options;
     this.#complain = (path, finding) => world.report(options.source, path, finding);
+    this.#names = new TemplateNames(options, this, world.report);
     this.#functions = contextFunctions(this.#context());
-    this.#readFunctions();
   }
 
   get meter(): Meter {
@@ -113,21 +109,12 @@ export class TemplateDeployment implements Host {
 
   userFunction(namespace: string, name: string): UserFunction | undefined {
     const { outer } = this.#options;
-    return outer === undefined
-      ? this.#userFunctions.get(`${namespace}.${name}`.toLowerCase())
-      : outer.deployment.userFunction(namespace, name);
+    return outer === undefined ? this.#names.userFunction(namespace, name) : outer.deployment.userFunction(namespace, name);
   }
 
   /** Deploys everything. Whatever is wrong is reported; the rest goes on. */
   run(): void {
-    const { node, outer } = this.#options;
-    if (outer === undefined) {
-      this.#checkParameters();
-      for (const field of fieldsOf(asNode(fieldOf(node, "variables")) ?? emptyNode(node))) {
-        if (field.key.toLowerCase() !== "copy") attempt(field.path, this.#complain, () => this.variable(field.key));
-      }
-      for (const name of this.#variableLoops().keys()) attempt(node.path, this.#complain, () => this.variable(name));
-    }
+    if (this.#options.outer === undefined) this.#names.evaluateAll();
     this.#listInstances();
     for (const instance of this.#ordered()) attempt(instance.node.path, this.#complain, () => this.#deploy(instance).whole());
     this.outputs();
@@ -142,8 +129,8 @@ export class TemplateDeployment implements Host {
       place,
       now: this.#world.now,
       templateUri: templateUri(source),
-      parameter: (parameter) => this.parameter(parameter),
-      variable: (variable) => this.variable(variable),
+      parameter: (parameter) => this.#names.parameter(parameter),
+      variable: (variable) => this.#names.variable(variable),
       locationOfGroup: (group) => this.#locationOfGroup(group),
       reference: (target, isWhole) => this.reference(target, isWhole),
       references: (symbol, isWhole) =>
@@ -161,185 +148,6 @@ export class TemplateDeployment implements Host {
 
   #scope(stage: Stage, loops: ReadonlyMap<string, number> = this.#options.outer?.loops ?? noLoops): Scope {
     return { stage, host: this, loops, lambdaVariables: new Map() };
-  }
-
-  parameter(name: string): Value {
-    const { outer, node, given } = this.#options;
-    if (outer !== undefined) return outer.deployment.parameter(name);
-    const key = name.toLowerCase();
-    const known = this.#parameters.get(key);
-    if (known !== undefined) return known;
-    const all = asNode(fieldOf(node, "parameters"));
-    const declaration = all === undefined ? undefined : asNode(fieldOf(all, name));
-    if (declaration === undefined) {
-      const meant = all === undefined ? undefined : closest(name, all.tree.entries.keys());
-      return refuse(
-        `the template parameter '${excerpt(name)}' is not found`,
-        meant === undefined ? "declare it under parameters" : `did you mean ${meant}?`,
-      );
-    }
-    return this.#once(`parameter ${key}`, () => {
-      const value = this.#parameterValue(name, declaration, given.get(key));
-      this.#parameters.set(key, value);
-      return value;
-    });
-  }
-
-  #parameterValue(name: string, declaration: Node, given: GivenParameter | undefined): Value {
-    const { node, source } = this.#options;
-    const definitions = asNode(fieldOf(node, "definitions"));
-    const type = typeOf(declaration, definitions);
-    let value = given?.value(type);
-    let place: { readonly source: Source; readonly path: Path } = {
-      source: given?.source ?? source,
-      path: given?.source === undefined ? declaration.path : given.path,
-    };
-    const standard = fieldOf(declaration, "defaultValue");
-    if (value === undefined && standard !== undefined) {
-      value = evaluateTree(standard.tree, standard.path, this.#scope("default", noLoops), this.#complain);
-      place = { source, path: standard.path };
-    }
-    if (value === undefined && (isNullable(declaration, definitions) || declaration.tree.entries.has("defaultValue"))) return null;
-    if (value === undefined) {
-      this.#complain(declaration.path, {
-        code: "InvalidTemplate",
-        message: `the value for the template parameter '${excerpt(name)}' is not provided`,
-        source: "Azure docs: templates/parameters",
-        fix: `give it: --parameters ${name}=${type === undefined || type.includes("string") ? "VALUE" : exampleOf(type)}, or --parameters FILE with a parameter file`,
-      });
-      return new Unknown(`the parameter ${name}`, true);
-    }
-    checkType(value, declaration, {
-      definitions,
-      complain: (where, finding) =>
-        this.#world.report(place.source, place.path, {
-          ...finding,
-          message: `the template parameter '${excerpt(name + where)}' is not valid: ${finding.message}`,
-        }),
-    });
-    return value;
-  }
-
-  #checkParameters(): void {
-    const { node, given, source } = this.#options;
-    const all = asNode(fieldOf(node, "parameters"));
-    const declared = all === undefined ? [] : fieldsOf(all);
-    if (declared.length > mostParameters) {
-      this.#complain(node.path, {
-        code: "InvalidTemplate",
-        message: `the template has ${declared.length} parameters; Azure takes ${mostParameters}`,
-      });
-      return;
-    }
-    for (const field of declared) attempt(field.path, this.#complain, () => this.parameter(field.key));
-    const names = new Set(declared.map((field) => field.key.toLowerCase()));
-    for (const [key, one] of given) {
-      if (names.has(key)) continue;
-      const meant = closest(
-        one.name,
-        declared.map((field) => field.key),
-      );
-      this.#world.report(one.source ?? source, one.source === undefined ? [] : one.path, {
-        code: "InvalidTemplate",
-        message: `the parameter '${excerpt(one.name)}' is given, and the template${one.source === undefined ? ` ${source.file}` : ""} declares none of that name`,
-        fix: meant === undefined ? "leave it out" : `did you mean ${meant}?`,
-      });
-    }
-  }
-
-  variable(name: string): Value {
-    const { outer, node } = this.#options;
-    if (outer !== undefined) return outer.deployment.variable(name);
-    const key = name.toLowerCase();
-    const known = this.#variables.get(key);
-    if (known !== undefined) return known;
-    const all = asNode(fieldOf(node, "variables"));
-    const field = all === undefined ? undefined : (fieldOf(all, name) ?? (all.tree.entries.has(name) ? nullField(all, name) : undefined));
-    const loop = this.#variableLoops().get(key);
-    if (field === undefined && loop === undefined) {
-      const meant = all === undefined ? undefined : closest(name, all.tree.entries.keys());
-      return refuse(
-        `the template variable '${excerpt(name)}' is not found`,
-        meant === undefined ? "define it under variables" : `did you mean ${meant}?`,
-      );
-    }
-    return this.#once(`variable ${key}`, () => {
-      const scope = this.#scope("variable", noLoops);
-      const value =
-        loop === undefined
-          ? evaluateTree(field?.tree ?? nullTree, field?.path ?? [], scope, this.#complain)
-          : (copied(loop.list, loop.path, scope, this.#complain)[0]?.[1] ?? null);
-      this.#variables.set(key, value);
-      return value;
-    });
-  }
-
-  /** Variables that `variables.copy` makes, by name in lower case; each list holds one loop. */
-  #variableLoops(): VariableLoops {
-    if (this.#loopedVariables !== undefined) return this.#loopedVariables;
-    const all = asNode(fieldOf(this.#options.node, "variables"));
-    const copy = all === undefined ? undefined : fieldOf(all, "copy");
-    const loops = new Map<string, { readonly list: Tree & { readonly kind: "list" }; readonly path: Path }>();
-    if (copy?.tree.kind === "list") {
-      for (const [index, item] of copy.tree.items.entries()) {
-        const name = item.kind === "map" ? textOf(fieldOf({ tree: item, path: [] }, "name")) : undefined;
-        if (name !== undefined)
-          loops.set(name.toLowerCase(), { list: { ...copy.tree, items: [item] }, path: [...copy.path.slice(0, -1), copy.key, index] });
-      }
-    }
-    this.#loopedVariables = loops;
-    return loops;
-  }
-
-  #once(what: string, work: () => Value): Value {
-    if (this.#open.has(what)) return refuse(`the ${what} is defined by itself`, "break the circle");
-    this.#open.add(what);
-    try {
-      return work();
-    } finally {
-      this.#open.delete(what);
-    }
-  }
-
-  #readFunctions(): void {
-    const list = fieldOf(this.#options.node, "functions");
-    if (list?.tree.kind !== "list") return;
-    for (const [index, item] of list.tree.items.entries()) {
-      if (item.kind !== "map") continue;
-      const node: Node = { tree: item, path: [...list.path, index] };
-      const [namespace, members] = [textOf(fieldOf(node, "namespace")), asNode(fieldOf(node, "members"))];
-      if (namespace === undefined || members === undefined) continue;
-      for (const field of fieldsOf(members)) {
-        const member = asNode(field);
-        if (member !== undefined) this.#defineFunction(`${namespace}.${field.key}`, member);
-      }
-    }
-  }
-
-  #defineFunction(name: string, member: Node): void {
-    const list = fieldOf(member, "parameters")?.tree;
-    const names =
-      list?.kind === "list"
-        ? list.items.map((item) => (item.kind === "map" ? (textOf(fieldOf({ tree: item, path: [] }, "name")) ?? "") : ""))
-        : [];
-    const output = asNode(fieldOf(member, "output"));
-    const value = output === undefined ? undefined : fieldOf(output, "value");
-    if (value === undefined) {
-      this.#complain(member.path, {
-        code: "InvalidTemplate",
-        message: `the function ${excerpt(name)} has no output`,
-        fix: "give it output.value",
-      });
-      return;
-    }
-    this.#userFunctions.set(name.toLowerCase(), {
-      name,
-      parameters: names.map((parameter) => parameter.toLowerCase()),
-      evaluate: (given) =>
-        this.#once(`function ${name}`, () =>
-          evaluateTree(value.tree, value.path, { ...this.#scope("function", noLoops), functionArguments: given }, this.#complain),
-        ),
-    });
   }
 
   #locationOfGroup(name: string): string {
@@ -401,7 +209,9 @@ export class TemplateDeployment implements Host {
   #addInstances(node: Node, symbol: string | undefined, parent: Instance | undefined): void {
     // One more than is allowed is enough to know.
     if (this.#instances.length > mostResources) return;
-    const base = this.#scope("start", parent?.scope.loops ?? this.#options.outer?.loops);
+    // A nested template of outer scope is a property of a resource: what is known at run time comes early enough for it.
+    const stage = this.#options.outer === undefined ? "start" : "body";
+    const base = this.#scope(stage, parent?.scope.loops ?? this.#options.outer?.loops);
     const copy = asNode(fieldOf(node, "copy"));
     if (copy === undefined) {
       this.#addInstance(node, base, symbol, parent, undefined);
@@ -416,6 +226,7 @@ export class TemplateDeployment implements Host {
       return;
     }
     const loop = typeof label === "string" ? label : "";
+    for (const known of [loop, symbol ?? ""]) this.#loopNames.add(known.toLowerCase());
     for (let turn = 0; turn < turns; turn++) {
       const loops = new Map(base.loops).set(loop.toLowerCase(), turn).set("", turn);
       this.#addInstance(node, { ...base, loops }, symbol, parent, loop);
@@ -603,6 +414,7 @@ export class TemplateDeployment implements Host {
         if (typeof target !== "string" || target === "") return [];
         const found = this.#named(target);
         if (found.length > 0) return found.filter((other) => other !== instance || this.#isItself(instance, target));
+        if (this.#loopNames.has(target.toLowerCase())) return [];
         const near = closest(
           target,
           this.#instances.flatMap(({ symbol, name }) => [symbol ?? name].filter((text) => typeof text === "string")),
@@ -815,8 +627,7 @@ export class TemplateDeployment implements Host {
     for (const field of node === undefined ? [] : fieldsOf(node)) {
       const own = asNode(field);
       const { key: name } = field;
-      const value =
-        own === undefined ? undefined : (fieldOf(own, "value") ?? (own.tree.entries.has("value") ? nullField(own, "value") : undefined));
+      const value = own === undefined ? undefined : (fieldOf(own, "value") ?? nullField(own, "value"));
       let made: Value | undefined;
       const compute = () => {
         if (own !== undefined && value !== undefined) return evaluateTree(value.tree, value.path, scope, this.#complain);
@@ -910,22 +721,6 @@ export class TemplateDeployment implements Host {
   }
 }
 
-const nullTree: Tree = { kind: "scalar", value: null, text: "", offset: 0, size: 1 };
-
-function nullField({ path }: Node, key: string): Field {
-  return { key, tree: nullTree, path: [...path, key] };
-}
-
-function emptyNode({ path }: Node): Node {
-  return { tree: { kind: "map", entries: new Map(), offset: 0, size: 1 }, path };
-}
-
-function exampleOf(type: string): string {
-  if (type === "int") return "3";
-  if (type === "bool") return "true";
-  return type === "array" ? "'[…]'" : "'{…}'";
-}
-
 function sameName(a: string | undefined, b: string): boolean {
   return a !== undefined && a.toLowerCase() === b.toLowerCase();
 }
@@ -936,143 +731,4 @@ function shownName({ symbol, name, type }: Instance): string {
 
 function isDeployment(type: string): boolean {
   return type.toLowerCase() === "microsoft.resources/deployments";
-}
-
-/** `Microsoft.Network/virtualNetworks/v/subnets/s` in a place; `undefined` when it is not of that form. */
-function relativeId(text: string, place: DeploymentPlace): string | undefined {
-  const [provider, ...rest] = text.split("/");
-  if (provider === undefined || !provider.includes(".") || rest.length < 2 || rest.length % 2 !== 0) return undefined;
-  return `${scopePrefix(place)}/providers/${provider}${rest.map((part) => `/${part}`).join("")}`;
-}
-
-/** The resource as `reference(…, 'Full')` gives it: what the template says, what Azure names, and the rest unknown. */
-function wholeOf({ id, type, name, place }: Instance, body: ObjectValue): Value {
-  const rest = new Unknown(`what only Azure knows of ${typeof name === "string" ? `${type}/${name}` : type}`);
-  const entries = new Map(body.entries);
-  const properties = entries.get("properties");
-  const own = properties instanceof ObjectValue ? properties.entries : new Map<string, Value>();
-  const made = new Map(own);
-  for (const [key, value] of own) made.set(key, withIds(value, `${id ?? ""}/${key}`, id === undefined));
-  made.set("provisioningState", "Succeeded");
-  if (type.toLowerCase() === "microsoft.containerservice/managedclusters" && !made.has("nodeResourceGroup")) {
-    const location = body.get("location");
-    if (typeof name === "string" && typeof location === "string")
-      made.set("nodeResourceGroup", nodeResourceGroup(place.resourceGroup, name, location));
-  }
-  entries.set("properties", new ObjectValue(made));
-  if (id !== undefined) entries.set("resourceId", id);
-  return opened(new ObjectValue(entries), rest);
-}
-
-/** Named children in a resource's properties have ids after it. */
-function withIds(value: Value, prefix: string, isUnknown: boolean): Value {
-  if (!isList(value) || isUnknown) return value;
-  return value.map((item) => {
-    const name = item instanceof ObjectValue ? item.get("name") : undefined;
-    if (!(item instanceof ObjectValue) || typeof name !== "string" || item.get("id") !== undefined) return item;
-    return new ObjectValue(new Map([...item.entries, ["id", `${prefix}/${name}`]]));
-  });
-}
-
-function propertiesOf(whole: Value): Value {
-  if (!(whole instanceof ObjectValue)) return whole;
-  return whole.get("properties") ?? ObjectValue.of({});
-}
-
-/** The type that an id names: of an extension, its own and not that of what it extends. */
-function typeOfId(id: string): string {
-  const own = id.slice(id.toLowerCase().lastIndexOf("/providers/") + "/providers/".length).split("/");
-  if (!id.toLowerCase().includes("/providers/")) return "Microsoft.Resources/resourceGroups";
-  return [own[0], ...own.filter((_, index) => index % 2 === 1)].join("/");
-}
-
-function textField(body: ObjectValue, name: "location"): { readonly location?: string } {
-  const value = body.get(name);
-  return typeof value === "string" ? { [name]: value } : {};
-}
-
-function tagsField(body: ObjectValue): { readonly tags?: Readonly<Record<string, string>> } {
-  const tags = body.get("tags");
-  if (!(tags instanceof ObjectValue)) return {};
-  return {
-    tags: Object.fromEntries([...tags.entries].flatMap(([name, value]) => (typeof value === "string" ? [[name, value] as const] : []))),
-  };
-}
-
-/** The path in the template of a part of what was made of it: what a `copy` made is at the input of its loop. */
-function inCopies(tree: Tree, part: Path): Path {
-  const path: (string | number)[] = [];
-  let at: Tree | undefined = tree;
-  for (let index = 0; index < part.length; index++) {
-    const step = part[index] ?? "";
-    const next: Tree | undefined =
-      at?.kind === "map"
-        ? at.entries.get(String(step))?.value
-        : at?.kind === "list" && typeof step === "number"
-          ? at.items[step]
-          : undefined;
-    const loop: Loop | undefined = next === undefined && at?.kind === "map" ? loopNamed(at, String(step)) : undefined;
-    if (loop !== undefined) {
-      path.push("copy", loop.index, "input");
-      at = loop.input;
-      // The turn.
-      index++;
-      continue;
-    }
-    path.push(step);
-    at = next;
-  }
-  return path;
-}
-
-type Loop = { readonly index: number; readonly input: Tree };
-
-function loopNamed(tree: Tree & { readonly kind: "map" }, name: string): Loop | undefined {
-  const list = tree.entries.get("copy")?.value;
-  if (list?.kind !== "list") return undefined;
-  const index = list.items.findIndex((item) => item.kind === "map" && sameName(textOf(fieldOf({ tree: item, path: [] }, "name")), name));
-  const item = list.items[index];
-  const input = item?.kind === "map" ? item.entries.get("input")?.value : undefined;
-  return input === undefined ? undefined : { index, input };
-}
-
-const templateBase = "https://drydock.invalid/template/";
-
-/** A template's own address, with which it may name others that lie beside it. */
-function templateUri({ file }: Source): string {
-  return templateBase + encodeURIComponent(file.slice(file.lastIndexOf("/") + 1));
-}
-
-/** Where a template that is linked by address may lie beside this one: under its last segments, the longest first. */
-function pathsOfUri(uri: string): readonly string[] {
-  const [address = ""] = uri.split(/[?#]/, 1);
-  if (address.startsWith(templateBase)) return [address.slice(templateBase.length)];
-  const segments = address
-    .replace(/^[a-z]+:\/\/[^/]*\//i, "")
-    .split("/")
-    .filter((segment) => segment !== "" && segment !== "..");
-  return [3, 2, 1].filter((count) => count <= segments.length).map((count) => segments.slice(-count).join("/"));
-}
-
-export function kindOfSchema(schema: string | undefined): DeploymentPlace["kind"] {
-  if (schema === undefined) return "resourceGroup";
-  if (/subscriptionDeploymentTemplate/i.test(schema)) return "subscription";
-  if (/managementGroupDeploymentTemplate/i.test(schema)) return "managementGroup";
-  return /tenantDeploymentTemplate/i.test(schema) ? "tenant" : "resourceGroup";
-}
-
-/** `/subscriptions/…`, `/subscriptions/…/resourceGroups/…`, `Microsoft.Management/managementGroups/…`, or `/`. */
-function placeOfScope(scope: string, place: DeploymentPlace): DeploymentPlace {
-  const [, subscriptionId, resourceGroup] = /^\/subscriptions\/([^/]+)(?:\/resourceGroups\/([^/]+))?/i.exec(scope) ?? [];
-  if (subscriptionId !== undefined)
-    return {
-      ...place,
-      kind: resourceGroup === undefined ? "subscription" : "resourceGroup",
-      subscriptionId,
-      resourceGroup: resourceGroup ?? "",
-    };
-  const group = /Microsoft\.Management\/managementGroups\/([^/]+)/i.exec(scope)?.[1];
-  return group === undefined
-    ? { ...place, kind: "tenant", resourceGroup: "" }
-    : { ...place, kind: "managementGroup", managementGroup: group, resourceGroup: "" };
 }

@@ -41,3 +41,10 @@ export function textOf(field: Field | undefined): string | undefined {
 export function flagOf(field: Field | undefined): boolean {
   return field?.tree.kind === "scalar" && field.tree.value === true;
 }
+
+const nullTree: Tree = { kind: "scalar", value: null, text: "", offset: 0, size: 1 };
+
+/** A property that is there and null, which {@link fieldOf} takes for absent. */
+export function nullField({ tree, path }: Node, key: string): Field | undefined {
+  return tree.entries.has(key) ? { key, tree: nullTree, path: [...path, key] } : undefined;
+}

@@ -55,3 +55,33 @@ export function resourceIdAt(prefix: string, type: string, names: readonly strin
 export function extensionId(scope: string, type: string, names: readonly string[]): string | undefined {
   return resourceIdAt(scope.replace(/\/+$/, ""), type, names);
 }
+
+/** `Microsoft.Network/virtualNetworks/v/subnets/s` in a place; `undefined` when it is not of that form. */
+export function relativeId(text: string, place: DeploymentPlace): string | undefined {
+  const [provider, ...rest] = text.split("/");
+  if (provider === undefined || !provider.includes(".") || rest.length < 2 || rest.length % 2 !== 0) return undefined;
+  return `${scopePrefix(place)}/providers/${provider}${rest.map((part) => `/${part}`).join("")}`;
+}
+
+export function kindOfSchema(schema: string | undefined): DeploymentPlace["kind"] {
+  if (schema === undefined) return "resourceGroup";
+  if (/subscriptionDeploymentTemplate/i.test(schema)) return "subscription";
+  if (/managementGroupDeploymentTemplate/i.test(schema)) return "managementGroup";
+  return /tenantDeploymentTemplate/i.test(schema) ? "tenant" : "resourceGroup";
+}
+
+/** `/subscriptions/…`, `/subscriptions/…/resourceGroups/…`, `Microsoft.Management/managementGroups/…`, or `/`. */
+export function placeOfScope(scope: string, place: DeploymentPlace): DeploymentPlace {
+  const [, subscriptionId, resourceGroup] = /^\/subscriptions\/([^/]+)(?:\/resourceGroups\/([^/]+))?/i.exec(scope) ?? [];
+  if (subscriptionId !== undefined)
+    return {
+      ...place,
+      kind: resourceGroup === undefined ? "subscription" : "resourceGroup",
+      subscriptionId,
+      resourceGroup: resourceGroup ?? "",
+    };
+  const group = /Microsoft\.Management\/managementGroups\/([^/]+)/i.exec(scope)?.[1];
+  return group === undefined
+    ? { ...place, kind: "tenant", resourceGroup: "" }
+    : { ...place, kind: "managementGroup", managementGroup: group, resourceGroup: "" };
+}

@@ -9,9 +9,10 @@ import { subscriptionId } from "../../arm/names.ts";
 import type { PlacedResource } from "../azure/placed.ts";
 import type { Finding, Kept, Path } from "../problem.ts";
 import type { Source } from "../tree.ts";
-import { type Deployed, kindOfSchema, TemplateDeployment, type World } from "./deployment.ts";
+import { type Deployed, TemplateDeployment, type World } from "./deployment.ts";
 import { Meter } from "./evaluate.ts";
 import { fieldOf, textOf } from "./fields.ts";
+import { kindOfSchema } from "./ids.ts";
 import { type GivenParameters, type NamedParameter, namedParameter, parametersOfFile } from "./parameters.ts";
 import { toPlain } from "./value.ts";
 
@@ -58,6 +59,7 @@ export function expandTemplates(
   const resources = new Map<string, Deployed>();
   const world: World = { ...reader, report: reportOnce(reader), meter: new Meter(), now: settings.now, resources };
   const outputs: TemplateOutput[] = [];
+  const declared = new Set(templates.flatMap(({ source }) => parameterNames(source)));
   for (const { source, parameters } of templates) {
     if (source.root.kind !== "map") continue;
     const node = { tree: source.root, path: [] };
@@ -73,7 +75,7 @@ export function expandTemplates(
         tenantId: subscriptionId,
         location: settings.location,
       },
-      given: given(parameters),
+      given: givenTo(source, given(parameters), declared),
       depth: 0,
     });
     deployment.run();
@@ -103,6 +105,18 @@ function given(parameters: TemplateInput["parameters"]): GivenParameters {
       return [[named.name.toLowerCase(), named] as const];
     }),
   );
+}
+
+/** Without those that another of the templates declares, and this one does not. */
+function givenTo(source: Source, parameters: GivenParameters, declared: ReadonlySet<string>): GivenParameters {
+  const own = new Set(parameterNames(source));
+  return new Map([...parameters].filter(([name]) => own.has(name) || !declared.has(name)));
+}
+
+/** In lower case. */
+function parameterNames({ root }: Source): readonly string[] {
+  const declared = root.kind === "map" ? fieldOf({ tree: root, path: [] }, "parameters")?.tree : undefined;
+  return declared?.kind === "map" ? [...declared.entries.keys()].map((name) => name.toLowerCase()) : [];
 }
 
 /** As `az deployment` names a deployment: after the template's file. */

@@ -204,6 +204,36 @@ describe("resources", () => {
     expect(outputs).toEqual({ hub: `${group.replace("/rg/", "/net/")}/${network}/hub`, name: "2024-05-01" });
   });
 
+  test("a loop that turns no time is there to depend on; a null for a parameter of a module is its default", () => {
+    const { problems, outputs } = expanded({
+      languageVersion: "2.0",
+      resources: {
+        none: { ...vnet("[concat('v', copyIndex())]"), copy: { name: "none", count: "[length(createArray())]" } },
+        module: {
+          type: "Microsoft.Resources/deployments",
+          name: "m",
+          dependsOn: ["none"],
+          properties: {
+            mode: "Incremental",
+            expressionEvaluationOptions: { scope: "inner" },
+            parameters: { size: { value: "[tryGet(createObject(), 'size')]" } },
+            template: {
+              parameters: { size: { type: "int", defaultValue: 7 } },
+              resources: [],
+              outputs: { size: { type: "int", value: "[parameters('size')]" } },
+            },
+          },
+        },
+      },
+      outputs: {
+        size: { type: "int", value: "[reference('module').outputs.size.value]" },
+        none: { type: "array", value: "[references('none')]" },
+      },
+    });
+    expect(problems).toEqual([]);
+    expect(outputs).toEqual({ size: 7, none: [] });
+  });
+
   test("dependencies that are not there, circles, and doubles", () => {
     const { problems } = expanded({
       resources: [vnet("a", { dependsOn: ["b"] }), vnet("b", { dependsOn: ["c"] }), vnet("c", { dependsOn: ["a", "aa"] }), vnet("C")],

@@ -60,7 +60,10 @@ function objectValue(tree: Tree & { readonly kind: "map" }, path: Path, scope: S
   const entries = new Map<string, Value>();
   for (const [key, { value }] of tree.entries) {
     if (key.toLowerCase() === "copy" && isCopyList(value)) {
-      for (const [name, made] of copied(value, [...path, key], scope, complain)) entries.set(name, made);
+      for (const [index, item] of value.items.entries()) {
+        const made = copied(item, [...path, key, index], scope, complain);
+        if (made !== undefined) entries.set(...made);
+      }
       continue;
     }
     const name = keyOf(key, [...path, key], scope, complain);
@@ -86,37 +89,22 @@ function isCopyList(tree: Tree): tree is Tree & { readonly kind: "list" } {
   );
 }
 
-/** The loops of a `copy` list: each gives one property (Azure docs: templates/copy-properties, copy-variables). */
-export function copied(
-  list: Tree & { readonly kind: "list" },
-  path: Path,
-  scope: Scope,
-  complain: Complain,
-): readonly (readonly [string, Value])[] {
-  return list.items.flatMap((item, index): (readonly [string, Value])[] => {
-    if (item.kind !== "map") return [];
-    const at = [...path, index];
-    const [name, input, count] = ["name", "input", "count"].map((field) => item.entries.get(field)?.value);
-    const label = name === undefined ? undefined : evaluateTree(name, [...at, "name"], scope, complain);
-    if (typeof label !== "string" || label === "__proto__" || input === undefined) return [];
-    const turns = turnsOf(count, [...at, "count"], scope, complain);
-    if (turns instanceof Unknown) return [[label, turns]];
-    const loop = (turn: number): Scope => {
-      const loops = new Map(scope.loops);
-      loops.set(label.toLowerCase(), turn);
-      // In a variable there is no resource's loop that copyIndex() without a name could mean.
-      if (scope.stage === "variable") loops.set("", turn);
-      return { ...scope, loops };
-    };
-    return [
-      [
-        label,
-        attempt(at, complain, () =>
-          bounded(Array.from({ length: turns }, (_, turn) => evaluateTree(input, [...at, "input"], loop(turn), complain))),
-        ),
-      ],
-    ];
-  });
+/** The property that one loop of a `copy` list gives (Azure docs: templates/copy-properties, copy-variables); `undefined` once it is complained of. */
+export function copied(item: Tree, at: Path, scope: Scope, complain: Complain): readonly [name: string, value: Value] | undefined {
+  if (item.kind !== "map") return undefined;
+  const [name, input, count] = ["name", "input", "count"].map((field) => item.entries.get(field)?.value);
+  const label = name === undefined ? undefined : evaluateTree(name, [...at, "name"], scope, complain);
+  if (typeof label !== "string" || label === "__proto__" || input === undefined) return undefined;
+  const turns = turnsOf(count, [...at, "count"], scope, complain);
+  if (turns instanceof Unknown) return [label, turns];
+  const loop = (turn: number): Scope => {
+    const loops = new Map(scope.loops).set(label.toLowerCase(), turn);
+    // In a variable there is no resource's loop that copyIndex() without a name could mean.
+    if (scope.stage === "variable") loops.set("", turn);
+    return { ...scope, loops };
+  };
+  const items = () => Array.from({ length: turns }, (_, turn) => evaluateTree(input, [...at, "input"], loop(turn), complain));
+  return [label, attempt(at, complain, () => bounded(items()))];
 }
 
 /** How often a loop turns; 0 once it is complained of. */
