@@ -21,6 +21,7 @@ import { testCommand } from "./commands/test.ts";
 import { traceCommand } from "./commands/trace.ts";
 import { applyCommand, upCommand } from "./commands/up.ts";
 import { versionCommand } from "./commands/version.ts";
+import { whyCommand } from "./commands/why.ts";
 import { type Context, columnsOf } from "./context.ts";
 import { exitStatuses, Failure, renderCrash, renderFailure } from "./failure.ts";
 import { addTemplateOptions } from "./templates.ts";
@@ -36,6 +37,7 @@ const commands: readonly ((context: Context) => Command)[] = [
   faultCommand,
   showCommand,
   traceCommand,
+  whyCommand,
   probeCommand,
   policyCommand,
   planCommand,

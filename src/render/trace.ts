@@ -134,7 +134,8 @@ function changeText({ kind, before, after, ports, what }: Step): string {
   return `${changed} ${endText(from[0], withPorts ? from[1] : undefined)} ${kind === "reverse-nat" ? "back to" : "becomes"} ${drawn}`;
 }
 
-function outcomeText(path: Omit<Path, "weight">, options: TraceTextOptions): string {
+/** How it ended, in one line: "delivered to vm/db, which saw 10.240.0.4". */
+export function outcomeText(path: Omit<Path, "weight">, options: TraceTextOptions): string {
   const style = options.style ?? plain;
   const { outcome, received } = path;
   const saw = received === undefined ? "" : `, which saw ${seenText(received)}${style.dim(ownerText(received.source, options))}`;

@@ -30,6 +30,10 @@ const rooms: Readonly<Record<string, { readonly from: readonly string[]; readonl
     from: ["documents", "ir", "kube", "lab", "net", "plan", "resources", "trace"],
     because: "it judges what the tracer and the plan say, and computes nothing a second time",
   },
+  why: {
+    from: ["arm", "compile", "controllers", "ir", "kube", "lab", "net", "resources", "trace"],
+    because: "it changes resources and asks compiler and tracer again, and has no model of its own",
+  },
   store: { from: ["arm", "kube", "resources"], because: "a store knows no meaning" },
   kernel: { from: ["ir", "net", "render"], because: "a back end must not care who wanted a route" },
   world: {
@@ -54,6 +58,7 @@ const rooms: Readonly<Record<string, { readonly from: readonly string[]; readonl
       "resources",
       "store",
       "trace",
+      "why",
       "world",
     ],
     because: "it joins all",
