@@ -22,6 +22,11 @@ export const publicAddressTag = "drydock-public-address";
 export const securityGroupTag = "drydock-network-security-group";
 export const applicationSecurityGroupsTag = "drydock-application-security-groups";
 
+/** The id of the network interface that a machine of a lab file gets; `machine`: the machine's. */
+export function machineInterface(machine: ArmId): ArmId {
+  return armId(segmentAfter(machine, "resourceGroups"), "Microsoft.Network/networkInterfaces", `${lastSegment(machine)}-nic`);
+}
+
 /** On all that AKS makes for a cluster (seen in exported `MC_` groups). */
 export const clusterTag = "aks-managed-cluster-name";
 

@@ -394,7 +394,9 @@ export function topologyOf(resources: Resources, previous?: Topology): Topology 
       overlays: overlaysByVnet.get(key) ?? [],
       services: servicesOf(subnetsByVnet.get(key) ?? [], internetHosts),
       peerings: listIn(peeringsByVnet, key),
-      loadBalancers: loadBalancers.filter((balancer) => groups.includes(segmentAfter(balancer.id, "resourceGroups").toLowerCase())),
+      loadBalancers: loadBalancers.filter(
+        (balancer) => groups.includes(segmentAfter(balancer.id, "resourceGroups").toLowerCase()) || isOwnBalancerOf(key, balancer),
+      ),
       index,
     };
   });
@@ -593,4 +595,10 @@ function listIn<K, V>(map: Map<K, V[]>, key: K): V[] {
     map.set(key, list);
   }
   return list;
+}
+
+/** A load balancer that no cluster has, with its frontend in that VNet. */
+function isOwnBalancerOf(vnet: Key, { tags, properties }: LoadBalancer): boolean {
+  const subnets = properties.frontendIPConfigurations.flatMap(({ properties: { subnet } }) => (subnet === undefined ? [] : [subnet.id]));
+  return tags?.[clusterTag] === undefined && subnets.some((subnet) => parentOf(armKey(subnet)) === vnet);
 }

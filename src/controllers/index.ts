@@ -5,6 +5,7 @@
  * Not here: rolling updates, evictions and autoscalers. A lab is looked at when it has come to rest.
  */
 
+import { assumedMachineProbes } from "./assumed-machine-probes.ts";
 import { assumedProbes } from "./assumed-probes.ts";
 import { clusterDefaults } from "./cluster-defaults.ts";
 import type { Controller } from "./controller.ts";
@@ -72,4 +73,4 @@ export const controllers: readonly Controller[] = [
 ];
 
 /** What is taken for granted when nothing runs: that pods answer, and what probes would say. */
-export const assumptions: readonly Controller[] = [kubelet, assumedProbes];
+export const assumptions: readonly Controller[] = [kubelet, assumedProbes, assumedMachineProbes];

@@ -88,6 +88,9 @@ export const loadBalancers = remembering("load-balancers", (resources) => {
       if (tags?.[clusterTag] !== undefined && !wanted.has(armKey(id))) writes.deleteArm(id);
     }
   }
+  for (const { tags, properties } of listArm(resources, "Microsoft.Network/loadBalancers")) {
+    if (tags?.[clusterTag] === undefined) for (const { id = "" } of properties.probes) probes.add(armKey(id));
+  }
   for (const { id, properties } of listArm(resources, "Drydock.Lab/probeResults")) {
     if (!probes.has(armKey(properties.probe.id))) writes.deleteArm(id);
   }

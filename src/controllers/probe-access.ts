@@ -23,13 +23,12 @@ type Judge = (destination: Address, port: number) => boolean;
 
 const everybody: Judge = () => true;
 
-/** Of `configuration`, an IP configuration of a network interface of a node. */
+/** Of `configuration`, an IP configuration of a network interface of a node or of a machine. */
 export function letsProbeIn(resources: Resources, configuration: ArmId, port: number): boolean {
-  const nic = getArm(
-    resources,
-    "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces",
-    configuration.slice(0, configuration.lastIndexOf("/ipConfigurations/")),
-  );
+  const owner = configuration.slice(0, configuration.lastIndexOf("/ipConfigurations/"));
+  const nic =
+    getArm(resources, "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces", owner) ??
+    getArm(resources, "Microsoft.Network/networkInterfaces", owner);
   const own = nic?.properties.ipConfigurations.find(({ id }) => id === configuration)?.properties;
   if (nic === undefined || own === undefined) return true;
   const judges = [judgeOf(resources, subnetGroup(resources, own)), judgeOf(resources, nic.properties.networkSecurityGroup)];

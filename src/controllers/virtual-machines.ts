@@ -6,6 +6,8 @@ import {
   armId,
   ipForwardingTag,
   ipv6AddressTag,
+  lastSegment,
+  machineInterface,
   publicAddressTag,
   publicIpv6AddressTag,
   securityGroupTag,
@@ -98,7 +100,7 @@ function isEndpoint(owner: Owner): owner is PrivateEndpoint {
 }
 
 function nicName(owner: Owner): string {
-  return isEndpoint(owner) ? `${owner.name}.nic` : `${owner.name}-nic`;
+  return isEndpoint(owner) ? `${owner.name}.nic` : lastSegment(machineInterface(owner.id));
 }
 
 function nicId(owner: Owner): string {

@@ -1,6 +1,6 @@
 /** Who has an address: for lists, and to say names beside the addresses of a trace. */
 
-import { segmentAfter } from "../arm/names.ts";
+import { lastSegment, segmentAfter } from "../arm/names.ts";
 import { probeSources } from "../arm/service-tags.ts";
 import { ipv6Half } from "../compile/ipv6/half.ts";
 import { frontendAddresses } from "../compile/load-balancer/frontends.ts";
@@ -55,7 +55,12 @@ function ownersIn(topology: Topology, endpoints: readonly Endpoint[]): readonly 
     }
     for (const { address, isPublic, origin } of frontendAddresses(topology, vnet)) {
       const cluster = clusterOf.get(segmentAfter(origin.resource, "resourceGroups").toLowerCase());
-      add(address, `load balancer of ${cluster ?? vnet.name}`, origin.reason, isPublic ? "public" : `VNet ${vnet.name}`);
+      add(
+        address,
+        cluster === undefined ? `load balancer ${lastSegment(origin.resource)}` : `load balancer of ${cluster}`,
+        origin.reason,
+        isPublic ? "public" : `VNet ${vnet.name}`,
+      );
     }
   }
   for (const vnet of topology.vnets) {

@@ -250,3 +250,31 @@ describe.skipIf(!canRun && !required)("a reply that goes past the firewall", () 
     expect((await lab.run("fault", "remove", "forget-fw")).status).toBe(0);
   });
 });
+
+describe.skipIf(!canRun && !required)("a backend that calls its own load balancer", () => {
+  const lab = running("hairpin");
+  type Answer = { readonly reachable: boolean; readonly receiver?: string };
+  const answers = async (from: string) =>
+    [
+      ...new Set(
+        (await lab.json<readonly Answer[]>("probe", from, "10.240.1.100:443", "--count", "12", "--timeout", "200")).map(
+          ({ receiver }) => receiver ?? "nobody",
+        ),
+      ),
+    ].sort();
+
+  test("never reaches itself, and others reach both, as the probes that are sent say", async () => {
+    expect(await lab.json<Status>("status")).toMatchObject({
+      probes: [
+        { healthy: 2, backends: 2 },
+        { healthy: 2, backends: 2 },
+      ],
+    });
+    expect(await answers("vm/api-1")).toEqual(["nobody", "vm/api-2"]);
+    expect(await answers("vm/client")).toEqual(["vm/api-1", "vm/api-2"]);
+    expect((await lab.run("fault", "add", "stop", "vm/api-2")).status).toBe(0);
+    expect(await lab.json<Status>("status")).toMatchObject({ probes: [{ healthy: 1, backends: 2 }, { healthy: 2 }] });
+    expect(await answers("vm/api-1")).toEqual(["nobody"]);
+    expect(await answers("vm/client")).toEqual(["vm/api-1"]);
+  });
+});

@@ -7,6 +7,7 @@ import type { AzureResource } from "../resources.ts";
 import { checkClusters } from "./clusters.ts";
 import { checkDualStack } from "./dual-stack.ts";
 import { checkFirewalls } from "./firewalls.ts";
+import { checkLoadBalancers } from "./load-balancers.ts";
 import { checkNetworks } from "./networks.ts";
 import { checkPeerings } from "./peerings.ts";
 import type { ArmProblem } from "./problem.ts";
@@ -26,6 +27,7 @@ export function checkAzure(resources: readonly AzureResource[]): readonly ArmPro
   checkSurroundings(view, report);
   checkFirewalls(view, report);
   checkPublicAddresses(view, report);
+  checkLoadBalancers(view, report);
   checkClusters(view, report);
   checkVirtualNodes(view, report);
   checkDualStack(view, report);

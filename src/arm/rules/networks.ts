@@ -251,6 +251,21 @@ function checkAppliance(
 ): void {
   const hop = parseAddress(address);
   if (hop === undefined) return;
+  const balancer = view.loadBalancers.find(({ properties }) =>
+    properties.frontendIPConfigurations.some((frontend) => frontend.properties.privateIPAddress === hop),
+  );
+  if (balancer !== undefined) {
+    report({
+      ...where,
+      code: "NotModelled",
+      severity: "error",
+      value: address,
+      message: `next hop ${address} is the frontend of load balancer ${balancer.name}: routes to several appliances by high-availability ports are not modelled yet`,
+      source: "learn:azure/load-balancer/load-balancer-ha-ports-overview",
+      fix: "use the address of one of the appliances behind it",
+    });
+    return;
+  }
   for (const network of parents) {
     const near = [network, ...view.peersOf(network)];
     if (near.some((one) => view.spaceOf(one).set.covering(hostPrefix(hop)) !== undefined)) {

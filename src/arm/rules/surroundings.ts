@@ -78,7 +78,7 @@ function addressBefore(prefix: Prefix): string {
   return `${text.slice(0, dot + 1)}${Number(text.slice(dot + 1)) - 1}`;
 }
 
-function isReserved(prefix: Prefix, address: Address): boolean {
+export function isReserved(prefix: Prefix, address: Address): boolean {
   return [0, 1, 2, 3].some((index) => addressAt(prefix, index) === address) || lastAddressOf(prefix) === address;
 }
 

@@ -8,6 +8,7 @@ import type {
   Firewall,
   InternetHost,
   Lab,
+  LoadBalancer,
   LocalNetworkGateway,
   ManagedCluster,
   NatGateway,
@@ -38,6 +39,7 @@ export type AzureView = {
   readonly publicAddresses: readonly PublicIPAddress[];
   readonly publicPrefixes: readonly PublicIPPrefix[];
   readonly natGateways: readonly NatGateway[];
+  readonly loadBalancers: readonly LoadBalancer[];
   readonly machines: readonly VirtualMachine[];
   readonly firewalls: readonly Firewall[];
   readonly privateEndpoints: readonly PrivateEndpoint[];
@@ -102,6 +104,7 @@ export function azureView(resources: readonly AzureResource[]): AzureView {
     peerings,
     publicAddresses: of("Microsoft.Network/publicIPAddresses"),
     publicPrefixes: of("Microsoft.Network/publicIPPrefixes"),
+    loadBalancers: of("Microsoft.Network/loadBalancers"),
     natGateways: of("Microsoft.Network/natGateways"),
     machines,
     firewalls: of("Drydock.Lab/firewalls"),

@@ -1,4 +1,4 @@
-import { segmentAfter } from "../../arm/names.ts";
+import { clusterTag } from "../../arm/names.ts";
 import type { LoadBalancer } from "../../arm/resources.ts";
 import { balancingRules, frontendAddresses } from "../../compile/load-balancer/frontends.ts";
 import { type SnatShare, snatShares } from "../../lab/snat.ts";
@@ -49,7 +49,7 @@ export const loadBalancer: Topic = {
           ? style.dim("no cluster has a load balancer\n")
           : balancers
               .map((balancer) => {
-                const head = `${style.bold(balancer.name)} of ${balancer.cluster}, VNet ${balancer.vnet}\n`;
+                const head = `${style.bold(balancer.name)}${balancer.cluster === undefined ? "" : ` of ${balancer.cluster}`}, VNet ${balancer.vnet}\n`;
                 const frontends = renderTable(
                   ["FRONTEND", "OWNER", "WHAT"],
                   balancer.frontends.map((one) => [one.address, one.owner ?? "", one.what]),
@@ -73,9 +73,9 @@ export const loadBalancer: Topic = {
   },
 };
 
-/** `MC_<group>_<cluster>_<location>`: the tag would do, and this is always there. */
-function clusterOf(balancer: LoadBalancer): string {
-  return balancer.tags?.["aks-managed-cluster-name"] ?? segmentAfter(balancer.id, "resourceGroups");
+/** `undefined` for a load balancer of one's own. */
+function clusterOf(balancer: LoadBalancer): string | undefined {
+  return balancer.tags?.[clusterTag];
 }
 
 function probeWords(balancer: LoadBalancer, ruleName: string): string {

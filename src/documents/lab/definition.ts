@@ -34,6 +34,7 @@ import { anyCidr, clusterFamilies, internetFamilies, machineFamilies, subnetPref
 import { egressShapes, natGatewayProfile, outboundType, ownOutboundAddresses } from "./egress.ts";
 import { faultShape } from "./faults.ts";
 import { firewallShape } from "./firewall.ts";
+import { loadBalancerShape } from "./load-balancers.ts";
 import { scaling } from "./scaling.ts";
 import { securityGroupShape } from "./security-groups.ts";
 
@@ -635,6 +636,11 @@ const parts = {
   ),
   publicIPPrefixes: withDefault(list(egress.publicIPPrefix, { what: "publicIPPrefixes" }), [], "Public IP prefixes of one's own."),
   natGateways: withDefault(list(egress.natGateway, { what: "natGateways" }), [], "NAT gateways of one's own, on subnets."),
+  loadBalancers: withDefault(
+    list(loadBalancerShape(name, subnetReference), { what: "loadBalancers" }),
+    [],
+    "Internal load balancers of one's own, in front of machines.",
+  ),
   machines: withDefault(list(machine, { what: "machines" }), [], "Virtual machines in subnets."),
   privateEndpoints: withDefault(
     list(privateEndpoint, { what: "privateEndpoints" }),

@@ -37,6 +37,7 @@ import { type Finding, formatPath, formatValue, type Path } from "../problem.ts"
 import type { Source } from "../tree.ts";
 import type { ClusterEntry, LabFile } from "./definition.ts";
 import type { FileFault } from "./faults.ts";
+import { expandLoadBalancer, type LoadBalancerEntry } from "./load-balancers.ts";
 
 /** A lab file as it was read, and the document that it is. */
 export type ReadLab = { readonly source: Source; readonly lab: Omit<LabFile, "lab"> & { readonly lab: string | undefined } };
@@ -151,6 +152,8 @@ class Expander {
     for (const gateway of this.#unique("natGateways", "NAT gateway", (lab) => lab.natGateways)) this.#natGateway(gateway);
     for (const network of networks) this.#network(network);
     for (const machine of machines) this.#machine(machine);
+    for (const balancer of this.#unique("loadBalancers", "load balancer", (lab) => lab.loadBalancers))
+      this.#loadBalancer(balancer, machines);
     const ownNames = networks.map(({ entry }) => entry.name);
     const networkNames = new Map(
       [...this.#foreignNetworks.values()]
@@ -764,6 +767,31 @@ class Expander {
       { source, path, rename: ([, tag]) => [machineTags[String(tag)] ?? "subnet"] },
     );
     if (entry.firewall !== undefined) this.#firewall(entry.name, id, entry.firewall, source, [...path, "firewall"]);
+  }
+
+  #loadBalancer({ entry, source, path }: Located<LoadBalancerEntry>, machines: readonly Located<MachineEntry>[]): void {
+    const subnet = this.#subnet(entry.subnet, source, [...path, "subnet"]);
+    const known = new Map(machines.map((machine) => [machine.entry.name.toLowerCase(), machine.entry.name]));
+    const behind = (entry.machines ?? []).flatMap((wanted, index) => {
+      const found = wanted === undefined ? undefined : known.get(wanted.toLowerCase());
+      if (wanted !== undefined && found === undefined) {
+        const names = [...known.values()];
+        this.#complain(source, [...path, "machines", index], {
+          code: "UnknownReference",
+          value: wanted,
+          message: `there is no machine ${formatValue(wanted)}${this.#suggestions.didYouMean(wanted, names)}`,
+          fix: names.length === 0 ? "describe it under machines" : `machines are ${some(names)}`,
+        });
+      }
+      return found === undefined ? [] : [armId(this.#name, "Microsoft.Compute/virtualMachines", found)];
+    });
+    const rules = (entry.rules ?? []).flatMap((rule, index) =>
+      rule?.name === undefined ? [] : [{ entry: { ...rule, name: rule.name }, source, path: [...path, "rules", index] }],
+    );
+    this.#distinct("load-balancing rule", rules);
+    if (subnet === undefined) return;
+    const id = armId(this.#name, "Microsoft.Network/loadBalancers", entry.name);
+    this.#add(expandLoadBalancer(id, this.#location, entry, subnet, [...new Set(behind)]), { source, path, rename: same });
   }
 
   /** What a machine's tags say of IPv6. */
