@@ -6,6 +6,7 @@
  */
 
 import type { PlacedResource } from "../azure/placed.ts";
+import { treatmentOf } from "../azure/treatments.ts";
 import { closest } from "../nearest.ts";
 import { excerpt, type Finding, type Kept, type Path } from "../problem.ts";
 import { placeOf, type Source } from "../tree.ts";
@@ -298,14 +299,13 @@ export class TemplateDeployment implements Host {
     return false;
   }
 
-  /** That a resource is there is known at run time only: what the lab is would be a guess. */
+  /** That a resource is there is known at run time only: what the lab is would be a guess, unless the resource decides nothing. */
   #notKnown(node: Node, what: string, unknown: Unknown): void {
     if (unknown.isFailure) return;
-    this.#complain(node.path, {
-      code: "KnownAtRunTime",
-      message: `${what} depends on ${unknown.why}, which only Azure knows, at run time`,
-      fix: "make it depend on a parameter",
-    });
+    const message = `${what} depends on ${unknown.why}, which only Azure knows, at run time`;
+    const type = textOf(fieldOf(node, "type"));
+    if (type !== undefined && treatmentOf(type).kind === "kept") this.#keep(node, type, textOf(fieldOf(node, "name")) ?? "", message);
+    else this.#complain(node.path, { code: "KnownAtRunTime", message, fix: "make it depend on a parameter" });
   }
 
   /** A text property of a resource; `undefined` when it is absent or, which is reported, no text. */
@@ -471,7 +471,7 @@ export class TemplateDeployment implements Host {
     if (isDeployment(type)) return this.#nested(instance);
     const body = this.#body(instance);
     if (id === undefined) {
-      this.#keep(instance.node, type, "", "its name is known at run time only");
+      if (instance.name instanceof Unknown) this.#notKnown(instance.node, "the name of the resource", instance.name);
       return { placed: undefined, whole: () => wholeOf(instance, body) };
     }
     const { node } = instance;

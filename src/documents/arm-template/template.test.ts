@@ -268,7 +268,7 @@ describe("resources", () => {
   });
 
   test("that a resource is there may not depend on the run time", () => {
-    const { problems } = expanded({
+    const { problems, kept } = expanded({
       resources: [
         vnet("v"),
         {
@@ -281,13 +281,26 @@ describe("resources", () => {
             parameters: { secret: { value: "[reference('v').resourceGuid]" } },
             template: {
               parameters: { secret: { type: "string" } },
-              resources: [vnet("w", { condition: "[equals(parameters('secret'), 'x')]" }), vnet("[parameters('secret')]")],
+              resources: [
+                vnet("w", { condition: "[equals(parameters('secret'), 'x')]" }),
+                vnet("[parameters('secret')]"),
+                {
+                  type: "Microsoft.Authorization/roleAssignments",
+                  name: "[guid('a')]",
+                  condition: "[empty(parameters('secret'))]",
+                  properties: {},
+                },
+              ],
             },
           },
         },
       ],
     });
-    expect(problems).toMatchObject([{ code: "KnownAtRunTime", path: "resources[1].properties.template.resources[0]" }]);
+    expect(problems).toMatchObject([
+      { code: "KnownAtRunTime", path: "resources[1].properties.template.resources[0]" },
+      { code: "KnownAtRunTime", path: "resources[1].properties.template.resources[1]" },
+    ]);
+    expect(kept.map(({ kind }) => kind)).toEqual(["Microsoft.Authorization/roleAssignments"]);
   });
 });
 

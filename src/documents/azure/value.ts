@@ -163,7 +163,8 @@ export class Value {
   get #isKnown(): boolean {
     if (!(this.raw instanceof Unknown)) return this.isPresent;
     if (!this.raw.isFailure) {
-      const message = `${String(this.path.at(-1) ?? "this")} decides about the network, and is ${this.raw.why}: known at run time only`;
+      const name = this.path.findLast((step) => typeof step === "string") ?? "this";
+      const message = `${name} decides about the network, and is ${this.raw.why}: known at run time only`;
       this.report({ code: "KnownAtRunTime", message, fix: "give it a value of its own, such as through a parameter" });
     }
     return false;
