@@ -274,6 +274,14 @@ class Loader {
       this.#report({ code: "DocumentTooLarge", severity: "error", file: file.path, path: "", message });
       return [];
     }
+    const bicep = /\.bicep(param)?$/i.exec(file.path);
+    if (bicep !== null) {
+      const [message, build] =
+        bicep[1] === undefined ? ["this is Bicep's source", "build"] : ["these are parameters in Bicep's source", "build-params"];
+      const fix = `compile it first, and give what comes out: az bicep ${build} --file ${excerpt(file.path)}`;
+      this.#report({ code: "NotALab", severity: "error", file: file.path, line: 1, column: 1, path: "", message, fix });
+      return [];
+    }
     return parseSources(file, (problem) => this.#report(problem));
   }
 

@@ -66,6 +66,13 @@ describe("templates among the documents", () => {
     expect(problems[0]?.path).toBe("resources[0].properties.addressSpace.addressPrefixes[0]");
   });
 
+  test("Bicep's own source is to be compiled first", () => {
+    const { problems } = load({ "main.bicep": "param location string" });
+    expect(problems).toMatchObject([
+      { code: "NotALab", fix: "compile it first, and give what comes out: az bicep build --file main.bicep" },
+    ]);
+  });
+
   test("several templates share what one of them declares", () => {
     const files = { "a.json": template([network("[parameters('prefix')]")], prefix), "b.json": template([]) };
     const { problems } = load(files, { deployment: { parameters: [{ name: "prefix", text: "10.1.0.0/16" }] } });
