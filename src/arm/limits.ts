@@ -21,7 +21,7 @@ export {
   staticBlockVersion,
 } from "./limits/clusters.ts";
 export { endpointServices } from "./limits/endpoint-services.ts";
-export { type Figure, type Limit, limitAt, limitsRead, type Range, type RuleSet } from "./limits/limit.ts";
+export { dayOf, type Figure, type Limit, limitAt, limitsRead, type Range, type RuleSet } from "./limits/limit.ts";
 export { type MaxPodsChoice, maxPodsChoice, type Provisioning, provisioningNames, provisioningRoutes } from "./limits/provisioning.ts";
 export { aksForbidden, labReserved, networkForbidden, notOnInternet, type Reserved } from "./limits/reserved.ts";
 export { retirements } from "./limits/retirements.ts";

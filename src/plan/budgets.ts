@@ -356,7 +356,7 @@ function routeDemands(design: Design): readonly Demand[] {
         unit: "routes",
         cluster: resource.name,
         capacity: limit.value,
-        code: "RoutesPerRouteTableLimitReached",
+        code: "RouteTableRoutesLimitReached",
         limit,
         fixed: routes === 0 ? [] : [{ kind: "route", name: `${counted(routes, "route")} of one's own`, amount: routes }],
         shares: pools.map(({ pool }) => ({ pool, each: isDualStack(resource) ? 2 : 1 })),

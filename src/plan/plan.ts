@@ -4,7 +4,7 @@
  */
 
 import { nodeAddresses } from "../arm/addresses.ts";
-import { limits, limitsRead, maxPodsChoice, provisioningRoutes, type RuleSet } from "../arm/limits.ts";
+import { dayOf, limits, maxPodsChoice, provisioningRoutes, type RuleSet } from "../arm/limits.ts";
 import { optionNames } from "../arm/network-option.ts";
 import type { AgentPool, AzureResource, ManagedCluster, Subnet, VirtualNetwork } from "../arm/resources.ts";
 import { isOffered } from "../arm/rules/clusters.ts";
@@ -53,10 +53,11 @@ export type PlanSettings = {
   readonly growth?: Growth;
 };
 
-export function planOf(input: PlanInput, { asOf = limitsRead, growth }: PlanSettings = {}): Plan {
+export function planOf(input: PlanInput, { asOf: day, growth }: PlanSettings = {}): Plan {
   const resources = new MemoryResources();
   resources.apply(input.resources);
   const azure = input.resources.flatMap(({ value }) => ("id" in value ? value : []));
+  const asOf = day ?? dayOf(rulesOf(resources));
   const design = designOf(resources, azure, asOf);
   const demands = demandsOf(design);
   const budgets = demands.map(budgetOf);

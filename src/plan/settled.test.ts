@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { virtualNodeName } from "../arm/virtual-node.ts";
 import { assumptions, controllers, settle } from "../controllers/index.ts";
 import { listArm, listKube } from "../controllers/view.ts";
 import { loadLab } from "../documents/index.ts";
@@ -23,6 +24,7 @@ const design = fc.record({
   hasDaemonSet: fc.boolean(),
   internal: fc.integer({ min: 0, max: 3 }),
   shared: fc.integer({ min: 0, max: 2 }),
+  virtual: fc.integer({ min: 0, max: 5 }),
 });
 type Design = typeof design extends fc.Arbitrary<infer T> ? T : never;
 
@@ -39,6 +41,7 @@ function labOf({ option, pools, machines, endpoints, isPrivate }: Design): strin
           { name: "nodes", prefix: "10.240.0.0/20" },
           { name: "pods", prefix: "10.241.0.0/20" },
           { name: "data", prefix: "10.242.0.0/24" },
+          { name: "aci", prefix: "10.242.1.0/24", delegations: ["Microsoft.ContainerInstance/containerGroups"] },
         ],
       },
     ],
@@ -51,6 +54,7 @@ function labOf({ option, pools, machines, endpoints, isPrivate }: Design): strin
         ...(option === "overlay" ? { networkPluginMode: "overlay" } : {}),
         ...(hasPodSubnet ? { podSubnet: "hub/pods", podIPAllocationMode: option === "static" ? "StaticBlock" : "DynamicIndividual" } : {}),
         subnet: "hub/nodes",
+        ...(option === "nodeSubnet" ? { addonProfiles: { aciConnectorLinux: { config: { SubnetName: "aci" } } } } : {}),
         ...(isPrivate ? { apiServerAccessProfile: { enablePrivateCluster: true } } : {}),
         pools: pools.map(({ count, maxPods, isTainted }, index) => ({
           name: `np${index}`,
@@ -64,7 +68,7 @@ function labOf({ option, pools, machines, endpoints, isPrivate }: Design): strin
   });
 }
 
-function manifestsOf({ deployments, hasDaemonSet, internal, shared }: Design): string {
+function manifestsOf({ option, deployments, hasDaemonSet, internal, shared, virtual }: Design): string {
   const template = (name: string) => ({
     metadata: { labels: { app: name } },
     spec: { containers: [{ name: "web", image: "web" }], ...(name === "app1" ? { tolerations: [{ operator: "Exists" }] } : {}) },
@@ -92,6 +96,27 @@ function manifestsOf({ deployments, hasDaemonSet, internal, shared }: Design): s
           },
         ]
       : []),
+    ...(option === "nodeSubnet" && virtual > 0
+      ? [
+          {
+            apiVersion: "apps/v1",
+            kind: "Deployment",
+            metadata: { name: "burst" },
+            spec: {
+              replicas: virtual,
+              selector: { matchLabels: { app: "burst" } },
+              template: {
+                metadata: { labels: { app: "burst" } },
+                spec: {
+                  containers: [{ name: "web", image: "web" }],
+                  nodeSelector: { type: "virtual-kubelet" },
+                  tolerations: [{ key: "virtual-kubelet.io/provider", operator: "Exists" }],
+                },
+              },
+            },
+          },
+        ]
+      : []),
     ...Array.from({ length: internal }, (_, index) => service(`internal${index}`, {})),
     ...Array.from({ length: shared }, (_, index) =>
       service(`shared${index}`, { loadBalancerIP: "10.240.15.200", ports: [{ port: 1000 + index }] }),
@@ -115,6 +140,7 @@ function counted(resources: MemoryResources): ReadonlyMap<string, number> {
       for (const { properties } of nic.properties.ipConfigurations) add(properties.subnet.id);
     }
   }
+  for (const { properties } of listArm(resources, "Microsoft.ContainerInstance/containerGroups")) add(properties.subnetIds[0]?.id);
   for (const balancer of listArm(resources, "Microsoft.Network/loadBalancers")) {
     for (const { properties } of balancer.properties.frontendIPConfigurations) add(properties.subnet?.id);
   }
@@ -149,13 +175,15 @@ describe("figures of now are those of the settled resources", () => {
         }
         const cluster = listArm(resources, "Microsoft.ContainerService/managedClusters")[0];
         if (cluster === undefined) throw new Error("there is a cluster");
-        const nodes = listKube(resources, cluster, "Node");
+        const nodes = listKube(resources, cluster, "Node").filter(({ metadata }) => metadata.name !== virtualNodeName);
         const budgetOf = (kind: string) => plan.budgets.find((one) => one.kind === kind)?.used.now ?? 0;
         expect(budgetOf("clusterNodes")).toBe(nodes.length);
         expect(budgetOf("podCidr")).toBe(nodes.filter(({ spec }) => spec.podCIDR !== undefined).length);
         const tables = listArm(resources, "Microsoft.Network/routeTables");
         expect(budgetOf("routes")).toBe(tables.reduce((sum, { properties }) => sum + properties.routes.length, 0));
-        const pods = listKube(resources, cluster, "Pod").filter(({ spec }) => spec.nodeName !== undefined).length;
+        const pods = listKube(resources, cluster, "Pod").filter(
+          ({ spec }) => spec.nodeName !== undefined && spec.nodeName !== virtualNodeName,
+        ).length;
         expect(plan.clusters[0]?.pods.onNodes).toBe(pods);
         const balancers = listArm(resources, "Microsoft.Network/loadBalancers");
         const rules = balancers.reduce(

@@ -49,22 +49,15 @@ export function placePods(resources: Resources, cluster: ManagedCluster, pools: 
     const isHost = spec.hostNetwork === true;
     const fitting = groups.filter(({ node }) => fits(spec, node));
     const places = fitting.flatMap((group) => Array.from(group.all, (_, index) => ({ group, index, added: 0 })));
-    const isVirtual = !isDaemonSet && virtual !== undefined && fits(spec, virtual);
-    if (isVirtual && places.length === 0) {
-      onVirtualNode += replicas;
-      continue;
-    }
     const perNode = isDaemonSet || hasHostPorts(spec) ? 1 : Number.POSITIVE_INFINITY;
-    // The virtual node is one more place, the last by name, with room for all.
-    const extra = isVirtual ? 1 : 0;
     let rest = isDaemonSet ? places.length : replicas;
     let active = places.filter(({ group, index }) => (group.all[index] ?? 0) < group.room);
-    while (rest > 0 && active.length + extra > 0) {
+    while (rest > 0 && active.length > 0) {
       const least = active.reduce(
         (room, { group, index, added }) => Math.min(room, group.room - (group.all[index] ?? 0) - added, perNode - added),
         rest,
       );
-      const step = Math.min(Math.floor(rest / (active.length + extra)), active.length === 0 ? rest : least);
+      const step = Math.min(Math.floor(rest / active.length), least);
       if (step === 0) {
         // Fewer than there are nodes: to those with the fewest pods, the first by name.
         const ordered = active.map((place) => ({ place, total: (place.group.all[place.index] ?? 0) + place.added }));
@@ -74,11 +67,12 @@ export function placePods(resources: Resources, cluster: ManagedCluster, pools: 
         break;
       }
       for (const place of active) place.added += step;
-      onVirtualNode += step * extra;
-      rest -= step * (active.length + extra);
+      rest -= step * active.length;
       active = active.filter(({ group, index, added }) => (group.all[index] ?? 0) + added < group.room && added < perNode);
     }
-    pending += rest;
+    // The virtual node registers itself after the others, so it gets what found no place on them.
+    if (!isDaemonSet && virtual !== undefined && fits(spec, virtual)) onVirtualNode += rest;
+    else pending += rest;
     for (const { group, index, added } of places) {
       group.all[index] = (group.all[index] ?? 0) + added;
       if (!isHost) group.addressed[index] = (group.addressed[index] ?? 0) + added;

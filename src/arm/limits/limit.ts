@@ -13,6 +13,14 @@ export type RuleSet = "current" | "lesson";
 /** When the documents were read that name no date of their own. */
 export const limitsRead = "2026-08-21";
 
+/** The day of `rules: lesson`. */
+const lessonDay = "2019-06-30";
+
+/** The day whose figures a rule set means. */
+export function dayOf(rules: RuleSet): string {
+  return rules === "lesson" ? lessonDay : limitsRead;
+}
+
 export type Figure = {
   readonly value: number;
   readonly source: string;

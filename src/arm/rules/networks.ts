@@ -2,7 +2,7 @@
 
 import { type Address, parseAddress } from "../../net/address.ts";
 import { hostPrefix, lengthOf, type Prefix, parsePrefix } from "../../net/prefix.ts";
-import { labReserved, limits, networkForbidden } from "../limits.ts";
+import { dayOf, labReserved, limitAt, limits, networkForbidden } from "../limits.ts";
 import { addressTag, ipForwardingTag, subnetTag } from "../names.ts";
 import type { RouteTable, Subnet, VirtualNetwork } from "../resources.ts";
 import { checkForbidden, readCidr, some, span } from "./cidr.ts";
@@ -140,15 +140,16 @@ function checkSize(prefix: Prefix, what: string, where: Parameters<typeof readCi
 
 function checkRouteTable(view: AzureView, table: RouteTable, report: Report): void {
   const { routes } = table.properties;
-  if (routes.length > limits.routesPerTable.value) {
+  const limit = limitAt(limits.routesPerTable, dayOf(view.labs[0]?.properties.rules ?? "current"));
+  if (routes.length > limit.value) {
     report({
       code: "RouteTableRoutesLimitReached",
       severity: "error",
       id: table.id,
       property: ["routes"],
       value: routes.length,
-      message: `route table ${table.name} has ${routes.length} routes; a table holds at most ${limits.routesPerTable.value}`,
-      source: limits.routesPerTable.source,
+      message: `route table ${table.name} has ${routes.length} routes; a table holds at most ${limit.value}`,
+      source: limit.source,
     });
   }
   const attached = view.subnetsWith(table);
