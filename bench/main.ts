@@ -11,6 +11,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { measureAssertions } from "./assertions.ts";
 import { type Flow, measureDataPath, runJob } from "./data-path.ts";
 import { measureFloor, measureMininet } from "./floor.ts";
 import { addPod, bringUp, firstPacket, idle } from "./lab-bench.ts";
@@ -108,6 +109,11 @@ const benches: Benches = {
         `${cpuPercent.toFixed(2)} % of one core over 30 s; ${residentMegabytes.toFixed(0)} MB resident (at most ${(150 + (20 * size.pods) / 1024).toFixed(0)})`,
       );
     }),
+  assertions: () => {
+    const { assertions, readMs, judgeMs } = measureAssertions(size.nodes, size.pods, 3000);
+    const rate = (assertions / (readMs + judgeMs)) * 1000;
+    line(`${assertions} assertions, ${size.pods} pods`, `read in ${ms(readMs)}, judged in ${ms(judgeMs)}: ${rate.toFixed(0)} a second`);
+  },
   services: () => {
     const measured = inside<ReturnType<typeof measureServices>>("services");
     line(

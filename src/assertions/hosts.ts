@@ -14,8 +14,7 @@ export type HostTest = { readonly word: string; readonly matches: (host: HostNam
 /** An end, an address, a host's name or its ending, or a pattern of names, of which there must be one. */
 export function hostTest(view: LabView, word: string, hints: Hints): HostTest | Finding {
   if (isPattern(word)) {
-    const names = new Set(view.network.names().filter((name) => matchesPattern(name, word)));
-    if (names.size > 0) return { word, matches: (host) => names.has(host) };
+    if (view.network.names().some((name) => matchesPattern(name, word))) return { word, matches: (host) => matchesPattern(host, word) };
     return { code: "UnknownHost", value: word, message: `no host's name is like ${word}`, fix: "'drydock show hosts' lists them" };
   }
   const result = findHost(view, word, hints);
@@ -53,14 +52,11 @@ export function addressTest(view: LabView, word: string, hints: Hints): AddressT
   };
 }
 
-/** What kind of end has an address; a pod of the node's network has its node's. */
+/** What kind of end has an address: a pod of the node's network has its node's, and the bridge of a node's pods is the node's, too. */
 function kindOf(view: LabView, address: Address): string | undefined {
-  const all = kinds.get(view) ?? new Map<Address, string>();
-  if (all.size === 0) {
-    for (const endpoint of view.endpoints) if (endpoint.pod?.spec.hostNetwork !== true) all.set(endpoint.address, endpoint.kind);
-    kinds.set(view, all);
-  }
-  return all.get(address);
+  const all = view.endpointsBy.address.get(address) ?? [];
+  const own = all.find(({ pod }) => pod?.spec.hostNetwork !== true);
+  if (own !== undefined) return own.kind;
+  const owner = view.owners.get(address)?.owner;
+  return owner === undefined ? undefined : view.endpointsBy.label.get(owner)?.[0]?.kind;
 }
-
-const kinds = new WeakMap<LabView, Map<Address, string>>();

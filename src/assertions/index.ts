@@ -17,6 +17,7 @@ import { failed, mistaken, type Verdict } from "./verdict.ts";
 export { assertionSchema } from "./definition.ts";
 export { deviationOf, prepareReach, type Question, type Reach, type Way, wayOf } from "./reach.ts";
 export { type Assertion, type AssertionFile, readAssertions } from "./read.ts";
+export { starterFile } from "./starter.ts";
 export * from "./verdict.ts";
 
 /** A design as far as assertions ask for it; what is costly is made when it is first asked for. */

@@ -124,7 +124,7 @@ function questionsOf(
     for (const { message } of findings) said.add(message);
     for (const target of found) {
       if (isSet && target.host === sender.host) continue;
-      questions.push({ sender, target, packet: packetOf(target, sourcePort) });
+      questions.push({ sender, target, packet: packetTo(target, sourcePort) });
     }
     if (questions.length > mostQuestions) break;
   }
@@ -134,7 +134,8 @@ function questionsOf(
   return questions;
 }
 
-function packetOf({ protocol, address, port }: Target, sourcePort: number | undefined): TracePacket {
+/** Without a source address: the sending host chooses as Linux does. */
+export function packetTo({ protocol, address, port }: Target, sourcePort: number | undefined): TracePacket {
   if (protocol === "icmp") return { protocol, destination: address };
   return {
     protocol,

@@ -62,18 +62,15 @@ function readSource(source: Source, report: (problem: Problem) => void): Asserti
     const { name, because } = words;
     return [{ words, name, ...(because === undefined ? {} : { because }), place: { file: source.file, line, column }, problem }];
   });
+  const named = new Map<string, number>();
   for (const [index, { name, problem }] of assertions.entries()) {
-    const first = assertions.findIndex((other) => other.name === name);
-    if (first === index) continue;
-    const where = formatPath(["assertions", first]);
-    report(
-      problem(["name"], {
-        code: "DuplicateName",
-        value: name,
-        message: `${where} has the same name`,
-        fix: "name it for what sets it apart",
-      }),
-    );
+    const first = named.get(name);
+    if (first === undefined) {
+      named.set(name, index);
+      continue;
+    }
+    const message = `${formatPath(["assertions", first])} has the same name`;
+    report(problem(["name"], { code: "DuplicateName", value: name, message, fix: "name it for what sets it apart" }));
   }
   const { design = [], cluster, namespace } = read;
   return {

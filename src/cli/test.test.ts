@@ -129,6 +129,19 @@ describe("a design that Azure refuses", () => {
   });
 });
 
+test.each(readdirSync("examples").filter((one) => existsSync(`examples/${one}/lab.yaml`)))(
+  "a first file for %s says what is true of it",
+  async (name) => {
+    const { status, stdout } = await runCommand(["test", "--init", join(process.cwd(), `examples/${name}/lab.yaml`)]);
+    expect(status).toBe(0);
+    const file = join(folder, `${name}.yaml`);
+    writeFileSync(file, stdout);
+    const tested = await runCommand(["test", file]);
+    expect(tested.stdout, tested.stderr).toContain(": all hold");
+    expect(stdout.match(/- name:/g)?.length).toBeGreaterThan(0);
+  },
+);
+
 describe("output", () => {
   const file = join(folder, "hostile.yaml");
   writeFileSync(

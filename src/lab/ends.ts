@@ -224,13 +224,13 @@ export function findHost(lab: LabView, text: string, hints: Hints = {}): Found<H
 function findEndpoint(lab: LabView, written: Written, hints: Hints): Found<Endpoint> {
   if (written.address !== undefined) {
     const { address } = written;
-    const owned = lab.endpoints.filter((endpoint) => endpoint.address === address || endpoint.ipv6Address === address);
+    const owned = lab.endpointsBy.address.get(address) ?? [];
     // Pods of the node's network share its address.
     const endpoint = owned.find((candidate) => candidate.kind === "node") ?? owned[0];
     if (endpoint !== undefined) return { found: endpoint };
     return problem(written, `nobody has the address ${address}`, "'drydock show addresses' lists who has which");
   }
-  const byHost = lab.endpoints.find((endpoint) => endpoint.host === written.text && endpoint.pod?.spec.hostNetwork !== true);
+  const byHost = lab.endpointsBy.host.get(written.text)?.find((endpoint) => endpoint.pod?.spec.hostNetwork !== true);
   if (byHost !== undefined) return { found: byHost };
   const { kind, name } = written;
   switch (kind) {
@@ -238,7 +238,8 @@ function findEndpoint(lab: LabView, written: Written, hints: Hints): Found<Endpo
     case "endpoint":
     case "site":
     case "internet": {
-      const found = lab.endpoints.find((endpoint) => endpoint.label === `${kind}/${name}`);
+      const label = `${kind}/${name}`;
+      const found = lab.endpointsBy.host.get(label)?.find((endpoint) => endpoint.label === label);
       return found === undefined ? unknown(lab, written) : { found };
     }
     case "node": {
@@ -250,7 +251,7 @@ function findEndpoint(lab: LabView, written: Written, hints: Hints): Found<Endpo
       return only(lab, written, preferred(found, hints));
     }
     case "pod": {
-      const candidates = podCandidates(lab, written, hints, (pod) => pod.metadata.name === name);
+      const candidates = podCandidates(lab, written, hints, (pod) => pod.metadata.name === name, lab.endpointsBy.name.get(name) ?? []);
       return "problem" in candidates ? candidates : only(lab, written, candidates.found);
     }
     case "deploy":
@@ -311,11 +312,12 @@ function podCandidates(
   written: Written,
   hints: Hints,
   matches: (pod: Pod) => boolean,
+  among: readonly Endpoint[] = lab.endpoints,
 ): Found<readonly Endpoint[]> | { readonly problem: EndProblem } {
   const cluster = wantedCluster(lab, written, hints);
   if ("problem" in cluster) return cluster;
   const namespace = written.namespace ?? hints.namespace;
-  const all = lab.endpoints.filter(
+  const all = among.filter(
     (endpoint) =>
       endpoint.pod !== undefined &&
       inCluster(endpoint, cluster.found) &&

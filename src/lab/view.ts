@@ -15,6 +15,7 @@ export class LabView {
   readonly network: Network;
   #topology: Topology | undefined;
   #endpoints: readonly Endpoint[] | undefined;
+  #endpointsBy: EndpointIndex | undefined;
   #owners: ReadonlyMap<string, Owner> | undefined;
   #tracer: Tracer | undefined;
 
@@ -35,6 +36,12 @@ export class LabView {
     return this.#endpoints;
   }
 
+  /** The endpoints of an address of either family, of a host (pods of the node's network have the node's), of a name, and of a label. */
+  get endpointsBy(): EndpointIndex {
+    this.#endpointsBy ??= indexOf(this.endpoints);
+    return this.#endpointsBy;
+  }
+
   /** Who has an address. */
   get owners(): ReadonlyMap<string, Owner> {
     this.#owners ??= ownersOf(this);
@@ -45,4 +52,28 @@ export class LabView {
     this.#tracer ??= new Tracer(this.network);
     return this.#tracer;
   }
+}
+
+type EndpointIndex = Readonly<Record<"address" | "host" | "name" | "label", ReadonlyMap<string, readonly Endpoint[]>>>;
+
+function indexOf(endpoints: readonly Endpoint[]): EndpointIndex {
+  const index = {
+    address: new Map<string, Endpoint[]>(),
+    host: new Map<string, Endpoint[]>(),
+    name: new Map<string, Endpoint[]>(),
+    label: new Map<string, Endpoint[]>(),
+  };
+  const add = (map: Map<string, Endpoint[]>, key: string, endpoint: Endpoint) => {
+    const known = map.get(key);
+    if (known === undefined) map.set(key, [endpoint]);
+    else known.push(endpoint);
+  };
+  for (const endpoint of endpoints) {
+    add(index.address, endpoint.address, endpoint);
+    if (endpoint.ipv6Address !== undefined) add(index.address, endpoint.ipv6Address, endpoint);
+    add(index.host, endpoint.host, endpoint);
+    add(index.name, endpoint.name, endpoint);
+    add(index.label, endpoint.label, endpoint);
+  }
+  return index;
 }

@@ -34,6 +34,30 @@ describe.skipIf(!canRun && !required)("a running lab", () => {
     for (const share of snat) expect(share).toMatchObject({ allocated: 1024, used: { tcp: expect.any(Number), udp: expect.any(Number) } });
   });
 
+  test("assertions hold of real packets, and what no packet proves is said", async () => {
+    const { status, stdout } = await user.run("test", "--live", example.replace("lab.yaml", "test.yaml"));
+    expect(stdout).toContain("no packet proves it");
+    expect(stdout).toMatch(/\d+ assertions: 8 hold, 3 skipped/);
+    expect(status).toBe(0);
+  });
+
+  test("an assertion that real packets do not keep is told with what decided", async () => {
+    const file = join(user.state, "wrong.yaml");
+    const lines = [
+      `{ name: source, from: "shop-kubenet:shop/deploy/web", to: "vm/db:5432", sees: sender }`,
+      `{ name: way, from: "shop-kubenet:shop/deploy/web", to: "vm/db:5432", notThrough: vnet/hub }`,
+      `{ name: outcome, from: vm/db, to: "shop-kubenet:shop/deploy/web" }`,
+    ];
+    writeFileSync(file, `design: ${JSON.stringify(example)}\nassertions:\n${lines.map((line) => `  - ${line}\n`).join("")}`);
+    const tested = await user.json<{ files: { assertions: { deviations: { what: string }[] }[] }[] }>("test", "--live", file);
+    const said = tested.files[0]?.assertions.map(({ deviations }) => deviations[0]?.what);
+    expect(said).toEqual([
+      expect.stringContaining("the receiver sees 10.240.0.4"),
+      expect.stringContaining("comes through vnet/hub"),
+      expect.stringContaining("is black-hole"),
+    ]);
+  });
+
   test.each([
     { from: "shop-kubenet:shop/deploy/web", to: "vm/db", source: "10.240.0.4", receiver: "vm/db" },
     { from: "shop-azure:shop/deploy/web", to: "vm/db", source: "10.240.2.5", receiver: "vm/db" },

@@ -7,6 +7,7 @@ import {
   expectsProblems,
   judge,
   readAssertions,
+  starterFile,
   type Verdict,
 } from "../../assertions/index.ts";
 import { renderGithub } from "../../assertions/report/github.ts";
@@ -34,6 +35,7 @@ type Options = {
   readonly live?: boolean;
   readonly filter?: readonly string[];
   readonly timeout: number;
+  readonly init?: boolean;
 };
 
 export function testCommand(context: Context): Command {
@@ -51,12 +53,14 @@ export function testCommand(context: Context): Command {
         type: "drydock test -o junit examples/*/test.yaml > results.xml",
       },
       { does: "some of them", type: "drydock test examples/two-options/test.yaml --filter '*database*'" },
+      { does: "a first file, of what is true now", type: "drydock test --init examples/two-options/lab.yaml > test.yaml" },
       { does: "another design must keep the same promises", type: "drydock test examples/two-options/test.yaml -f new/lab.yaml" },
     ],
   );
   return made
     .argument("<file...>", "files of assertions (docs/test.md)")
     .addOption(fileOption("these documents instead of the design that the files name"))
+    .option("--init", "print a file of what is true of these documents now, to start from")
     .option("--live", "send real packets through the running lab")
     .addOption(labOption("with --live: the lab (default: that of the design)"))
     .option("--filter <pattern>", "only assertions of this name: a part of it, or a pattern with * and ? (may be repeated)", collect)
@@ -65,6 +69,10 @@ export function testCommand(context: Context): Command {
     .addHelpText("after", "\nExit status 0: all hold; 1: one does not; 2: files or documents with errors, or names that are not there.\n")
     .action(async (paths: readonly string[]) => {
       const options = made.opts<Options>();
+      if (options.init === true) {
+        context.stdout.write(starterOf(context, [...paths, ...(options.file ?? [])]));
+        return;
+      }
       const files = readAll(context, paths);
       const tester = new Tester(context, options);
       const tested: TestedFile[] = [];
@@ -95,6 +103,13 @@ function readAll(context: Context, paths: readonly string[]): readonly Assertion
   if (problems.some(({ severity }) => severity === "error")) throw documentFailure(paths, problems, context.errorStyle);
   warn(context, problems);
   return read.flatMap(({ files }) => files);
+}
+
+function starterOf(context: Context, paths: readonly string[]): string {
+  const design = designOf(context, paths);
+  const { view } = design;
+  if (view === undefined) throw documentFailure(paths, design.problems, context.errorStyle);
+  return starterFile(view, design.plan, paths, (file, assertion) => judge(design, file, assertion).status === "passed");
 }
 
 class Tester {
