@@ -188,6 +188,10 @@ const reach = object(
       "Protocol of the packet. Default: what the target listens on.",
     ),
     sourcePort: optional(integer({ what: "sourcePort", min: 1, max: 65535 }), "The port to send from. Default: any."),
+    family: optional(
+      choice(["IPv4", "IPv6"], { what: "address family" }),
+      "By which address to reach a target that has both. Default: IPv4.",
+    ),
     via: optional(choice(vias, { what: "address of a Service" }), "By which address to reach a Service."),
     cluster,
     namespace,

@@ -8,6 +8,7 @@ import type { Endpoint, Via } from "../lab/endpoints.ts";
 import { type EndProblem, findSender, findTarget, type Sender, type Target } from "../lab/ends.ts";
 import { workloadOf } from "../lab/reachability.ts";
 import type { LabView } from "../lab/view.ts";
+import { type Family, familyOf } from "../net/address.ts";
 import { type Protocol, parsePortSpec } from "../net/ports.ts";
 import { parsePrefix, prefixContains } from "../net/prefix.ts";
 import type { EndWords } from "./definition.ts";
@@ -17,6 +18,7 @@ export type EndHints = {
   readonly namespace?: string | undefined;
   readonly protocol?: Protocol | undefined;
   readonly via?: Via | undefined;
+  readonly family?: Family | undefined;
 };
 
 /** What was found, and what is wrong with the rest. */
@@ -64,18 +66,22 @@ function endFinding({ what, why, near, fix }: EndProblem): Finding {
   return { code: "UnknownEnd", message: `${what}${why === undefined ? "" : `: ${why}`}${meant}`, fix };
 }
 
-function senderOf({ label, host, address, cluster, namespace }: Endpoint): Sender {
+function senderOf({ label, host, address, ipv6Address, cluster, namespace }: Endpoint): Sender {
   return {
     label,
     host,
     address,
+    ...(ipv6Address === undefined ? {} : { ipv6Address }),
     ...(cluster === undefined ? {} : { cluster }),
     ...(namespace === undefined ? {} : { namespace }),
   };
 }
 
-/** Each port as a target of its own. */
-function asked({ label, host, address, listens }: Endpoint, { ports }: EndSet, { protocol }: EndHints): readonly Target[] {
+/** Each port as a target of its own. Who has no address of the family that is asked for is no target. */
+function asked(endpoint: Endpoint, { ports }: EndSet, { protocol, family }: EndHints): readonly Target[] {
+  const { label, host, listens } = endpoint;
+  const address = family === 6 ? endpoint.ipv6Address : endpoint.address;
+  if (address === undefined || (family !== undefined && familyOf(address) !== family)) return [];
   const ping: Target = { label, address, host, protocol: "icmp" };
   const wanted = ports?.flatMap((text) => (text === undefined ? [] : (parsePortSpec(text) ?? "icmp")));
   const chosen = (wanted ?? (listens.length === 0 ? ["icmp" as const] : listens)).filter(

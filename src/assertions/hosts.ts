@@ -34,7 +34,7 @@ export function addressTest(view: LabView, word: string, hints: Hints): AddressT
   if (address !== undefined) return { word, matches: (candidate) => candidate === address };
   const prefix = parseLoosePrefix(word);
   if (prefix !== undefined) return { word, matches: (candidate) => prefixContains(prefix, candidate) };
-  if (word === "sender") return { word, matches: (candidate, sender) => candidate === sender.address };
+  if (word === "sender") return { word, matches: (candidate, sender) => candidate === sender.address || candidate === sender.ipv6Address };
   const role = roles.find((one) => one === word);
   if (role !== undefined) return { word, matches: (candidate) => kindOf(view, candidate) === role };
   const owner = (candidate: Address) => view.owners.get(candidate)?.owner;

@@ -54,6 +54,7 @@ export function prepareReach(view: LabView, file: AssertionFile, assertion: Asse
     namespace: words.namespace ?? file.namespace,
     protocol: words.protocol,
     via: words.via,
+    family: words.family === undefined ? undefined : words.family === "IPv6" ? 6 : 4,
   };
   const tests = <T extends object>(property: PropertyPath, list: readonly string[] | undefined, of: (word: string) => T | Finding) =>
     list?.flatMap((word) => {
@@ -318,7 +319,7 @@ function endsText(ends: readonly EndWords[] | undefined): string {
   return texts.length <= 3 ? texts.join(" or ") : `${texts.slice(0, 2).join(" or ")} or ${texts.length - 2} others`;
 }
 
-function traceCommand({ sender, target }: Question, { protocol, sourcePort, via }: ReachWords): string {
+function traceCommand({ sender, target }: Question, { protocol, sourcePort, via, family }: ReachWords): string {
   const { service } = target;
   const isNodePort = service?.via === "nodeport";
   const to = isNodePort ? `${target.address}:${target.port}` : target.label;
@@ -326,6 +327,7 @@ function traceCommand({ sender, target }: Question, { protocol, sourcePort, via 
   const options = [
     ...(target.protocol === "icmp" || protocol === "icmp" ? ["--protocol icmp"] : []),
     ...(service === undefined || isNodePort ? [] : [`--via ${via ?? service.via}`]),
+    ...(family === "IPv6" ? ["--ipv6"] : []),
     ...(sourcePort === undefined ? [] : [`--source-port ${sourcePort}`]),
   ];
   return ["drydock trace", sender.label, `${to}${udp}`, ...options].join(" ");

@@ -4,6 +4,8 @@ import { lastSegment, segmentAfter } from "../../arm/names.ts";
 import type { ManagedCluster, NetworkSecurityGroup, SecurityRule } from "../../arm/resources.ts";
 import type { Service } from "../../kube/objects.ts";
 import type { LabView } from "../../lab/view.ts";
+import type { Address } from "../../net/address.ts";
+import { hostPrefix } from "../../net/prefix.ts";
 import { armBucket, armKey, kubeKey } from "../../resources/resources.ts";
 import type { Change } from "../change.ts";
 import type { Obstacle } from "../obstacle.ts";
@@ -129,7 +131,7 @@ function plain(address: string): string {
 }
 
 /** AKS writes the rules of its own group from Services: who may reach one is said there (AKS docs: load-balancer-standard). */
-function forService(view: LabView, { name: cluster }: ManagedCluster, destination: string, source: string): readonly Change[] {
+function forService(view: LabView, { name: cluster }: ManagedCluster, destination: Address, source: Address): readonly Change[] {
   const services = view.topology.clusters.get(cluster)?.services ?? [];
   return services.flatMap((service): readonly Change[] => {
     const { loadBalancerSourceRanges: ranges = [] } = service.spec;
@@ -140,13 +142,13 @@ function forService(view: LabView, { name: cluster }: ManagedCluster, destinatio
     return [
       {
         kind: "service",
-        what: `add ${source}/32 to loadBalancerSourceRanges of Service ${namespace}/${name}`,
+        what: `add ${hostPrefix(source)} to loadBalancerSourceRanges of Service ${namespace}/${name}`,
         owner: `namespace ${namespace} of cluster ${cluster}; AKS writes the rule of ${lastSegment(key)} from it`,
-        document: { spec: { loadBalancerSourceRanges: [...ranges, `${source}/32`] } },
+        document: { spec: { loadBalancerSourceRanges: [...ranges, `${hostPrefix(source)}`] } },
         writes: (resources) => {
           const now = resources.get(key) as Service | undefined;
           if (now === undefined) return [];
-          const loadBalancerSourceRanges = [...(now.spec.loadBalancerSourceRanges ?? []), `${source}/32`];
+          const loadBalancerSourceRanges = [...(now.spec.loadBalancerSourceRanges ?? []), `${hostPrefix(source)}`];
           return [{ key, value: { ...now, spec: { ...now.spec, loadBalancerSourceRanges } } }];
         },
       },
