@@ -9,13 +9,20 @@ import type { Sender, Target } from "../lab/ends.ts";
 import type { LabView } from "../lab/view.ts";
 import type { Address } from "../net/address.ts";
 import type { Disposition, Path, TracePacket } from "../trace/index.ts";
+import { PairClasses } from "./classes.ts";
 import type { EndWords, outcomeWords, ReachWords } from "./definition.ts";
 import { type EndHints, sendersOf, targetsOf } from "./ends.ts";
 import { type AddressTest, addressTest, type HostTest, hostTest } from "./hosts.ts";
 import type { Assertion, AssertionFile } from "./read.ts";
 import { type Decision, type Deviation, failed, passed, shownDeviations, type Verdict } from "./verdict.ts";
 
-export type Question = { readonly sender: Sender; readonly target: Target; readonly packet: TracePacket };
+export type Question = {
+  readonly sender: Sender;
+  readonly target: Target;
+  readonly packet: TracePacket;
+  /** How many pairs it stands for, itself included. */
+  pairs: number;
+};
 
 /** What a packet did, as far as an assertion may be about it. */
 export type Way = {
@@ -41,10 +48,18 @@ export type Difference = { readonly about: "outcome" | "hosts" | "seen" | "trans
 
 type OutcomeWord = (typeof outcomeWords)[number];
 
-/** More packets than these are refused: they would take minutes. */
+/** More packets to trace, and more pairs to sort into classes, are refused: they would take minutes. */
 const mostQuestions = 200_000;
+const mostPairs = 5_000_000;
 
-export function prepareReach(view: LabView, file: AssertionFile, assertion: Assertion, words: ReachWords): Reach | readonly Problem[] {
+/** `every`: ask every pair, whether one could stand for others or not. A real packet proves nothing about other pairs. */
+export function prepareReach(
+  view: LabView,
+  file: AssertionFile,
+  assertion: Assertion,
+  words: ReachWords,
+  { every = false }: { readonly every?: boolean } = {},
+): Reach | readonly Problem[] {
   const problems: Problem[] = [];
   const complain = (property: PropertyPath, findings: readonly Finding[]) => {
     for (const finding of findings) problems.push(assertion.problem(property, finding));
@@ -87,12 +102,13 @@ export function prepareReach(view: LabView, file: AssertionFile, assertion: Asse
       [{ code: "Contradiction", message: "exceptThrough is an exception from outcome blocked", fix: "leave outcome out, or use through" }],
     );
   }
-  const questions = questionsOf(view, words, hints, complain);
-  if (questions.length > mostQuestions) {
-    const message = `the assertion is about more than ${mostQuestions} packets`;
+  const shared = every || !isShared(view, conditions) ? undefined : new PairClasses(view);
+  const questions = questionsOf(view, words, hints, complain, shared);
+  if (questions === undefined) {
+    const message = `the assertion is about more than ${mostPairs} pairs, or ${mostQuestions} that each need a trace`;
     complain(["from"], [{ code: "TooManyPackets", message, fix: "narrow the sets, by name, namespace or labels" }]);
   }
-  if (problems.length > 0) return problems;
+  if (problems.length > 0 || questions === undefined) return problems;
   return {
     asserted: assertedText(words),
     questions,
@@ -102,18 +118,21 @@ export function prepareReach(view: LabView, file: AssertionFile, assertion: Asse
   };
 }
 
-/** Every sender with every target, but nobody with itself. */
+/** Every sender with every target, but nobody with itself. `undefined`: they are too many. */
 function questionsOf(
   view: LabView,
   { from = [], to = [], sourcePort }: ReachWords,
   hints: EndHints,
   complain: (property: PropertyPath, findings: readonly Finding[]) => void,
-): readonly Question[] {
+  classes: PairClasses | undefined,
+): readonly Question[] | undefined {
   const senders = sendersOf(view, from, hints);
   complain(["from"], senders.findings);
   const targets = targetsOf(view, to, hints);
   const isSet = [...from, ...to].some((end) => "set" in end) || from.length + to.length > 2;
   const questions: Question[] = [];
+  const byClass = new Map<string, Question>();
+  let pairs = 0;
   const said = new Set<string>();
   for (const sender of senders.found) {
     const { found, findings } = targets(sender);
@@ -125,9 +144,18 @@ function questionsOf(
     for (const { message } of findings) said.add(message);
     for (const target of found) {
       if (isSet && target.host === sender.host) continue;
-      questions.push({ sender, target, packet: packetTo(target, sourcePort) });
+      const key = isSet ? classes?.keyOf(sender, target) : undefined;
+      const known = key === undefined ? undefined : byClass.get(key);
+      if (known !== undefined) {
+        known.pairs++;
+        continue;
+      }
+      const question = { sender, target, packet: packetTo(target, sourcePort), pairs: 1 };
+      questions.push(question);
+      if (key !== undefined) byClass.set(key, question);
     }
-    if (questions.length > mostQuestions) break;
+    pairs += found.length;
+    if (questions.length > mostQuestions || pairs > mostPairs) return undefined;
   }
   if (questions.length === 0 && senders.findings.length === 0 && said.size === 0) {
     complain(["to"], [{ code: "EmptySet", message: "nobody is left to send to: the only sender is the only receiver" }]);
@@ -161,6 +189,13 @@ type Conditions = {
     | undefined;
   readonly owner: (address: Address) => string | undefined;
 };
+
+/** Is it about outcomes and routers only? Addresses, nodes and pods differ from one member of a party to the next. */
+function isShared(view: LabView, { through, notThrough, exceptThrough, sees, translations }: Conditions): boolean {
+  if (sees !== undefined || translations !== undefined) return false;
+  const tests = [...(through ?? []), ...(notThrough ?? []), ...(exceptThrough ?? [])];
+  return !view.network.names().some((name) => /^(node|pod)\//.test(name) && tests.some(({ matches }) => matches(name)));
+}
 
 function deviation(conditions: Conditions, way: Way, sender: Sender): Difference | undefined {
   const { outcomes, through = [], notThrough = [], exceptThrough, sees, translations, owner } = conditions;
@@ -225,7 +260,7 @@ export function judgeReach(view: LabView, reach: Reach): Verdict {
     const { sender, packet } = question;
     const deviates = (path: Path) => reach.deviation(wayOf(path), sender);
     if (!view.tracer.trace(sender.host, packet, { steps: false }).some(deviates)) continue;
-    deviating++;
+    deviating += question.pairs;
     if (deviations.length >= shownDeviations) continue;
     const paths = view.tracer.trace(sender.host, packet);
     const path = paths.find(deviates);
@@ -234,7 +269,7 @@ export function judgeReach(view: LabView, reach: Reach): Verdict {
       throw new Error(`a trace of ${sender.label} depends on whether its steps are written down`);
     deviations.push(deviationOf(reach, question, difference, path, paths.length));
   }
-  const packets = reach.questions.length;
+  const packets = reach.questions.reduce((sum, { pairs }) => sum + pairs, 0);
   return deviating === 0 ? passed(reach.asserted, packets) : failed(reach.asserted, deviations, { packets, deviating });
 }
 
@@ -244,7 +279,7 @@ export function deviationOf(reach: Reach, question: Question, difference: Differ
   return {
     from: question.sender.label,
     to: question.target.label,
-    what: `${one}${difference.what}`,
+    what: `${one}${difference.what}${question.pairs > 1 ? `, as for ${question.pairs - 1} other pairs` : ""}`,
     ...(decision === undefined ? {} : { decidedBy: decision }),
     again: reach.again(question),
   };

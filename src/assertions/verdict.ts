@@ -25,7 +25,7 @@ export type Verdict = {
   readonly status: Status;
   /** What was asserted, in one line: `deploy/web > vm/db:5432: delivered, sees node`. */
   readonly asserted: string;
-  /** Packets that were asked about, or sent. */
+  /** Packets that it is about, or that were sent. */
   readonly packets?: number;
   /** Of a failure: the first few of all that deviate. */
   readonly deviations: readonly Deviation[];

@@ -45,7 +45,7 @@ export async function testLive(
   const prepared = assertions.map((assertion): Verdict | { readonly reach: Reach; readonly asked: readonly Asked[] } => {
     const { words, name } = assertion;
     if (words.kind !== "reach") return skipped(name, "no packet proves it: it is arithmetic on the design, which runs without --live");
-    const reach = prepareReach(view, file, assertion, words);
+    const reach = prepareReach(view, file, assertion, words, { every: true });
     if (!("questions" in reach)) return mistaken(name, reach);
     return { reach, asked: reach.questions.map((question) => ({ question, packet: withPort(question.packet) })) };
   });

@@ -27,7 +27,7 @@ const rooms: Readonly<Record<string, { readonly from: readonly string[]; readonl
     because: "it asks the tracer about all pairs of a lab, and has no model of its own",
   },
   assertions: {
-    from: ["documents", "ir", "kube", "lab", "net", "plan", "resources", "trace"],
+    from: ["documents", "flows", "ir", "kube", "lab", "net", "plan", "resources", "trace"],
     because: "it judges what the tracer and the plan say, and computes nothing a second time",
   },
   why: {
