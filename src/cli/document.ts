@@ -11,8 +11,8 @@ import { formats, print } from "./output.ts";
 const documentFormats = [...formats, "markdown", "html"] as const;
 export type DocumentFormat = (typeof documentFormats)[number];
 
-export function documentOption(): Option {
-  return new Option("-o, --output <format>", "how to print").choices(documentFormats).default("text");
+export function documentOption(byDefault: DocumentFormat = "text"): Option {
+  return new Option("-o, --output <format>", "how to print").choices(documentFormats).default(byDefault);
 }
 
 /** `data` as JSON and YAML, `document` as everything else. */

@@ -14,6 +14,7 @@ import { migrateCommand } from "./commands/migrate.ts";
 import { planCommand } from "./commands/plan.ts";
 import { policyCommand } from "./commands/policy.ts";
 import { probeCommand } from "./commands/probe.ts";
+import { reportCommand } from "./commands/report.ts";
 import { scaleCommand } from "./commands/scale.ts";
 import { showCommand } from "./commands/show.ts";
 import { statusCommand } from "./commands/status.ts";
@@ -44,6 +45,7 @@ const commands: readonly ((context: Context) => Command)[] = [
   diffCommand,
   migrateCommand,
   adviseCommand,
+  reportCommand,
   execCommand,
   captureCommand,
   checkCommand,

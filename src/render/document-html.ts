@@ -46,10 +46,10 @@ const pageStyle = [
   "nav ul{list-style:none;padding:0;display:flex;flex-wrap:wrap;gap:4px 18px;max-width:none}",
   ".scroll{overflow-x:auto;margin:12px 0}table{border-collapse:collapse;font-size:13.5px}th,td{text-align:left;vertical-align:top;padding:5px 12px 5px 0;border-bottom:1px solid var(--line)}",
   "th{font-weight:600;color:var(--soft)}td:first-child{font-weight:500}.right{text-align:right;font-variant-numeric:tabular-nums}.prose td{min-width:11ch}",
-  "caption{text-align:left;color:var(--soft);font-size:12.5px;padding-bottom:4px}figure{margin:16px 0}figure svg{max-width:100%;height:auto;display:block}",
+  "caption{text-align:left;color:var(--soft);font-size:12.5px;padding-bottom:4px}figure{margin:16px 0;overflow-x:auto}figure svg{display:block}td{overflow-wrap:anywhere}td.right,th.right{white-space:nowrap}",
   "details{margin:6px 0}summary{color:var(--soft);font-size:13px;cursor:pointer}code{font-family:ui-monospace,'DejaVu Sans Mono',monospace;font-size:.92em}",
   ".strong{font-weight:600}.dim{color:var(--soft)}.good{color:var(--good)}.warn{color:var(--warn)}.bad{color:var(--bad);font-weight:600}",
-  "@media print{main{max-width:none;padding:0}nav,details{display:none}h2{break-after:avoid}figure,tr{break-inside:avoid}.scroll{overflow:visible}body{font-size:11pt}}",
+  "@media print{main{max-width:none;padding:0}nav,details{display:none}h2{break-after:avoid}figure,tr{break-inside:avoid}figure svg{max-width:100%;height:auto}.scroll{overflow:visible}body{font-size:11pt}}",
 ].join("\n");
 
 function blockHtml(block: Block, id: string, ids: Set<string>): Markup {

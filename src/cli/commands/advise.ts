@@ -83,7 +83,7 @@ function adviceOn(context: Context, files: readonly string[], answers: Answers |
   });
 }
 
-function answersIn(context: Context, path: string): Answers {
+export function answersIn(context: Context, path: string): Answers {
   const { answers, problems } = readAnswers(readDocument(context, path));
   if (answers === undefined) throw documentFailure([path], problems, context.errorStyle);
   return answers;
