@@ -3,6 +3,7 @@ import { type Advice, type Answers, adviseAnswers, adviseDesign, answersTemplate
 import { planDocuments } from "../../plan/index.ts";
 import { adviceDocument } from "../../plan/report/advice.ts";
 import { command, fileOption } from "../command.ts";
+import { type Comparisons, compareOptions } from "../compare-options.ts";
 import type { Context } from "../context.ts";
 import { type DocumentFormat, documentOption, printDocument } from "../document.ts";
 import { Failure } from "../failure.ts";
@@ -53,16 +54,19 @@ export function adviseCommand(context: Context): Command {
         });
       }
       const answers = options.answers === undefined ? undefined : answersIn(context, options.answers);
-      const advice =
+      const { advice, comparisons } =
         files.length === 0 && answers !== undefined
-          ? adviseAnswers(answers, { rules: options.rules ?? "current" })
+          ? { advice: adviseAnswers(answers, { rules: options.rules ?? "current" }), comparisons: undefined }
           : adviceOn(context, files, answers, options);
-      printDocument(context, options.output, advice, () => adviceDocument(advice));
+      const data = comparisons === undefined ? advice : { ...advice, comparisons: Object.fromEntries(comparisons.traced) };
+      printDocument(context, options.output, data, () => adviceDocument(advice, comparisons?.blocks));
       if (advice.clusters.some(({ contradictions }) => contradictions.length > 0)) context.exitStatus = 1;
     });
 }
 
-function adviceOn(context: Context, files: readonly string[], answers: Answers | undefined, { rules }: Options): Advice {
+type Advised = { readonly advice: Advice; readonly comparisons: Comparisons };
+
+function adviceOn(context: Context, files: readonly string[], answers: Answers | undefined, { rules }: Options): Advised {
   for (const name of ["nodes", "maxPods", "addressSpace", "kubernetesVersion"] as const) {
     if (answers?.given[name] === undefined) continue;
     throw new Failure("documents", `${answers.file}: ${name} is what the documents say`, {
@@ -73,7 +77,8 @@ function adviceOn(context: Context, files: readonly string[], answers: Answers |
   const plan = planDocuments(loaded);
   const wanted = answers?.given.cluster;
   const clusters = plan.clusters.filter(({ name }) => wanted === undefined || name === wanted);
-  if (clusters.length > 0) return adviseDesign(loaded, { ...plan, clusters }, answers);
+  if (clusters.length > 0)
+    return { advice: adviseDesign(loaded, { ...plan, clusters }, answers), comparisons: compareOptions(loaded, clusters) };
   if (loaded.problems.some(({ severity }) => severity === "error")) throw documentFailure(files, loaded.problems, context.errorStyle);
   throw new Failure("documents", wanted === undefined ? "there is no cluster to give advice on" : `there is no cluster ${wanted}`, {
     fix:

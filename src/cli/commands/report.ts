@@ -3,6 +3,7 @@ import { adviseDesign } from "../../plan/advice/index.ts";
 import { planDocuments } from "../../plan/index.ts";
 import { reportDocument } from "../../plan/report/report.ts";
 import { command, fileOption } from "../command.ts";
+import { compareOptions } from "../compare-options.ts";
 import type { Context } from "../context.ts";
 import { type DocumentFormat, documentOption, printDocument } from "../document.ts";
 import { Failure } from "../failure.ts";
@@ -41,7 +42,8 @@ export function reportCommand(context: Context): Command {
         throw documentFailure(files, loaded.problems, context.errorStyle);
       }
       const answers = options.answers === undefined ? undefined : answersIn(context, options.answers);
-      const report = { plan, advice: adviseDesign(loaded, plan, answers) };
-      printDocument(context, options.output, report, () => reportDocument(loaded, report));
+      const { traced, blocks } = compareOptions(loaded, plan.clusters);
+      const report = { plan, advice: adviseDesign(loaded, plan, answers), comparisons: Object.fromEntries(traced) };
+      printDocument(context, options.output, report, () => reportDocument(loaded, report, [...blocks.values()].flat()));
     });
 }

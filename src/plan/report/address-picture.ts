@@ -35,10 +35,10 @@ function huesOf(plan: Plan): ReadonlyMap<string, Hue> {
 function networkFigure(network: NetworkPlan, hues: ReadonlyMap<string, Hue>): Block {
   const shapes: Markup[] = [];
   const total = network.prefixes.reduce((sum, prefix) => sum + sizeOf(prefix), 0);
-  shapes.push(label(0, 18, fitted(`VNet ${network.name}`, names - 10, 15), "large"));
-  shapes.push(
-    label(names, 18, `${count(total)} addresses, ${network.subnets.length} ${network.subnets.length === 1 ? "subnet" : "subnets"}`, "soft"),
-  );
+  const title = fitted(`VNet ${network.name}`, bar / 2, 15);
+  const subnets = `${network.subnets.length} ${network.subnets.length === 1 ? "subnet" : "subnets"}`;
+  shapes.push(label(0, 18, title, "large"));
+  shapes.push(label(Math.max(names, textWidth(title, 16) + 20), 18, `${count(total)} addresses, ${subnets}`, "soft"));
   let y = 30;
   for (const prefix of network.prefixes.filter(isDrawn)) {
     shapes.push(...networkStrip(network, prefix, y));

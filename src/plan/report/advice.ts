@@ -5,10 +5,12 @@ import type { Advice, ClusterAdvice, Criterion, RankedOption } from "../advice/i
 import type { OptionName } from "../model.ts";
 import { optionShortNames, rangeText } from "./words.ts";
 
-export function adviceDocument(advice: Advice): Document {
+/** `comparisons`: of the options, by cluster. */
+export function adviceDocument(advice: Advice, comparisons: ReadonlyMap<string, readonly Block[]> = new Map()): Document {
   const blocks = advice.clusters.flatMap((cluster) => [
     ...(advice.clusters.length > 1 ? [{ kind: "heading", level: 2, text: `Cluster ${cluster.cluster}` } as const] : []),
     ...clusterAdviceBlocks(cluster),
+    ...(comparisons.get(cluster.cluster) ?? []),
   ]);
   return { title: `Which network option? Rules ${advice.rules}, limits of ${advice.asOf}`, blocks: [...blocks, ...methodBlocks(advice)] };
 }

@@ -17,8 +17,8 @@ import { count } from "./words.ts";
 /** Everything that is known of a design without running it. */
 export type DesignReport = { readonly plan: Plan; readonly advice: Advice };
 
-/** `further`: blocks of others, which come after the plan's. */
-export function reportDocument(loaded: LoadedLab, { plan, advice }: DesignReport, further: readonly Block[] = []): Document {
+/** `comparison`: of the options, traced. */
+export function reportDocument(loaded: LoadedLab, { plan, advice }: DesignReport, comparison: readonly Block[]): Document {
   const resources = new MemoryResources();
   resources.apply(loaded.readable);
   const view = azureView(loaded.readable.flatMap(({ value }) => ("id" in value ? value : [])));
@@ -38,7 +38,8 @@ export function reportDocument(loaded: LoadedLab, { plan, advice }: DesignReport
       ...addressFigures(plan),
       ...(plan.clusters.length === 0 ? [] : [{ kind: "heading", level: 2, text: "Clusters" } as const]),
       ...plan.clusters.flatMap((cluster) => clusterBlocks(plan, cluster)),
-      ...further,
+      ...(comparison.length === 0 ? [] : [{ kind: "heading", level: 2, text: "The options compared" } as const]),
+      ...comparison,
       { kind: "heading", level: 2, text: "Problems" },
       ...problemBlocks(plan.problems),
       ...(advice.clusters.length === 0 ? [] : [{ kind: "heading", level: 2, text: "Which network option?" } as const]),
