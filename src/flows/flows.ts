@@ -8,12 +8,13 @@
 
 import { machineAddresses } from "../compile/public-address/public-address.ts";
 import type { ClusterInfo } from "../compile/topology.ts";
+import { hostNames } from "../compile/wiring.ts";
 import type { HostName } from "../ir/network.ts";
 import { type Endpoint, type ServiceTarget, serviceTargets, type Via } from "../lab/endpoints.ts";
 import type { LabView } from "../lab/view.ts";
-import type { Address } from "../net/address.ts";
+import { type Address, familyOf } from "../net/address.ts";
 import type { PortSpec } from "../net/ports.ts";
-import { prefixContains } from "../net/prefix.ts";
+import { type Prefix, prefixContains } from "../net/prefix.ts";
 import { defaultSourcePort, type TracePacket } from "../trace/index.ts";
 import { Parties, type Party } from "./parties.ts";
 import { serviceOf } from "./places.ts";
@@ -49,7 +50,13 @@ export type FlowClass = {
   readonly example: { readonly from: Endpoint; readonly packet: TracePacket };
 };
 
-type Answer = Pick<FlowClass, "ways" | "partial" | "example">;
+type Answer = {
+  readonly said: Pick<FlowClass, "ways" | "partial" | "example">;
+  /** Some packet that was traced came by the edge of a VNet. */
+  readonly meetsEdge: boolean;
+};
+
+const edges = hostNames.edge("");
 
 /** Where a load balancer's hash decides, so many source ports are tried. */
 const triedPorts = 24;
@@ -61,10 +68,12 @@ export class Flows {
   readonly parties: Parties;
   readonly #view: LabView;
   readonly #answers = new Map<string, Answer>();
+  readonly #podCidrs: readonly (Prefix | undefined)[];
 
   constructor(view: LabView) {
     this.#view = view;
     this.parties = new Parties(view);
+    this.#podCidrs = [...view.topology.clusters.values()].map(({ podCidr }) => podCidr);
   }
 
   /** Traces that were made. */
@@ -83,27 +92,25 @@ export class Flows {
     const { topology } = this.#view;
     for (const vnet of topology.vnets) {
       for (const { nic, address } of machineAddresses(topology, vnet)) {
-        const machine = this.parties.at(nic.host, nic.primary);
+        const machine = this.parties.onHost(nic.host);
         const party = machine === undefined ? undefined : this.parties.of(machine);
-        for (const port of machine?.listens ?? []) if (party !== undefined) yield* this.#towards(party, port, new Map(), address);
+        for (const port of machine?.listens ?? []) if (party !== undefined) yield* this.#towards(party, port, [], address);
       }
     }
     for (const cluster of topology.clusters.values()) yield* this.#services(cluster);
   }
 
-  /** Senders on the nodes of a party's members: pairs on one node, and pairs of a host with itself. */
-  #neighbours(party: Party): ReadonlyMap<Party, Neighbours> {
-    const found = new Map<Party, Neighbours>();
+  /** Senders on the nodes of a party's members: pairs on one node, and pairs of a host with itself. By index of the sender's party. */
+  #neighbours(party: Party): Neighbours[] {
+    const found: Neighbours[] = [];
     for (const receiver of party.members) {
       const node = this.parties.roles.nodeOf(receiver.host);
       if (node === undefined) continue;
-      for (const sender of this.parties.sendersOn(node)) {
-        const other = this.parties.of(sender);
-        if (other === undefined) continue;
-        let near = found.get(other);
+      for (const { endpoint: sender, party: other } of this.parties.sendersOn(node)) {
+        let near = found[other.index];
         if (near === undefined) {
           near = { together: 0, itself: 0, example: undefined };
-          found.set(other, near);
+          found[other.index] = near;
         }
         if (sender.host === receiver.host) near.itself++;
         else {
@@ -116,25 +123,14 @@ export class Flows {
   }
 
   /** `publicAddress`: reached by it, and not by its own. */
-  *#towards(party: Party, port: PortSpec | undefined, near: ReadonlyMap<Party, Neighbours>, publicAddress?: Address): Generator<FlowClass> {
+  *#towards(
+    party: Party,
+    port: PortSpec | undefined,
+    near: readonly (Neighbours | undefined)[],
+    publicAddress?: Address,
+  ): Generator<FlowClass> {
     const { parties } = this;
-    const groups = new Map<string, Party[]>();
-    const own = party.cluster === undefined ? undefined : parties.policies.get(party.cluster);
-    const [member] = party.members;
-    for (const sender of parties.list) {
-      if (!sender.sends || (publicAddress === undefined && member !== undefined && this.#meansAnother(sender, party, member.address)))
-        continue;
-      const policies = sender.cluster === undefined ? undefined : parties.policies.get(sender.cluster);
-      const { egress } = sender.standing;
-      const leaving = policies?.relation(egress, parties.standingIn(sender.cluster, party)?.terms ?? -1) ?? -1;
-      const ends = policies !== undefined && publicAddress === undefined && !policies.mayLeave(egress, leaving, port);
-      const { ingress, names } = party.standing;
-      const entering = ends ? "" : `${ingress} ${own?.relation(ingress, parties.standingIn(party.cluster, sender)?.terms ?? -1)} ${names}`;
-      const key = `${sender.place} ${egress} ${leaving} ${entering}`;
-      const group = groups.get(key);
-      if (group === undefined) groups.set(key, [sender]);
-      else group.push(sender);
-    }
+    const groups = this.#related(party, port, publicAddress);
     const to: Receiver = {
       owner: party.owner,
       ...(publicAddress === undefined ? {} : { via: "public" }),
@@ -145,31 +141,95 @@ export class Flows {
     const asked = `${publicAddress ?? party.place} ${port === undefined ? "icmp" : `${port.protocol} ${port.port}`}`;
     for (const [key, senders] of groups) {
       const together = senders.flatMap((sender) => {
-        const pairs = near.get(sender)?.together ?? 0;
+        const pairs = near[sender.index]?.together ?? 0;
         return pairs === 0 ? [] : [{ party: sender, pairs }];
       });
-      const example = senders.map((sender) => near.get(sender)?.example).find((pair) => pair !== undefined);
-      if (example !== undefined) {
-        const answer = this.#answer(`${key} > ${asked} together`, () => [this.#pair(example.from, example.to, port, publicAddress)]);
-        yield { from: together, to, placement: "the same node", pairs: sum(together), ...answer };
-      }
+      yield* this.#split(`${key} > ${asked} together`, together, { to, placement: "the same node" }, (from) => {
+        const pair = from.map((sender) => near[sender.party.index]?.example).find((example) => example !== undefined);
+        return pair === undefined ? [] : [this.#pair(pair.from, pair.to, port, publicAddress)];
+      });
       const apart = senders.flatMap((sender) => {
-        const { itself = sender === party ? sender.members.length : 0, together: beside = 0 } = near.get(sender) ?? {};
+        const { itself = sender === party ? sender.members.length : 0, together: beside = 0 } = near[sender.index] ?? {};
         const pairs = sender.members.length * party.members.length - itself - beside;
         return pairs <= 0 ? [] : [{ party: sender, pairs }];
       });
-      const pair = this.#apart(apart, party);
-      if (pair === undefined) continue;
-      const answer = this.#answer(`${key} > ${asked} apart`, () => [this.#pair(pair.from, pair.to, port, publicAddress)]);
-      const isInCluster = parties.roles.nodeOf(pair.from.host) !== undefined && parties.roles.nodeOf(pair.to.host) !== undefined;
-      yield { from: apart, to, ...(isInCluster ? { placement: "another node" } : {}), pairs: sum(apart), ...answer };
+      const isInCluster = parties.hasNode(party) && senders.some((sender) => parties.hasNode(sender));
+      yield* this.#split(`${key} > ${asked} apart`, apart, { to, ...(isInCluster ? { placement: "another node" } : {}) }, (from) => {
+        const pair = this.#apart(from, party);
+        return pair === undefined ? [] : [this.#pair(pair.from, pair.to, port, publicAddress)];
+      });
     }
   }
 
+  /**
+   * Classes of senders that are alike but for their way to the Internet: one, when the way that was traced meets no edge, where alone that is read; else
+   * one for each.
+   */
+  *#split(
+    key: string,
+    from: FlowClass["from"],
+    flow: Pick<FlowClass, "to" | "placement">,
+    ask: (from: FlowClass["from"]) => readonly Asked[],
+  ): Generator<FlowClass> {
+    if (from.length === 0) return;
+    const answer = this.#answer(key, () => ask(from));
+    const exits = new Map<string, { readonly party: Party; readonly pairs: number }[]>();
+    if (answer.meetsEdge) for (const one of from) listIn(exits, one.party.exit).push(one);
+    if (exits.size <= 1) {
+      yield { from, ...flow, pairs: sum(from), ...answer.said };
+      return;
+    }
+    for (const [exit, own] of exits) yield { from: own, ...flow, pairs: sum(own), ...this.#answer(`${key} ${exit}`, () => ask(own)).said };
+  }
+
+  /** Senders by what matters of them to this receiver. Asked for every pair of parties: the loop does no more than it must. */
+  #related(party: Party, port: PortSpec | undefined, publicAddress: Address | undefined): ReadonlyMap<string, readonly Party[]> {
+    const groups = new Map<string, Party[]>();
+    const { parties } = this;
+    const policies = [...parties.policies.values()];
+    const own = policies[party.clusterIndex];
+    const { ingress, names } = party.standing;
+    const [member] = party.members;
+    const ambiguous = policies.map(
+      (_, index) => publicAddress === undefined && member !== undefined && this.#meansAnother(index, party, member.address),
+    );
+    /** By place, then by relation to the receiver: of senders that no policy of theirs isolates. */
+    const quick: (Party[] | undefined)[][] = [];
+    for (const sender of parties.list) {
+      const { clusterIndex, place } = sender;
+      if (!sender.sends || ambiguous[clusterIndex] === true) continue;
+      const relation = own === undefined ? -1 : own.relation(ingress, sender.terms[party.clusterIndex] ?? -1);
+      const { egress } = sender.standing;
+      if (egress < 0) {
+        let row = quick[place];
+        if (row === undefined) {
+          row = [];
+          quick[place] = row;
+        }
+        let group = row[relation + 1];
+        if (group === undefined) {
+          group = [];
+          row[relation + 1] = group;
+          groups.set(`${place} -1 -1 ${ingress} ${relation} ${names}`, group);
+        }
+        group.push(sender);
+        continue;
+      }
+      const theirs = policies[clusterIndex];
+      const leaving = theirs?.relation(egress, party.terms[clusterIndex] ?? -1) ?? -1;
+      const ends = publicAddress === undefined && theirs?.mayLeave(egress, leaving, port) === false;
+      const key = `${place} ${egress} ${leaving} ${ends ? "" : `${ingress} ${relation} ${names}`}`;
+      const group = groups.get(key);
+      if (group === undefined) groups.set(key, [sender]);
+      else group.push(sender);
+    }
+    return groups;
+  }
+
   /** Where two clusters have the same pod addresses, an address of the other one's is one of its own to a cluster: nobody there can mean the other pod. */
-  #meansAnother(sender: Party, receiver: Party, address: Address): boolean {
-    if (sender.cluster === undefined || sender.cluster === receiver.cluster || receiver.kind !== "pod") return false;
-    const podCidr = this.#view.topology.clusters.get(sender.cluster)?.podCidr;
+  #meansAnother(clusterIndex: number, receiver: Party, address: Address): boolean {
+    if (clusterIndex === receiver.clusterIndex || receiver.kind !== "pod") return false;
+    const podCidr = this.#podCidrs[clusterIndex];
     return podCidr !== undefined && prefixContains(podCidr, address);
   }
 
@@ -195,12 +255,17 @@ export class Flows {
       for (const { addresses, conditions } of slice.endpoints) {
         if (isReady && !conditions.ready) continue;
         for (const address of addresses) {
-          const endpoint = this.parties.at(cluster.name, address);
-          if (endpoint !== undefined) slices.set(name, [...(slices.get(name) ?? []), endpoint]);
+          const endpoint = this.parties.onHost(this.parties.roles.hostIn(cluster.name, address));
+          if (endpoint === undefined) continue;
+          const known = slices.get(name);
+          if (known === undefined) slices.set(name, [endpoint]);
+          else known.push(endpoint);
         }
       }
     }
     for (const target of serviceTargets(cluster, cluster.services, [])) {
+      // Only IPv4 flows are told apart: see docs/decisions/0008-flow-classes.md.
+      if (familyOf(target.address) === 6) continue;
       const { namespace = "default", name } = target.service.metadata;
       const key = `${namespace}/${name}`;
       const own = backends.get(key) ?? new Backends(this.parties, slices.get(key) ?? []);
@@ -212,14 +277,15 @@ export class Flows {
   *#towardsService(cluster: ClusterInfo, target: ServiceTarget, backends: Backends): Generator<FlowClass> {
     const { parties } = this;
     const groups = new Map<string, Party[]>();
-    const own = parties.policies.get(cluster.name);
+    const policies = [...parties.policies.values()];
+    const index = [...parties.policies.keys()].indexOf(cluster.name);
+    const own = policies[index];
     for (const sender of parties.list) {
       if (!sender.sends) continue;
-      const policies = sender.cluster === undefined ? undefined : parties.policies.get(sender.cluster);
       const { egress } = sender.standing;
       const relations = backends.parties.map((party) => {
-        const leaving = policies?.relation(egress, parties.standingIn(sender.cluster, party)?.terms ?? -1);
-        return `${leaving}/${own?.relation(party.standing.ingress, parties.standingIn(cluster.name, sender)?.terms ?? -1)}`;
+        const leaving = policies[sender.clusterIndex]?.relation(egress, party.terms[sender.clusterIndex] ?? -1);
+        return `${leaving}/${own?.relation(party.standing.ingress, sender.terms[index] ?? -1)}`;
       });
       const key = `${sender.place} ${egress} ${relations.join(" ")}`;
       const group = groups.get(key);
@@ -235,13 +301,12 @@ export class Flows {
     };
     for (const [key, senders] of groups) {
       for (const [placement, placed] of backends.placed(senders)) {
-        const [example] = placed.examples;
-        if (example === undefined) continue;
-        const answer = this.#answer(`${key} > ${to.owner} ${via} ${port} ${protocol} ${address} ${placement}`, () =>
-          this.#asked(placed.examples, target).map((packet) => ({ ...packet, receiver: undefined })),
-        );
-        const from = [...placed.counts].map(([party, pairs]) => ({ party, pairs }));
-        yield { from, to, ...(placement === "" ? {} : { placement }), pairs: sum(from), ...answer };
+        const question = `${key} > ${to.owner} ${via} ${port} ${protocol} ${address} ${placement}`;
+        const all = [...placed].map(([party, { pairs }]) => ({ party, pairs }));
+        yield* this.#split(question, all, { to, ...(placement === "" ? {} : { placement }) }, (from) => {
+          const examples = from.flatMap(({ party }) => placed.get(party)?.example ?? []);
+          return this.#asked(examples, target).map((packet) => ({ ...packet, receiver: undefined }));
+        });
       }
     }
   }
@@ -273,9 +338,11 @@ export class Flows {
     const ways = new Map<string, Way>();
     const asked = ask();
     let isPartial = asked.length > 1;
+    let meetsEdge = false;
     for (const { from, packet, receiver } of asked) {
       for (const path of this.#view.tracer.trace(from.host, packet, { steps: false })) {
         if (path.representative === true) isPartial = true;
+        meetsEdge ||= [...path.hops, ...(path.return?.hops ?? [])].some(({ host }) => host.startsWith(edges));
         const way = this.parties.roles.way(path, from.host, receiver);
         ways.set(JSON.stringify(way), way);
       }
@@ -283,11 +350,12 @@ export class Flows {
     const [first] = asked;
     if (first === undefined) throw new Error("a class without a pair has no answer");
     const { from, packet } = first;
-    const answer: Answer = {
+    const said: Answer["said"] = {
       ways: [...ways].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, way]) => way),
       ...(isPartial ? { partial: true } : {}),
       example: { from, packet },
     };
+    const answer = { said, meetsEdge };
     this.#answers.set(key, answer);
     return answer;
   }
@@ -328,9 +396,8 @@ class Backends {
     const near = new Map<Party, number>();
     for (const node of this.#onNode.keys()) {
       const placement = this.#placement(node);
-      for (const sender of this.#all.sendersOn(node)) {
-        const party = this.#all.of(sender);
-        if (party === undefined || !wanted.has(party)) continue;
+      for (const { endpoint: sender, party } of this.#all.sendersOn(node)) {
+        if (!wanted.has(party)) continue;
         near.set(party, (near.get(party) ?? 0) + 1);
         const own = this.#hosts.has(sender.host) ? `itself one, ${this.#placement(node, party)}` : placement;
         add(result, own, party, 1, sender);
@@ -362,16 +429,27 @@ class Backends {
   }
 }
 
-type Placed = { readonly counts: Map<Party, number>; readonly examples: Endpoint[] };
+/** Of each party, how many senders are placed so, and one of them. */
+type Placed = Map<Party, { pairs: number; readonly example: Endpoint }>;
 
 function add(placed: Map<string, Placed>, placement: string, party: Party, pairs: number, example: Endpoint): void {
-  let one = placed.get(placement);
-  if (one === undefined) {
-    one = { counts: new Map(), examples: [] };
-    placed.set(placement, one);
+  let parties = placed.get(placement);
+  if (parties === undefined) {
+    parties = new Map();
+    placed.set(placement, parties);
   }
-  one.counts.set(party, (one.counts.get(party) ?? 0) + pairs);
-  if (one.examples.length < triedSenders) one.examples.push(example);
+  const one = parties.get(party);
+  if (one === undefined) parties.set(party, { pairs, example });
+  else one.pairs += pairs;
+}
+
+function listIn<K, V>(map: Map<K, V[]>, key: K): V[] {
+  let list = map.get(key);
+  if (list === undefined) {
+    list = [];
+    map.set(key, list);
+  }
+  return list;
 }
 
 function sum(from: FlowClass["from"]): number {

@@ -23,13 +23,22 @@ export type Party = {
   readonly members: readonly Endpoint[];
   /** Equal for parties that differ in their owners only, or in what policies make of them. */
   readonly place: number;
+  /** Public addresses that load balancers give to what it sends to the Internet. */
+  readonly exit: string;
   /** What the policies of its own cluster make of it. */
   readonly standing: Standing;
+  /** The peers that it is one of, for the policies of each cluster in the order of {@link Parties.policies}. */
+  readonly terms: readonly number[];
+  /** Position of its cluster in that order; -1 outside. */
+  readonly clusterIndex: number;
   /** Pods of the node's network send as their node does, which is a party of its own. */
   readonly sends: boolean;
   /** Up to two members, on two nodes where there are two: those to ask for all. */
   readonly spread: readonly Endpoint[];
 };
+
+/** An end and its party. */
+export type Placed = { readonly endpoint: Endpoint; readonly party: Party };
 
 export class Parties {
   readonly view: LabView;
@@ -38,14 +47,14 @@ export class Parties {
   /** By cluster. */
   readonly policies: ReadonlyMap<string, ClusterPolicies>;
   readonly #partyOf = new Map<Endpoint, Party>();
-  readonly #onNode = new Map<HostName, Endpoint[]>();
-  /** By cluster and address: clusters may have the same addresses. */
-  readonly #byAddress = new Map<string, Endpoint>();
+  readonly #onNode = new Map<HostName, Placed[]>();
+  /** Those that send, by host. */
+  readonly #byHost = new Map<HostName, Endpoint>();
 
   constructor(view: LabView) {
     this.view = view;
     const { topology, endpoints, resources } = view;
-    this.roles = new Roles(topology, endpoints);
+    this.roles = new Roles(topology);
     this.policies = new Map([...topology.clusters].map(([name, cluster]) => [name, new ClusterPolicies(cluster)]));
     const written = writtenPrefixes(resources, topology);
     const blocks = [...this.policies.values()].flatMap((policies) => policies.blocks);
@@ -54,35 +63,38 @@ export class Parties {
     const placeIds = new Map<string, number>();
     const found = new Map<string, { readonly party: Omit<Party, "index" | "spread">; readonly members: Endpoint[] }>();
     const owners = new Owners(view);
+    const clusters = [...this.policies.keys()];
     for (const endpoint of endpoints) {
       const { kind, cluster, namespace, pod, address, listens, host } = endpoint;
       const isOwn = kind === "pod" && pod?.spec.hostNetwork !== true;
       const standing = this.#standing(endpoint, isOwn);
-      const text = `${isOwn ? `pod ${ofPods.of(address)}` : kind} ${places.of(endpoint)}`;
+      const text = isOwn ? `pod ${ofPods.of(address)} ${places.of(endpoint)}` : `${kind} ${places.of(endpoint)}`;
       const place = placeIds.get(text) ?? placeIds.size;
       placeIds.set(text, place);
       const owner = owners.of(endpoint);
+      const exit = places.exitOf(endpoint);
       const ports = listens.map(({ port, protocol }) => `${port}/${protocol}`).join(" ");
-      const elsewhere = [...this.policies].map(([name, policies]) => (name === cluster ? "" : policies.ofAddress(address).terms));
-      const key = [owner, place, standing.ingress, standing.egress, standing.terms, standing.names, ports, ...elsewhere].join("\n");
+      const terms = [...this.policies].map(([name, policies]) => (name === cluster ? standing : policies.ofAddress(address)).terms);
+      const key = [owner, place, exit, standing.ingress, standing.egress, standing.names, ports, ...terms].join("\n");
       const group = found.get(key);
       if (group !== undefined) group.members.push(endpoint);
       else {
         const members = [endpoint];
         const where = { ...(cluster === undefined ? {} : { cluster }), ...(namespace === undefined ? {} : { namespace }) };
         const sends = kind !== "pod" || isOwn;
-        found.set(key, { members, party: { owner, kind, ...where, members, place, standing, sends } });
+        const clusterIndex = cluster === undefined ? -1 : clusters.indexOf(cluster);
+        found.set(key, { members, party: { owner, kind, ...where, members, place, exit, standing, terms, clusterIndex, sends } });
       }
-      const node = this.roles.nodeOf(host);
-      if (kind !== "pod" || isOwn) {
-        this.#byAddress.set(`${cluster ?? host} ${address}`, endpoint);
-        if (node !== undefined) listIn(this.#onNode, node).push(endpoint);
-      }
+      if (kind !== "pod" || isOwn) this.#byHost.set(host, endpoint);
     }
     const used = new Set<HostName>();
     this.list = [...found.values()].map(({ party, members }, index): Party => {
       const made = { ...party, index, spread: this.#spread(members, used) };
-      for (const member of members) this.#partyOf.set(member, made);
+      for (const member of members) {
+        this.#partyOf.set(member, made);
+        const node = made.sends ? this.roles.nodeOf(member.host) : undefined;
+        if (node !== undefined) listIn(this.#onNode, node).push({ endpoint: member, party: made });
+      }
       return made;
     });
   }
@@ -92,21 +104,18 @@ export class Parties {
   }
 
   /** Those that send from a node: its pods and itself. */
-  sendersOn(node: HostName): readonly Endpoint[] {
+  sendersOn(node: HostName): readonly Placed[] {
     return this.#onNode.get(node) ?? [];
   }
 
-  /** Who has an address of its own in a cluster, or outside: on a host. */
-  at(clusterOrHost: string, address: string): Endpoint | undefined {
-    return this.#byAddress.get(`${clusterOrHost} ${address}`);
+  /** Who sends from a host. */
+  onHost(host: HostName | undefined): Endpoint | undefined {
+    return host === undefined ? undefined : this.#byHost.get(host);
   }
 
-  /** What the policies of `cluster` make of a party. */
-  standingIn(cluster: string | undefined, party: Party): Standing | undefined {
-    if (cluster === undefined) return undefined;
-    if (party.cluster === cluster) return party.standing;
-    const [first] = party.members;
-    return first === undefined ? undefined : this.policies.get(cluster)?.ofAddress(first.address);
+  /** Are its members on nodes, or nodes? */
+  hasNode({ members: [member] }: Party): boolean {
+    return member !== undefined && this.roles.nodeOf(member.host) !== undefined;
   }
 
   #standing({ pod, cluster, address, host }: Endpoint, isOwn: boolean): Standing {

@@ -20,10 +20,13 @@ export class Places {
   readonly #broken: ReadonlySet<HostName>;
   /** What load balancers know of a network interface. */
   readonly #balanced = new Map<string, string[]>();
+  /** By address: the public addresses of its shares of outbound rules. */
+  readonly #exits = new Map<string, string>();
   readonly #nics = new Map<HostName, NicInfo>();
   readonly #appliances = new Set<HostName>();
   readonly #local = new Map<ClusterInfo, ReadonlyMap<string, readonly string[]>>();
   readonly #nodes = new Map<HostName, string>();
+  readonly #short = new Map<string, string>();
 
   /** `regions`: addresses as rules of any kind see them. */
   constructor(topology: Topology, regions: Regions) {
@@ -32,7 +35,8 @@ export class Places {
     this.#broken = new Set(faultEffects(topology).keys());
     for (const vnet of topology.vnets) {
       for (const nic of vnet.nics) this.#nics.set(nic.host, nic);
-      for (const share of outboundShares(topology, vnet)) this.#note(share.backend, `out ${share.publicAddress}`);
+      for (const share of outboundShares(topology, vnet))
+        this.#exits.set(share.backend, `${this.#exits.get(share.backend) ?? ""} ${share.publicAddress}`);
       for (const { balancer, name, healthy, members } of balancingRules(topology, vnet)) {
         for (const nic of members) this.#note(nic.primary, `${balancer.id} ${name} ${healthy.includes(nic)}`);
       }
@@ -56,10 +60,19 @@ export class Places {
     return isOne ? label : `${this.#interface(nic)} ${this.#regions.of(address)}`;
   }
 
+  /** What load balancers make of its source on the way to the Internet: read at the edge of a VNet, and nowhere else. */
+  exitOf({ kind, cluster, node, name, address }: Endpoint): string {
+    const own = cluster === undefined ? undefined : this.#topology.clusters.get(cluster)?.nodes.get(kind === "node" ? name : (node ?? ""));
+    return this.#exits.get(own?.nic.primary ?? address) ?? "";
+  }
+
   #node(cluster: ClusterInfo, node: NodeInfo): string {
     let place = this.#nodes.get(node.host);
     if (place === undefined) {
-      place = this.#broken.has(node.host) ? node.host : this.#nodePlace(cluster, node);
+      const text = this.#broken.has(node.host) ? node.host : this.#nodePlace(cluster, node);
+      // Every pod's place begins with it.
+      place = this.#short.get(text) ?? `node ${this.#short.size}`;
+      this.#short.set(text, place);
       this.#nodes.set(node.host, place);
     }
     return place;

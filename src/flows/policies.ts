@@ -30,6 +30,9 @@ export type Standing = { readonly ingress: number; readonly egress: number; read
 
 const nobody = -1;
 
+/** By number of the set of terms, of those below `upTo`; of the others there, none is related. */
+type Relations = { readonly upTo: number; readonly related: ReadonlyMap<number, number> };
+
 export class ClusterPolicies {
   readonly #terms: Term[] = [];
   readonly #termIds = new Map<string, number>();
@@ -43,6 +46,10 @@ export class ClusterPolicies {
   readonly #isolationIds = new Map<string, number>();
   readonly #sets: (readonly number[])[] = [];
   readonly #setIds = new Map<string, number>();
+  /** By term, the sets that hold it. */
+  readonly #setsWith = new Map<number, number[]>();
+  readonly #relations: Relations[] = [];
+  readonly #empty = this.#set([]);
   readonly #known = new Map<string, Standing>();
   readonly #hasNames: boolean;
   readonly #regions: Regions;
@@ -105,19 +112,32 @@ export class ClusterPolicies {
     return this.#termsOfBlocks.length === 0 ? none : { ...none, terms: this.#set(this.#blocksOf(address)) };
   }
 
-  /** The peers of `isolation`'s rules that an end with these terms is one of: the same number for ends that are alike to it. */
+  /**
+   * The peers of `isolation`'s rules that an end with these terms is one of: the same number for ends that are alike to it. Asked for every pair of
+   * parties, of which almost all have nothing to do with each other.
+   */
   relation(isolation: number, terms: number): number {
-    const asked = this.#isolations[isolation]?.terms;
-    if (asked === undefined) return nobody;
-    const key = `${isolation} ${terms}`;
-    const known = this.#relations.get(key);
-    if (known !== undefined) return known;
-    const own = new Set(this.#sets[terms]);
-    const relation = this.#set(asked.filter((term) => own.has(term)));
-    this.#relations.set(key, relation);
-    return relation;
+    if (isolation < 0) return nobody;
+    const known = this.#relations[isolation] ?? this.#relate(isolation);
+    return terms < known.upTo ? (known.related.get(terms) ?? this.#empty) : this.#related(isolation, terms);
   }
-  readonly #relations = new Map<string, number>();
+
+  /** Only ends that are of one of its terms at all are related to an isolation. */
+  #relate(isolation: number): Relations {
+    const related = new Map<number, number>();
+    const upTo = this.#sets.length;
+    for (const term of this.#isolations[isolation]?.terms ?? []) {
+      for (const terms of this.#setsWith.get(term) ?? []) if (!related.has(terms)) related.set(terms, this.#related(isolation, terms));
+    }
+    const relations = { upTo, related };
+    this.#relations[isolation] = relations;
+    return relations;
+  }
+
+  #related(isolation: number, terms: number): number {
+    const own = new Set(this.#sets[terms]);
+    return this.#set((this.#isolations[isolation]?.terms ?? []).filter((term) => own.has(term)));
+  }
 
   /** Is there a rule that may allow packets to `port` of an end of this relation? A name of a port may mean any number. */
   mayLeave(egress: number, relation: number, port: PortSpec | undefined): boolean {
@@ -193,6 +213,11 @@ export class ClusterPolicies {
     if (id === undefined) {
       id = this.#sets.push(items) - 1;
       this.#setIds.set(key, id);
+      for (const item of items) {
+        const holding = this.#setsWith.get(item);
+        if (holding === undefined) this.#setsWith.set(item, [id]);
+        else holding.push(id);
+      }
     }
     return id;
   }

@@ -3,9 +3,8 @@
  * for another sender, receiver or node are equal here; nothing else of a trace is lost but names, addresses, ports that were drawn, and the steps.
  */
 
-import type { Topology } from "../compile/topology.ts";
+import type { PodInfo, Topology } from "../compile/topology.ts";
 import type { HostName, Origin } from "../ir/network.ts";
-import type { Endpoint } from "../lab/endpoints.ts";
 import type { Address } from "../net/address.ts";
 import { addressAt } from "../net/prefix.ts";
 import type { Disposition, Path, Tuple } from "../trace/index.ts";
@@ -35,47 +34,55 @@ export type Way = {
   readonly told?: string;
 };
 
-type Machine = { readonly cluster: string | undefined; readonly node: HostName | undefined; readonly names: readonly string[] };
+/** A pod with an interface of its own, or a node. */
+type Machine = { readonly cluster: string; readonly node: HostName | undefined; readonly names: () => readonly string[] };
 
 /** Who has which host, address and name, among pods and nodes. */
 export class Roles {
   /** By cluster and address: clusters may have the same addresses. */
-  readonly #byAddress = new Map<string, HostName>();
+  readonly #byAddress = new Map<string, Map<string, HostName>>();
   readonly #machines = new Map<HostName, Machine>();
   readonly #byName = new Map<string, HostName>();
 
-  constructor(topology: Topology, endpoints: readonly Endpoint[]) {
+  constructor(topology: Topology) {
     for (const cluster of topology.clusters.values()) {
+      const addresses = new Map<string, HostName>();
+      this.#byAddress.set(cluster.name, addresses);
       for (const [name, { host, nic, podCidr }] of cluster.nodes) {
         // The bridge of kubenet's pods; with Overlay that address is a pod's.
         const bridge = podCidr === undefined || cluster.option !== "kubenet" ? undefined : addressAt(podCidr, 1);
-        const addresses = [nic.primary, ...(bridge === undefined ? [] : [bridge])];
-        for (const address of addresses) this.#note(cluster.name, address, host);
-        const names = [name, host, `${cluster.name}:node/${name}`, nic.resource.name];
-        for (const word of names) this.#byName.set(word, host);
-        this.#machines.set(host, {
-          cluster: cluster.name,
-          node: host,
-          names: [...names, ...addresses, ...(podCidr === undefined ? [] : [podCidr])],
-        });
+        const own = [nic.primary, ...(bridge === undefined ? [] : [bridge])];
+        for (const address of own) addresses.set(address, host);
+        const words = [name, host, `${cluster.name}:node/${name}`, nic.resource.name];
+        for (const word of words) this.#byName.set(word, host);
+        const names = [...words, ...own, ...(podCidr === undefined ? [] : [podCidr])];
+        this.#machines.set(host, { cluster: cluster.name, node: host, names: () => names });
+        for (const pod of cluster.podsByNode.get(name) ?? []) this.#addPod(cluster.name, addresses, host, pod);
       }
-    }
-    for (const { kind, host, address, cluster, namespace, node, name, pod } of endpoints) {
-      if (kind !== "pod" || pod?.spec.hostNetwork === true) continue;
-      const info = cluster === undefined ? undefined : topology.clusters.get(cluster)?.nodes.get(node ?? "");
-      this.#note(cluster, address, host);
-      this.#machines.set(host, { cluster, node: info?.host, names: [name, host, `${namespace}/${name}`, address] });
+      for (const { pod } of cluster.virtualPods) this.#addPod(cluster.name, addresses, undefined, pod);
     }
   }
 
-  #note(cluster: string | undefined, address: Address, host: HostName): void {
-    this.#byAddress.set(`${cluster} ${address}`, host);
-    if (!this.#byAddress.has(address)) this.#byAddress.set(address, host);
+  #addPod(cluster: string, addresses: Map<string, HostName>, node: HostName | undefined, { pod, host, address }: PodInfo): void {
+    const { name, namespace = "default" } = pod.metadata;
+    addresses.set(address, host);
+    this.#machines.set(host, { cluster, node, names: () => [name, host, `${namespace}/${name}`, address] });
   }
 
   /** The pod or node that has this address, rather of this host's cluster. */
   hostOf(address: Address, near: HostName): HostName | undefined {
-    return this.#byAddress.get(`${this.#machines.get(near)?.cluster} ${address}`) ?? this.#byAddress.get(address);
+    const own = this.#byAddress.get(this.#machines.get(near)?.cluster ?? "")?.get(address);
+    if (own !== undefined) return own;
+    for (const addresses of this.#byAddress.values()) {
+      const host = addresses.get(address);
+      if (host !== undefined) return host;
+    }
+    return undefined;
+  }
+
+  /** The pod or node of a cluster that has this address. */
+  hostIn(cluster: string, address: string): HostName | undefined {
+    return this.#byAddress.get(cluster)?.get(address);
   }
 
   /** The node that a pod is on, and a node itself. */
@@ -105,7 +112,7 @@ export class Roles {
   }
 
   namesOf(host: HostName): readonly string[] {
-    return this.#machines.get(host)?.names ?? [];
+    return this.#machines.get(host)?.names() ?? [];
   }
 }
 

@@ -1,6 +1,6 @@
 /** A lab at one moment, however it came to be: its resources and the network that they compile to, with what is derived from them on demand. */
 
-import { compile } from "../compile/index.ts";
+import { CompiledNetwork, compile } from "../compile/index.ts";
 import { type Topology, topologyOf } from "../compile/topology.ts";
 import type { Network } from "../ir/network.ts";
 import type { Resources } from "../resources/resources.ts";
@@ -26,7 +26,7 @@ export class LabView {
   }
 
   get topology(): Topology {
-    this.#topology ??= topologyOf(this.resources);
+    this.#topology ??= this.network instanceof CompiledNetwork ? this.network.topology : topologyOf(this.resources);
     return this.#topology;
   }
 

@@ -1,0 +1,103 @@
+/** All flows of a large design: what opening it costs, and what all pairs cost. Processor time of the process: others may be at work. */
+
+import { Flows } from "../src/flows/flows.ts";
+import type { NetworkPolicy } from "../src/kube/objects.ts";
+import { openLab } from "../src/lab/index.ts";
+import type { LabView } from "../src/lab/view.ts";
+
+export type FlowsMeasured = {
+  readonly openMs: number;
+  readonly partiesMs: number;
+  readonly allMs: number;
+  readonly parties: number;
+  readonly classes: number;
+  readonly pairs: number;
+  readonly traced: number;
+  readonly residentMegabytes: number;
+};
+
+const perNamespace = 5;
+const poolSize = 1000;
+
+export function measureFlows(nodes: number, pods: number, policies: number): FlowsMeasured {
+  const begin = cpuMs();
+  const view = labOf(nodes, pods, policies);
+  const opened = cpuMs();
+  const flows = new Flows(view);
+  const grouped = cpuMs();
+  let classes = 0;
+  let pairs = 0;
+  for (const flow of flows.classes()) {
+    classes++;
+    pairs += flow.pairs;
+  }
+  const done = cpuMs();
+  return {
+    openMs: opened - begin,
+    partiesMs: grouped - opened,
+    allMs: done - grouped,
+    parties: flows.parties.list.length,
+    classes,
+    pairs,
+    traced: flows.traced,
+    residentMegabytes: process.memoryUsage().rss / 1e6,
+  };
+}
+
+/** Each policy isolates one Deployment, and lets the one before it in the same namespace in. */
+function policy(namespace: string, index: number): NetworkPolicy {
+  return {
+    apiVersion: "networking.k8s.io/v1",
+    kind: "NetworkPolicy",
+    metadata: { name: `app-${index}`, namespace },
+    spec: {
+      podSelector: { matchLabels: { app: `app-${index}` } },
+      policyTypes: ["Ingress"],
+      ingress: [{ from: [{ podSelector: { matchLabels: { app: `app-${(index + 1) % perNamespace}` } } }], ports: [{ port: 80 }] }],
+    },
+  };
+}
+
+function labOf(nodes: number, pods: number, policies: number): LabView {
+  const namespaces = Math.ceil(policies / perNamespace);
+  const replicas = Math.floor(pods / policies);
+  const objects = Array.from({ length: namespaces }, (_, number) => {
+    const namespace = `n${number}`;
+    const apps = Array.from({ length: perNamespace }, (_, index) => {
+      const name = `app-${index}`;
+      const labels = { app: name };
+      const spec = { containers: [{ name: "main", image: "any", ports: [{ containerPort: 80 }] }] };
+      return [
+        {
+          apiVersion: "apps/v1",
+          kind: "Deployment",
+          metadata: { name, namespace },
+          spec: { replicas, selector: { matchLabels: labels }, template: { metadata: { labels }, spec } },
+        },
+        policy(namespace, index),
+      ];
+    });
+    return [{ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } }, ...apps.flat()];
+  });
+  const pools = Array.from({ length: Math.ceil(nodes / poolSize) }, (_, index) => {
+    const count = Math.min(poolSize, nodes - index * poolSize);
+    return `{ name: np${index + 1}, count: ${count}, maxPods: 50 }`;
+  });
+  const text = `lab: bench
+networks: [{ name: hub, addressSpace: [10.128.0.0/9], subnets: [{ name: nodes, prefix: 10.128.0.0/16 }, { name: data, prefix: 10.129.0.0/24 }] }]
+machines: [{ name: db, subnet: hub/data, listen: [5432/tcp] }]
+internet: [{ name: www, address: 203.0.113.10, listen: [443/tcp] }]
+clusters: [{ name: c, networkPlugin: azure, networkPluginMode: overlay, networkPolicy: calico, podCidr: 10.0.0.0/10, subnet: hub/nodes, serviceCidr: 10.64.0.0/16, outboundType: loadBalancer, loadBalancerProfile: { managedOutboundIPs: { count: 16 } }, pools: [${pools.join(", ")}], manifests: [app.yaml] }]
+`;
+  const app = objects
+    .flat()
+    .map((each) => JSON.stringify(each))
+    .join("\n---\n");
+  const { view, problems } = openLab([{ path: "lab.yaml", text }], (path) => ({ path, text: app }));
+  if (view === undefined) throw new Error(problems.map(({ message }) => message).join("\n"));
+  return view;
+}
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
