@@ -27,7 +27,7 @@ export type Amounts = Readonly<Record<Moment, number>>;
 /** A figure of Azure's, with the document that says it. */
 export type LimitUsed = { readonly value: number; readonly source: string; readonly since?: string; readonly read: string };
 
-/** `subnet` and `podSubnet` are the same subnet in two uses; `balancerRules` are those that concern a node's network interface. */
+/** `balancerRules` are those that concern a node's network interface; `policyNodes` is Azure Network Policy Manager's limit. */
 export type BudgetKind =
   | "subnet"
   | "network"
