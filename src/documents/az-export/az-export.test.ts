@@ -273,6 +273,16 @@ test("types are made, kept, named or unknown; none is skipped in silence", () =>
   ]);
 });
 
+test("a pool that names no subnet is taken as in that of the others, with a warning", () => {
+  const [shop] = clusters;
+  const two = [
+    { ...shop, agentPoolProfiles: [...(shop?.agentPoolProfiles ?? []), { name: "user", count: 1, mode: "User", vnetSubnetId: null }] },
+  ];
+  const lab = loadFiles([file("aks.json", two), file("vnets.json", networks), file("rt.json", tables), file("nsg.json", groups)]);
+  expect(lab.problems.map(({ code, severity }) => `${severity} ${code}`)).toEqual(["warning NoSubnet"]);
+  expect(properties(lab, `${cluster}/agentPools/user`)).toMatchObject({ vnetSubnetID: `${spoke}/subnets/aks` });
+});
+
 test("twins of two resource groups are told apart", () => {
   const vnet = (group: string, prefix: string) => ({
     id: `${subscription}/resourceGroups/${group}/providers/Microsoft.Network/virtualNetworks/hub`,

@@ -81,12 +81,13 @@ export const managedCluster: Acceptor = {
         property[0] === "agentPoolProfiles" ? ["properties", "agentPoolProfiles"] : ["properties", ...property],
       ),
     );
-    const managed =
-      pools.length > 0 && pools.every((pool) => pool.properties.get("vnetSubnetID").isPresent)
-        ? undefined
-        : aksSubnet(item, estate, resource);
-    for (const [index, pool] of pools.entries()) acceptPool(pool, { estate, resource, isFirst: index === 0, managed });
-    if (pools.length === 0 && managed !== undefined) addPool(estate, resource, item, managed);
+    const named = pools.map((pool) => pool.properties.get("vnetSubnetID")).find((subnet) => subnet.isPresent);
+    const otherwise = named === undefined ? aksSubnet(item, estate, resource) : estate.find(named.text() ?? "")?.id;
+    for (const [index, pool] of pools.entries()) {
+      if (named !== undefined && !pool.properties.get("vnetSubnetID").isPresent) warnOfNoSubnet(pool, estate);
+      acceptPool(pool, { estate, resource, isFirst: index === 0, otherwise });
+    }
+    if (pools.length === 0 && otherwise !== undefined) addPool(estate, resource, item, otherwise);
   },
 };
 
@@ -242,14 +243,26 @@ export const agentPool: Acceptor = {
   },
 };
 
+/** The documents do not say what AKS does then; all pools of a cluster are in one VNet. */
+function warnOfNoSubnet(pool: Item, estate: Estate): void {
+  estate.complain(pool, ["properties", "vnetSubnetID"], {
+    code: "NoSubnet",
+    severity: "warning",
+    message: `pool ${pool.name} names no subnet, and another pool of the cluster does: it is taken as in the same`,
+    source: "aks:node-pool-unique-subnet.md",
+    fix: "name its subnet",
+  });
+}
+
 type PoolContext = {
   readonly estate: Estate;
   readonly resource: ManagedCluster;
   readonly isFirst: boolean;
-  readonly managed: ArmId | undefined;
+  /** Of a pool that names no subnet: that of the others, or AKS's own. */
+  readonly otherwise: ArmId | undefined;
 };
 
-function acceptPool(item: Item, { estate, resource, isFirst, managed }: PoolContext): void {
+function acceptPool(item: Item, { estate, resource, isFirst, otherwise }: PoolContext): void {
   const { properties } = item;
   // The command line calls it so, since its own form has a `type` beside it.
   const [plain, renamed] = [properties.get("type"), properties.get("typePropertiesType")];
@@ -269,7 +282,7 @@ function acceptPool(item: Item, { estate, resource, isFirst, managed }: PoolCont
     ? estate.refer(properties.get("podSubnetID"), "pod subnet", true)?.id
     : undefined;
   const own = properties.get("vnetSubnetID");
-  const vnetSubnetID = own.isPresent ? estate.refer(own, "subnet", true)?.id : managed;
+  const vnetSubnetID = own.isPresent ? estate.refer(own, "subnet", true)?.id : otherwise;
   const podIPAllocationMode = properties.get("podIPAllocationMode").choice(["DynamicIndividual", "StaticBlock"]);
   const disableOutboundNat = properties.get("windowsProfile", "disableOutboundNat").flag();
   const nodeLabels = properties.get("nodeLabels").texts();
