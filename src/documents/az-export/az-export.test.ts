@@ -327,6 +327,36 @@ clusters: [{ name: shop, manifests: [shop.yaml] }]
     expect(loaded.resources.some(({ key }) => key === "/kubernetes/shop/Namespace//shop")).toBe(true);
   });
 
+  test("has the machines of a site that another document's local network gateway stands for", () => {
+    const gateway = `${network}/virtualNetworkGateways/gw`;
+    const local = `${network}/localNetworkGateways/hq`;
+    const site = [
+      { id: gateway, gatewayType: "Vpn", ipConfigurations: [{ name: "c", subnet: { id: `${spoke}/subnets/GatewaySubnet` } }] },
+      { id: local, localNetworkAddressSpace: { addressPrefixes: ["192.168.0.0/16"] }, gatewayIpAddress: "198.51.100.1" },
+      {
+        id: `${network}/connections/c`,
+        connectionType: "IPsec",
+        virtualNetworkGateway1: { id: gateway, resourceGroup: "rg-net" },
+        localNetworkGateway2: { id: local, resourceGroup: "rg-net" },
+      },
+    ];
+    const machines = "machines: [{ name: erp, address: 192.168.1.5 }]";
+    const text = (prefixes: string) => `sites: [{ name: hq, network: spoke, prefixes: [${prefixes}], ${machines} }]\n`;
+    const loaded = loadFiles([{ path: "lab.yaml", text: text("192.168.0.0/16") }, ...azure, file("site.json", site)]);
+    expect(printed(loaded)).toBe("");
+    const sites = loaded.resources.filter(({ key }) => key.includes("drydock.lab/sites"));
+    expect(sites.map(({ value }) => value)).toMatchObject([
+      { properties: { localNetworkGateway: { id: local }, machines: [{ name: "erp" }] } },
+    ]);
+    const wrong = loadFiles([{ path: "lab.yaml", text: text("192.168.1.0/24") }, ...azure, file("site.json", site)]);
+    expect(brief(wrong)).toContain("1:37 error Conflict sites[0].prefixes");
+  });
+
+  test("does not describe what another document describes", () => {
+    const text = "networks: [{ name: Spoke, addressSpace: [10.9.0.0/16] }]\n";
+    expect(brief(loadFiles([{ path: "lab.yaml", text }, ...azure]))).toEqual(["1:20 error DuplicateName networks[0].name"]);
+  });
+
   test("says nothing else of a cluster that another document describes", () => {
     const loaded = loadFiles([{ path: "lab.yaml", text: "clusters: [{ name: shop, networkPlugin: azure }]\n" }, ...azure]);
     expect(brief(loaded)).toEqual(["1:41 error Conflict clusters[0].networkPlugin"]);

@@ -287,7 +287,22 @@ class Expander {
     const all = this.#files.flatMap(({ source, lab }) =>
       entries(lab).flatMap((entry, index) => (entry === undefined ? [] : [{ entry, source, path: [property, index] as Path }])),
     );
-    return this.#distinct(what, all);
+    const type = typesOf[property];
+    return this.#distinct(what, all).filter(
+      ({ entry, source, path }) => type === undefined || !this.#isElsewhere(type, what, entry.name, source, path),
+    );
+  }
+
+  /** Does another document describe a resource of this name? Reported: one of the two would hide the other. */
+  #isElsewhere(type: AzureResource["type"], what: string, name: string, source: Source, path: Path): boolean {
+    if (this.#other(type, name) === undefined) return false;
+    this.#complain(source, [...path, "name"], {
+      code: "DuplicateName",
+      value: name,
+      message: `another document describes a ${what} called ${formatValue(name)}, too`,
+      fix: "give this one another name, or leave it out",
+    });
+    return true;
   }
 
   #distinct<T extends { readonly name: string | undefined }>(
@@ -869,10 +884,12 @@ class Expander {
     if (network === undefined) return;
     const group = this.#name;
     const location = this.#location;
+    // Of a site that another document's local network gateway stands for, this file has the machines.
+    const known = this.#other("Drydock.Lab/sites", entry.name);
     const gatewayName = `${network}-gateway`;
     const foreign = this.#foreignGateways.get(this.#networkId(network).toLowerCase());
     const gateway = foreign ?? armId(group, "Microsoft.Network/virtualNetworkGateways", gatewayName);
-    if (foreign === undefined && !gateways.has(network)) {
+    if (known === undefined && foreign === undefined && !gateways.has(network)) {
       gateways.add(network);
       this.#add(
         {
@@ -894,8 +911,9 @@ class Expander {
         { source, path, rename: () => [] },
       );
     }
-    const local = armId(group, "Microsoft.Network/localNetworkGateways", entry.name);
+    const local = known?.properties.localNetworkGateway.id ?? armId(group, "Microsoft.Network/localNetworkGateways", entry.name);
     const [prefixes, prefixIndexes] = present(entry.prefixes);
+    if (known !== undefined) this.#samePrefixes(entry.name, prefixes, source, [...path, "prefixes"]);
     const machines: LabMachine[] = [];
     const machineIndexes: number[] = [];
     const located = entry.machines.flatMap((machine, index) =>
@@ -906,30 +924,10 @@ class Expander {
       machines.push({ name: machine.name, address: machine.address, listen: [...new Set(present(machine.listen)[0])] });
       machineIndexes.push(Number(at.at(-1)));
     }
-    const connection = `${gatewayName}-to-${entry.name}`;
+    if (known === undefined) this.#siteInAzure({ name: entry.name, local, gateway, gatewayName, prefixes }, source, path);
     this.#add(
       {
-        id: local,
-        name: entry.name,
-        type: "Microsoft.Network/localNetworkGateways",
-        location,
-        properties: { localNetworkAddressSpace: { addressPrefixes: prefixes } },
-      },
-      { source, path, rename: () => ["prefixes"] },
-    );
-    this.#add(
-      {
-        id: armId(group, "Microsoft.Network/connections", connection),
-        name: connection,
-        type: "Microsoft.Network/connections",
-        location,
-        properties: { connectionType: "IPsec", virtualNetworkGateway1: { id: gateway }, localNetworkGateway2: { id: local } },
-      },
-      { source, path, rename: () => ["network"] },
-    );
-    this.#add(
-      {
-        id: armId(group, "Drydock.Lab/sites", entry.name),
+        id: known?.id ?? armId(group, "Drydock.Lab/sites", entry.name),
         name: entry.name,
         type: "Drydock.Lab/sites",
         properties: { localNetworkGateway: { id: local }, machines },
@@ -944,6 +942,54 @@ class Expander {
         },
       },
     );
+  }
+
+  /** What Azure knows of a site: its prefixes, and the connection of the VNet's gateway. */
+  #siteInAzure(
+    site: {
+      readonly name: string;
+      readonly local: ArmId;
+      readonly gateway: ArmId;
+      readonly gatewayName: string;
+      readonly prefixes: readonly string[];
+    },
+    source: Source,
+    path: Path,
+  ): void {
+    const connection = `${site.gatewayName}-to-${site.name}`;
+    const group = this.#name;
+    const location = this.#location;
+    this.#add(
+      {
+        id: site.local,
+        name: site.name,
+        type: "Microsoft.Network/localNetworkGateways",
+        location,
+        properties: { localNetworkAddressSpace: { addressPrefixes: site.prefixes } },
+      },
+      { source, path, rename: () => ["prefixes"] },
+    );
+    this.#add(
+      {
+        id: armId(group, "Microsoft.Network/connections", connection),
+        name: connection,
+        type: "Microsoft.Network/connections",
+        location,
+        properties: { connectionType: "IPsec", virtualNetworkGateway1: { id: site.gateway }, localNetworkGateway2: { id: site.local } },
+      },
+      { source, path, rename: () => ["network"] },
+    );
+  }
+
+  #samePrefixes(name: string, prefixes: readonly string[], source: Source, path: Path): void {
+    const local = this.#other("Microsoft.Network/localNetworkGateways", name);
+    const theirs = local?.properties.localNetworkAddressSpace.addressPrefixes ?? [];
+    if ([...prefixes].sort().join(" ") === [...theirs].sort().join(" ")) return;
+    this.#complain(source, path, {
+      code: "Conflict",
+      message: `another document describes site ${name}, with the prefixes ${some(theirs)}`,
+      fix: "write the same prefixes, or change them there",
+    });
   }
 
   #internetHost({ entry, source, path }: Located<NonNullable<LabFile["internet"][number]> & { readonly name: string }>): void {
@@ -1183,6 +1229,18 @@ function addonProfilesOf({ addonProfiles }: ClusterEntry): Pick<ManagedCluster["
   if (addon === undefined || subnet === undefined) return {};
   return { addonProfiles: { aciConnectorLinux: { enabled: addon.enabled, config: { SubnetName: subnet } } } };
 }
+
+/** Of what a section describes, for those whose entries may not stand beside another document's of the same name. */
+const typesOf: Readonly<Record<string, AzureResource["type"]>> = {
+  networks: "Microsoft.Network/virtualNetworks",
+  machines: "Microsoft.Compute/virtualMachines",
+  privateEndpoints: "Microsoft.Network/privateEndpoints",
+  routeTables: "Microsoft.Network/routeTables",
+  securityGroups: "Microsoft.Network/networkSecurityGroups",
+  publicIPPrefixes: "Microsoft.Network/publicIPPrefixes",
+  publicIPAddresses: "Microsoft.Network/publicIPAddresses",
+  natGateways: "Microsoft.Network/natGateways",
+};
 
 type MachineEntry = NonNullable<LabFile["machines"][number]> & { readonly name: string };
 type SecurityGroupEntry = NonNullable<LabFile["securityGroups"][number]> & { readonly name: string };
