@@ -257,6 +257,22 @@ test("a cluster in AKS's own VNet is in the exported one, and what AKS made in i
   ]);
 });
 
+test("a route that somebody put into AKS's own table is named", () => {
+  const [shop] = clusters;
+  const table = `${subscription}/resourceGroups/MC_rg-aks_shop_westeurope/providers/Microsoft.Network/routeTables/aks-agentpool-12345678-routetable`;
+  const routes = ["aks-nodepool1-12345678-vmss000000____102440024", "to-firewall"].map((name) => ({
+    name,
+    addressPrefix: "10.244.0.0/24",
+    nextHopType: "VirtualAppliance",
+    nextHopIpAddress: "10.224.0.4",
+  }));
+  const own = { ...shop, agentPoolProfiles: [{ name: "np", count: 3 }], networkProfile: { networkPlugin: "kubenet" } };
+  const lab = loadFiles([file("mc.json", [own, { id: table, routes }])]);
+  expect(lab.problems.map(({ code, severity, value }) => `${severity} ${code} ${String(value)}`)).toEqual([
+    "warning NotModelled to-firewall",
+  ]);
+});
+
 test("types are made, kept, named or unknown; none is skipped in silence", () => {
   const of = (type: string, name: string) => ({ id: `${subscription}/resourceGroups/rg/providers/${type}/${name}`, name, type });
   const lab = loadFiles([

@@ -16,7 +16,17 @@ import { Estate, type Item } from "./estate.ts";
 import { azureFirewall, firewallPolicy, ipGroup, ruleCollectionGroup } from "./firewalls.ts";
 import { connection, localNetworkGateway, virtualNetworkGateway } from "./gateways.ts";
 import { networkInterface, privateEndpoint, virtualMachine } from "./machines.ts";
-import { applicationSecurityGroup, peering, route, routeTable, securityGroup, securityRule, subnet, virtualNetwork } from "./networks.ts";
+import {
+  applicationSecurityGroup,
+  isNodeRoute,
+  peering,
+  route,
+  routeTable,
+  securityGroup,
+  securityRule,
+  subnet,
+  virtualNetwork,
+} from "./networks.ts";
 import type { PlacedResource } from "./placed.ts";
 import { treatmentOf } from "./treatments.ts";
 
@@ -60,7 +70,7 @@ export function acceptAzure(placed: readonly PlacedResource[], rules: RuleSet, c
   const estate = new Estate(placed, rules, complain);
   const accepted = new Map<string, Item[]>();
   for (const item of estate.items) {
-    if (isAksOwn(item, estate)) estate.keep(item, "AKS's own: the emulated AKS makes what it makes");
+    if (isAksOwn(item, estate)) keepAksOwn(item, estate);
     else if (byType.has(item.type)) {
       const all = accepted.get(item.type);
       if (all === undefined) accepted.set(item.type, [item]);
@@ -80,6 +90,28 @@ function isAksOwn(item: Item, estate: Estate): boolean {
     estate.isMadeByAks(item)
   );
 }
+
+/** What somebody put into a table or a group of AKS's is not made again. */
+function keepAksOwn(item: Item, estate: Estate): void {
+  const { name } = item.placed;
+  const isForeign =
+    (item.type === route.type.toLowerCase() && !isNodeRoute(name)) ||
+    (item.type === securityRule.type.toLowerCase() && !balancerRule.test(name));
+  if (!isForeign) {
+    estate.keep(item, "AKS's own: the emulated AKS makes what it makes");
+    return;
+  }
+  estate.complain(item, [], {
+    code: "NotModelled",
+    severity: "warning",
+    value: name,
+    message: `${name} was put into what AKS made, which the emulated AKS makes anew without it`,
+    fix: "put it into a route table or a security group of one's own, on the subnet",
+  });
+}
+
+/** cloud-provider-azure: the group's own rules, and the older ones of a Service, called after its uid. */
+const balancerRule = /^(k8s-azure-|a[0-9a-f]{31}-)/i;
 
 function treat(item: Item, estate: Estate): void {
   const treatment = treatmentOf(item.type);

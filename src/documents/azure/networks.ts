@@ -181,8 +181,10 @@ const nextHopTypes = [
   "None",
 ] as const satisfies readonly NextHopType[];
 
-/** What AKS puts into a table of the user's for a kubenet node; the emulated AKS puts its own there. */
-const nodeRoute = /^aks-[a-z0-9]+-\d{8}-(vmss[0-9a-z]{6}|\d+)(____\d+)?$/i;
+/** What AKS puts into a table for a kubenet node; the emulated AKS puts its own there. */
+export function isNodeRoute(name: string): boolean {
+  return /^aks-[a-z0-9]+-\d{8}-(vmss[0-9a-z]{6}|\d+)(____\d+)?$/i.test(name);
+}
 
 export const routeTable: Acceptor = {
   type: "Microsoft.Network/routeTables",
@@ -196,7 +198,7 @@ export const routeTable: Acceptor = {
       const addressPrefix = prefix.text();
       const nextHopType = properties.get("nextHopType").choice(nextHopTypes);
       const nextHopIpAddress = properties.get("nextHopIpAddress").text();
-      if (nodeRoute.test(child.name)) {
+      if (isNodeRoute(child.name)) {
         estate.keep(child, "the route that AKS makes for a node; the emulated AKS makes its own");
         continue;
       }
