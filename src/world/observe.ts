@@ -142,13 +142,15 @@ class Watch {
     const found: ObservedPass[] = [];
     for (const [host, trace] of this.#traces) {
       const seen = new Set<string>();
+      const here: ObservedPass[] = [];
       for (const events of packetsOf(trace.drain())) {
         const pass = passOf(host, events);
         if (pass === undefined) continue;
         const key = `${pass.inInterface ?? ""} ${tupleKey(pass.before)}`;
-        if (!seen.has(key)) found.push(pass);
+        if (!seen.has(key)) here.push(pass);
         seen.add(key);
       }
+      found.push(...withoutLoopback(here));
       this.#lost ||= trace.lost;
     }
     return found;
@@ -201,6 +203,22 @@ function passOf(host: HostName, events: readonly TraceEvent[]): ObservedPass | u
     events,
   };
 }
+
+/** What a host sends to itself goes out and comes in by the loopback interface: one stay, which the kernel tells as two. */
+function withoutLoopback(passes: readonly ObservedPass[]): readonly ObservedPass[] {
+  const arrivals = passes.filter(({ inInterface }) => inInterface === loopback);
+  const joined = new Set<ObservedPass>();
+  const all = passes.map((pass): ObservedPass => {
+    const arrival = pass.outInterface === loopback ? arrivals.find(({ before }) => tupleKey(before) === tupleKey(pass.after)) : undefined;
+    if (arrival === undefined) return pass;
+    joined.add(arrival);
+    const { outInterface: _loopback, ...rest } = pass;
+    return { ...rest, after: arrival.after, end: arrival.end, events: [...pass.events, ...arrival.events] };
+  });
+  return all.filter((pass) => !joined.has(pass));
+}
+
+const loopback = "lo";
 
 function endOf(events: readonly TraceEvent[]): ObservedPass["end"] {
   if (events.at(-1)?.verdict === "drop") return "dropped";

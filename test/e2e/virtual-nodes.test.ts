@@ -112,5 +112,9 @@ clusters:
       const { pods } = await user.json<{ readonly pods: Pods }>("status");
       expect(pods.filter(({ name, ready }) => name.startsWith("burst-") && ready)).toHaveLength(replicas);
     }
+    // The only endpoint calls its own Service: by the loopback interface, which is no second stay in the host.
+    const itself = await user.run("trace", "deploy/burst", "svc/burst", "--via", "loadbalancer", "--observed");
+    expect(itself.stdout).toMatch(/^delivered to pod\/shop\/default\/burst-/m);
+    expect(itself.stdout).toContain("the kernel did what was predicted");
   });
 });
