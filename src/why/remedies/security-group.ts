@@ -1,6 +1,6 @@
 /** A rule of a network security group denied: the rule that allows this flow and nothing else, at the least intrusive priority that works. */
 
-import { lastSegment, segmentAfter } from "../../arm/names.ts";
+import { segmentAfter } from "../../arm/names.ts";
 import type { ManagedCluster, NetworkSecurityGroup, SecurityRule } from "../../arm/resources.ts";
 import type { Service } from "../../kube/objects.ts";
 import type { LabView } from "../../lab/view.ts";
@@ -133,25 +133,30 @@ function plain(address: string): string {
 /** AKS writes the rules of its own group from Services: who may reach one is said there (AKS docs: load-balancer-standard). */
 function forService(view: LabView, { name: cluster }: ManagedCluster, destination: Address, source: Address): readonly Change[] {
   const services = view.topology.clusters.get(cluster)?.services ?? [];
-  return services.flatMap((service): readonly Change[] => {
-    const { loadBalancerSourceRanges: ranges = [] } = service.spec;
-    const isAsked = service.status?.loadBalancer?.ingress?.some(({ ip }) => ip === destination) === true;
-    if (!isAsked || ranges.length === 0) return [];
-    const { namespace = "default", name } = service.metadata;
-    const key = kubeKey(cluster, "Service", namespace, name);
-    return [
-      {
-        kind: "service",
-        what: `add ${hostPrefix(source)} to loadBalancerSourceRanges of Service ${namespace}/${name}`,
-        owner: `namespace ${namespace} of cluster ${cluster}; AKS writes the rule of ${lastSegment(key)} from it`,
-        document: { spec: { loadBalancerSourceRanges: [...ranges, `${hostPrefix(source)}`] } },
-        writes: (resources) => {
-          const now = resources.get(key) as Service | undefined;
-          if (now === undefined) return [];
-          const loadBalancerSourceRanges = [...(now.spec.loadBalancerSourceRanges ?? []), `${hostPrefix(source)}`];
-          return [{ key, value: { ...now, spec: { ...now.spec, loadBalancerSourceRanges } } }];
-        },
+  return services
+    .filter(({ status }) => status?.loadBalancer?.ingress?.some(({ ip }) => ip === destination) === true)
+    .flatMap((service) => admitting(cluster, service, source));
+}
+
+/** A Service that names who may reach it, with one more. */
+export function admitting(cluster: string, service: Service, source: Address): readonly Change[] {
+  const { loadBalancerSourceRanges: ranges = [] } = service.spec;
+  if (ranges.length === 0) return [];
+  const { namespace = "default", name } = service.metadata;
+  const key = kubeKey(cluster, "Service", namespace, name);
+  const range = hostPrefix(source);
+  return [
+    {
+      kind: "service",
+      what: `add ${range} to loadBalancerSourceRanges of Service ${namespace}/${name}`,
+      owner: `namespace ${namespace} of cluster ${cluster}; AKS writes rules of its security group from it`,
+      document: { spec: { loadBalancerSourceRanges: [...ranges, range] } },
+      writes: (resources) => {
+        const now = resources.get(key) as Service | undefined;
+        if (now === undefined) return [];
+        const loadBalancerSourceRanges = [...(now.spec.loadBalancerSourceRanges ?? []), range];
+        return [{ key, value: { ...now, spec: { ...now.spec, loadBalancerSourceRanges } } }];
       },
-    ];
-  });
+    },
+  ];
 }
