@@ -2,7 +2,10 @@
 
 import type { AgentPool, NetworkProfile } from "./resources.ts";
 
-export type NetworkOption = "kubenet" | "nodeSubnet" | "podSubnet" | "overlay";
+export type NetworkOption = "kubenet" | "nodeSubnet" | "podSubnet" | "overlay" | "none";
+
+/** Those that AKS itself brings. */
+export type ManagedNetworkOption = Exclude<NetworkOption, "none">;
 
 type Options = Pick<NetworkProfile, "networkPlugin" | "networkPluginMode">;
 
@@ -12,14 +15,15 @@ export const optionNames: Readonly<Record<NetworkOption, string>> = {
   nodeSubnet: "Azure CNI with node subnet",
   podSubnet: "Azure CNI with pod subnet",
   overlay: "Azure CNI Overlay",
+  none: "a CNI plugin of one's own",
 };
 
-/** Of a plugin of one's own, which is not modelled, what Azure CNI has. */
 export function networkOption(
   profile: Options,
   pools: readonly { readonly properties: { readonly podSubnetID?: string | undefined } }[],
 ): NetworkOption {
   if (isKubenetProfile(profile)) return "kubenet";
+  if (isByoCniProfile(profile)) return "none";
   if (isOverlayProfile(profile)) return "overlay";
   return pools.some(({ properties }) => properties.podSubnetID !== undefined) ? "podSubnet" : "nodeSubnet";
 }
@@ -32,12 +36,17 @@ export function isOverlayProfile({ networkPlugin, networkPluginMode }: Options):
   return networkPlugin === "azure" && networkPluginMode === "overlay";
 }
 
-/** Do pods have an address space of their own, a prefix of it per node? */
-export function hasPodCidr(profile: Options): boolean {
-  return isKubenetProfile(profile) || isOverlayProfile(profile);
+/** Nodes come without a network for pods; whoever made the cluster installs one. AKS docs: use-byo-cni. */
+export function isByoCniProfile({ networkPlugin }: Options): boolean {
+  return networkPlugin === "none";
+}
+
+/** Do pods have an address space of their own, a prefix of it per node? With a plugin of one's own if the cluster is given one. */
+export function hasPodCidr(profile: Options & Pick<NetworkProfile, "podCidr">): boolean {
+  return isKubenetProfile(profile) || isOverlayProfile(profile) || (isByoCniProfile(profile) && profile.podCidr !== undefined);
 }
 
 /** Do pods have secondary addresses of the node's interface, all of them reserved when the node is made? */
 export function reservesPodAddresses(profile: Options, pool: AgentPool): boolean {
-  return !hasPodCidr(profile) && pool.properties.podSubnetID === undefined;
+  return networkOption(profile, [pool]) === "nodeSubnet";
 }

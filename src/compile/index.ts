@@ -15,6 +15,7 @@ import { hostPrefix } from "../net/prefix.ts";
 import type { Resources } from "../resources/resources.ts";
 import { answersOnly } from "./answers-only.ts";
 import { azureCniBridge, azureCniTransparent } from "./azure-cni/azure-cni.ts";
+import { byoCni, byoCniTables } from "./byo-cni/byo-cni.ts";
 import { type EdgeInputs, edge, internetLink, publicAddressesOf } from "./edge/edge.ts";
 import { type Effect, faultEffects } from "./faults/faults.ts";
 import { firewallPart } from "./firewall/firewall.ts";
@@ -74,11 +75,14 @@ function podNetworkOf(cluster: ClusterInfo): PodNetwork {
       return azureCniPodSubnet;
     case "overlay":
       return azureCniOverlay;
+    case "none":
+      return byoCni;
   }
 }
 
 /** What a node does with the source address of what its pods send out of the cluster. */
 function sourceNatOf(cluster: ClusterInfo, node: NodeInfo, network: PodNetwork): readonly Table[] {
+  if (cluster.option === "none") return byoCniTables(cluster, node);
   if (cluster.option === "podSubnet") return [cnsTable(node)];
   // AKS docs: nat-gateway.md (disable OutboundNAT for Windows).
   if (node.os === "windows-without-outbound-nat") return [];
@@ -385,6 +389,7 @@ function addCluster(
     const nodeInputs = [
       cluster.resource,
       cluster.option,
+      cluster.cniConfig,
       cluster.vnet.resource,
       nic.resource,
       nic.subnet.resource,

@@ -37,6 +37,7 @@ import { parentOf } from "../arm/rules/view.ts";
 import { virtualNodeName } from "../arm/virtual-node.ts";
 import { interfaceName } from "../ir/names.ts";
 import type { HostName, InterfaceName } from "../ir/network.ts";
+import { type CniConfig, cniConfigMap, cniNamespace, readCniConfig } from "../kube/cni-config.ts";
 import type { ConfigMap, EndpointSlice, KubeObject, NetworkPolicy, Node, NodeNetworkConfig, Pod, Service } from "../kube/objects.ts";
 import { type Address, type Family, familyOf, formatIpv4, ipv4Number, mustAddress, parseAddress } from "../net/address.ts";
 import { addressAt, addressOf, type Prefix, parseLoosePrefix, parsePrefix, prefixFamily, sizeOf } from "../net/prefix.ts";
@@ -179,6 +180,8 @@ export type ClusterInfo = {
   readonly services: readonly Service[];
   readonly endpointSlices: readonly EndpointSlice[];
   readonly masqueradeMaps: readonly ConfigMap[];
+  /** Of a plugin of one's own, once it is installed. */
+  readonly cniConfig: CniConfig | undefined;
   readonly networkPolicies: readonly NetworkPolicy[];
   readonly namespaces: readonly KubeObject<"Namespace">[];
 };
@@ -444,6 +447,7 @@ export function topologyOf(resources: Resources, previous?: Topology): Topology 
       endpointSlices: kube<EndpointSlice>(name, "EndpointSlice"),
       networkPolicies: kube<NetworkPolicy>(name, "NetworkPolicy"),
       namespaces: kube<KubeObject<"Namespace">>(name, "Namespace"),
+      cniConfig: cniConfigOf(kube<ConfigMap>(name, "ConfigMap")),
       masqueradeMaps: kube<ConfigMap>(name, "ConfigMap").filter(
         (map) => map.metadata.namespace === "kube-system" && map.metadata.name.startsWith("azure-ip-masq-agent-config"),
       ),
@@ -473,6 +477,11 @@ export function topologyOf(resources: Resources, previous?: Topology): Topology 
     natGateways: byKey(azure<NatGateway>("Microsoft.Network/natGateways")),
     probeResults: new Map(azure<ProbeResult>("Drydock.Lab/probeResults").map((result) => [armKey(result.properties.probe.id), result])),
   };
+}
+
+function cniConfigOf(maps: readonly ConfigMap[]): CniConfig | undefined {
+  const map = maps.find(({ metadata }) => metadata.namespace === cniNamespace && metadata.name === cniConfigMap);
+  return map === undefined ? undefined : readCniConfig(map).config;
 }
 
 const nicIndexes = new WeakMap<VnetInfo, ReadonlyMap<Address, NicInfo>>();

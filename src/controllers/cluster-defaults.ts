@@ -1,7 +1,7 @@
 /** What a cluster has from its first moment: namespaces, the Service of its API server, and AKS's configuration of ip-masq-agent. */
 
 import { lastSegment } from "../arm/names.ts";
-import { hasPodCidr, networkOption } from "../arm/network-option.ts";
+import { hasPodCidr, networkOption, optionNames } from "../arm/network-option.ts";
 import type { ManagedCluster } from "../arm/resources.ts";
 import { uuidOf } from "../kube/identity.ts";
 import {
@@ -46,11 +46,12 @@ export const clusterDefaults = perCluster("cluster-defaults", (resources, cluste
   }
 
   const users = getKube(resources, cluster, "ConfigMap", masqueradeNamespace, userMasqueradeMap);
-  // Pods of pod subnets keep their addresses everywhere: no agent runs there (AKS docs, concepts-network-legacy-cni.md).
-  if (networkOption(cluster.properties.networkProfile, poolsOf(resources, cluster)) === "podSubnet") {
+  // Pods of pod subnets keep their addresses everywhere (AKS docs, concepts-network-legacy-cni.md); a plugin of one's own translates by itself.
+  const option = networkOption(cluster.properties.networkProfile, poolsOf(resources, cluster));
+  if (option === "podSubnet" || option === "none") {
     const ignored: Warning = {
       reason: ignoredConfiguration,
-      message: `ConfigMap ${masqueradeNamespace}/${userMasqueradeMap} is ignored: with pod subnets no ip-masq-agent runs`,
+      message: `ConfigMap ${masqueradeNamespace}/${userMasqueradeMap} is ignored: with ${optionNames[option]} no ip-masq-agent runs`,
       involvedObject: { kind: "ConfigMap", namespace: masqueradeNamespace, name: userMasqueradeMap },
     };
     syncWarnings(resources, writes, cluster, [ignoredConfiguration], users === undefined ? [] : [ignored]);

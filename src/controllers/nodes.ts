@@ -1,5 +1,5 @@
 /**
- * Registers every machine that Azure could make as a Node, and with kubenet and Azure CNI Overlay hands it its pod prefix as
+ * Registers every machine that Azure could make as a Node, and with kubenet, Azure CNI Overlay and a plugin of one's own hands it its pod prefix as
  * kube-controller-manager does: the first free /24 of the pod CIDR after the last one given, starting again at its end
  * (k8s, pkg/controller/nodeipam/ipam/cidrset).
  */
@@ -7,6 +7,7 @@
 import { hasPodCidr } from "../arm/network-option.ts";
 import type { AgentPool, ManagedCluster, ScaleSetMachine } from "../arm/resources.ts";
 import { virtualNodeName } from "../arm/virtual-node.ts";
+import { cniConfigMap, cniNamespace, readCniConfig } from "../kube/cni-config.ts";
 import { uuidOf } from "../kube/identity.ts";
 import type { Condition, Labels, Node, Taint } from "../kube/objects.ts";
 import { formatIpv4, ipv4Number } from "../net/address.ts";
@@ -21,7 +22,7 @@ import { nodeNetworkNamespace } from "./node-networks.ts";
 import { instanceOf } from "./node-pools.ts";
 import { podStateId } from "./pod-addresses.ts";
 import { podCidrsOf } from "./second-family.ts";
-import { getArm, getKube, isKubenet, isOverlay, keyOf, listArm, listKube, poolsOf, Writes } from "./view.ts";
+import { getArm, getKube, isByoCni, isKubenet, isOverlay, keyOf, listArm, listKube, poolsOf, Writes } from "./view.ts";
 
 /** Node IPAM's mask for IPv4 (cloud-provider-azure's flags; AKS docs, configure-kubenet.md). */
 const nodeMask = 24;
@@ -37,7 +38,10 @@ export const noRouteCreated: Condition = {
   message: "RouteController failed to create a route",
 };
 const ready: Condition = { type: "Ready", status: "True", reason: "KubeletReady", message: "kubelet is posting ready status" };
-/** Until the node has its prefix of the overlay, or its first addresses of a pod subnet (AKS docs: concepts-network-azure-cni-overlay.md). */
+/**
+ * Until the node has its prefix of the overlay, its first addresses of a pod subnet, or the configuration of a plugin of one's own
+ * (AKS docs: concepts-network-azure-cni-overlay.md, use-byo-cni.md).
+ */
 const withoutAddresses: Condition = {
   type: "Ready",
   status: "False",
@@ -140,7 +144,8 @@ function nodeOf(
     ...poolLabels(cluster, pool),
   };
   const initialTaints = () => [...poolTaints(pool), ...(isKubenet(cluster) ? [networkUnavailableTaint] : [])];
-  const hasAddresses = () => {
+  const hasNetwork = () => {
+    if (isByoCni(cluster)) return hasCniConfig(resources, cluster);
     if (isOverlay(cluster)) return podCIDR !== undefined;
     const config = getKube(resources, cluster, "NodeNetworkConfig", nodeNetworkNamespace, name);
     return config !== undefined && config.status.assignedIPCount > 0;
@@ -164,17 +169,22 @@ function nodeOf(
         { type: "Hostname", address: name },
       ],
       capacity: { pods: String(pool.properties.maxPods) },
-      conditions: isFromCns(cluster, pool)
-        ? [hasAddresses() ? ready : withoutAddresses]
+      conditions: waitsForNetwork(cluster, pool)
+        ? [hasNetwork() ? ready : withoutAddresses]
         : (before?.status.conditions ?? (isKubenet(cluster) ? [ready, noRouteCreated] : [ready])),
     },
   };
   return { ...node, metadata: { ...node.metadata, uid: uuidOf(keyOf(cluster, node)) } };
 }
 
-/** Do pods get their addresses from azure-cns, which waits for Azure to give it some? */
-function isFromCns(cluster: ManagedCluster, pool: AgentPool): boolean {
-  return isOverlay(cluster) || pool.properties.podSubnetID !== undefined;
+/** Is a node ready only once azure-cns has addresses from Azure, or somebody has installed a plugin? */
+function waitsForNetwork(cluster: ManagedCluster, pool: AgentPool): boolean {
+  return isByoCni(cluster) || isOverlay(cluster) || pool.properties.podSubnetID !== undefined;
+}
+
+function hasCniConfig(resources: Resources, cluster: ManagedCluster): boolean {
+  const map = getKube(resources, cluster, "ConfigMap", cniNamespace, cniConfigMap);
+  return map !== undefined && readCniConfig(map).config !== undefined;
 }
 
 /** `key=value:Effect` or `key:Effect`, as `az aks nodepool add --node-taints` takes them. */

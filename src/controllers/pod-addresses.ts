@@ -1,7 +1,7 @@
 /**
  * Gives bound pods their addresses.
  *
- * kubenet: host-local on each node's /24, round robin from the last one given, without network, gateway (.1) and broadcast: 253 of them
+ * kubenet, and the CNI plugins that are modelled for a cluster of one's own: host-local on each node's /24, round robin from the last one given, without network, gateway (.1) and broadcast: 253 of them
  * (CNI plugins, plugins/ipam/host-local). Azure CNI, node subnet: the lowest free secondary address of the node's interface (azure-vnet-ipam).
  * Pod subnet: the lowest free one of those that the node has taken of it (node-networks.ts).
  * Azure CNI Overlay: any of the 256 addresses of the node's /24, network and broadcast among them, since no Ethernet segment has the prefix
@@ -22,7 +22,7 @@ import { nodeNetworkNamespace, podAddressesOf } from "./node-networks.ts";
 import { podIndex, podsOnNode } from "./pod-index.ts";
 import { hostIPsOf, podIPsOf } from "./second-family.ts";
 import { SubnetAddresses } from "./subnet-addresses.ts";
-import { getArm, getKube, isKubenet, isOverlay, listKube, Writes } from "./view.ts";
+import { getArm, getKube, isByoCni, isKubenet, isOverlay, listKube, Writes } from "./view.ts";
 
 const machineType = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines";
 const failedSandbox = "FailedCreatePodSandBox";
@@ -71,7 +71,7 @@ type Pool = {
 };
 
 function poolOf(resources: Resources, cluster: ManagedCluster, node: Node, used: Used): Pool {
-  if (isKubenet(cluster)) return hostLocal(resources, cluster, node, used);
+  if (isKubenet(cluster) || isByoCni(cluster)) return hostLocal(resources, cluster, node, used);
   if (isOverlay(cluster)) return ofPrefix(node, used);
   const config = getKube(resources, cluster, "NodeNetworkConfig", nodeNetworkNamespace, node.metadata.name);
   if (config !== undefined) return ofPodSubnet(resources, config, used);

@@ -2,7 +2,7 @@
 
 import type { Fault } from "../arm/faults.ts";
 import { clusterTag, segmentAfter } from "../arm/names.ts";
-import { isKubenetProfile, isOverlayProfile } from "../arm/network-option.ts";
+import { isByoCniProfile, isKubenetProfile, isOverlayProfile } from "../arm/network-option.ts";
 import type {
   AgentPool,
   AzureResource,
@@ -143,6 +143,11 @@ export function rulesOf(resources: Resources): "current" | "lesson" {
 /** Is pod addressing kubenet's: a prefix per node and a route to it? */
 export function isKubenet(cluster: ManagedCluster): boolean {
   return isKubenetProfile(cluster.properties.networkProfile);
+}
+
+/** The nodes' network for pods is somebody's own. */
+export function isByoCni(cluster: ManagedCluster): boolean {
+  return isByoCniProfile(cluster.properties.networkProfile);
 }
 
 /** Azure CNI Overlay: a prefix per node, which the fabric knows without routes. */

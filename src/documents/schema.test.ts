@@ -23,7 +23,7 @@ describe("what the schema refuses", () => {
   const refused: readonly (readonly [name: string, lab: unknown])[] = [
     ["no name", {}],
     ["an unknown property", { lab: "t", clustres: [] }],
-    ["what is not modelled", { lab: "t", clusters: [{ name: "c", networkPlugin: "none" }] }],
+    ["what is not modelled", { lab: "t", clusters: [{ name: "c", loadBalancerSku: "basic" }] }],
     ["a quoted number", { lab: "t", clusters: [{ name: "c", pools: [{ count: "3" }] }] }],
     ["maxPods 5", { lab: "t", clusters: [{ name: "c", pools: [{ maxPods: 5 }] }] }],
     ["an empty address space", { lab: "t", networks: [{ name: "v", addressSpace: [] }] }],

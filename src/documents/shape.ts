@@ -233,20 +233,17 @@ export type ChoiceOptions = {
   /** Azure has them, labs do not: what to do instead. */
   readonly notModelled?: Readonly<Record<string, string>>;
   readonly source?: string;
-  /** Read like the others, but not in the schema: Azure's own rule refuses them by name. */
-  readonly unlisted?: readonly string[];
 };
 
 export function choice<const T extends string>(values: readonly T[], options: ChoiceOptions): Shape<T> {
-  const { what, notModelled = {}, source, unlisted = [] } = options;
-  const listed = values.filter((value) => !unlisted.includes(value));
+  const { what, notModelled = {}, source } = options;
   return {
     // With nothing to choose from, an editor should mark whatever is written.
-    schema: listed.length === 0 ? { not: {} } : { type: "string", enum: listed },
+    schema: values.length === 0 ? { not: {} } : { type: "string", enum: [...values] },
     read: (tree, path, complain) => {
       const from = source === undefined ? {} : { source };
       if (tree.kind !== "scalar" || typeof tree.value !== "string") {
-        complain(path, { ...wrongType(tree, `${what} is one of ${listed.join(", ")}`), ...from });
+        complain(path, { ...wrongType(tree, `${what} is one of ${values.join(", ")}`), ...from });
         return undefined;
       }
       const { value } = tree;
@@ -263,13 +260,13 @@ export function choice<const T extends string>(values: readonly T[], options: Ch
         return undefined;
       }
       // What was probably meant is what further checks go by, so that they say nothing about the misspelling's consequences.
-      const meant = closest(value, listed);
+      const meant = closest(value, values);
       const message = `${formatValue(value)} is no ${what}`;
       complain(path, {
         code: "InvalidValue",
         value,
         message: meant === undefined ? message : `${message}; did you mean ${meant}?`,
-        fix: `use ${listed.join(" or ")}`,
+        fix: `use ${values.join(" or ")}`,
         ...from,
       });
       return values.find((candidate) => candidate === meant);

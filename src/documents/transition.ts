@@ -6,8 +6,9 @@ import type { AzureResource, ManagedCluster } from "../arm/resources.ts";
 import { checkAzure } from "../arm/rules/index.ts";
 import type { ArmProblem } from "../arm/rules/problem.ts";
 import { refusedTransitions } from "../arm/transition.ts";
+import { cniConfigMap, cniNamespace, readCniConfig } from "../kube/cni-config.ts";
 import { masqueradeNamespace, userMasqueradeMap } from "../kube/ip-masq-agent.ts";
-import type { KubeObject } from "../kube/objects.ts";
+import type { ConfigMap, KubeObject } from "../kube/objects.ts";
 import { refusedChanges } from "../kube/transition.ts";
 import { armBucket, armKey, bucketOf, type Key, kubeBucket, kubeKey, type Resource, type Resources } from "../resources/resources.ts";
 import type { DocumentPlace } from "./index.ts";
@@ -37,6 +38,7 @@ export function checkTransition(
     if (before === undefined || isAzure(before) || isAzure(value)) continue;
     for (const { path, reason, known: _known, ...problem } of refusedChanges(before, value)) add(key, path, { ...problem, code: reason });
   }
+  for (const { id, property, ...problem } of pluginChanges(current, next)) add(id.toLowerCase(), property, problem);
   // What a move costs is of interest when it can be made.
   for (const { id, property, ...problem } of moveFindings(current, next)) {
     if (problem.severity === "error" || !problems.some(({ severity }) => severity === "error")) add(id.toLowerCase(), property, problem);
@@ -51,6 +53,39 @@ export function checkChange(documents: Next, changed: AzureResource): readonly P
   return checkAzure(azure.map((value) => (armKey(value.id) === armKey(changed.id) ? changed : value)))
     .filter((problem) => !before.has(problem.message))
     .map(({ id, property, ...problem }) => ({ ...problem, file: "running lab", path: `${nameOf(id)}: ${formatPath(property)}` }));
+}
+
+/** Pods stay joined as the plugin's configuration was when they were made; a lab has one configuration for all of them. */
+function pluginChanges(current: Resources, next: Next): readonly ArmProblem[] {
+  return next.flatMap(({ key, value }): ArmProblem[] => {
+    const before = current.get(key);
+    if (!isCluster(value) || before === undefined || !isCluster(before)) return [];
+    const map = kubeKey(value.name, "ConfigMap", cniNamespace, cniConfigMap);
+    const now = cniConfigIn(current.get(map));
+    if (now === undefined || now === cniConfigIn(next.find((one) => one.key === map)?.value)) return [];
+    return [
+      {
+        id: value.id,
+        property: ["networkProfile", "networkPlugin"],
+        code: "PropertyChangeNotAllowed",
+        severity: "error",
+        message: `ConfigMap ${cniNamespace}/${cniConfigMap} of cluster ${value.name} cannot change: pods that are there stay joined as it says, and pods of two configurations on one node are not modelled`,
+        source: "https://www.cni.dev/docs/spec/",
+        fix: "start again: drydock down --purge, then up",
+      },
+    ];
+  });
+}
+
+/** What it says, in a form to compare. `undefined` where nothing makes nodes ready. */
+function cniConfigIn(map: Resource | undefined): string | undefined {
+  if (map === undefined || !isConfigMap(map)) return undefined;
+  const { config } = readCniConfig(map);
+  return config === undefined ? undefined : JSON.stringify(config);
+}
+
+function isConfigMap(value: Resource): value is ConfigMap {
+  return "kind" in value && value.kind === "ConfigMap";
 }
 
 /** What a cluster that moves to Azure CNI Overlay in place loses, and what of Kubernetes' objects is in its way. */

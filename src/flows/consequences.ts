@@ -89,7 +89,14 @@ function addressesOf(left: LabView, before: ClusterInfo, right: LabView, after: 
 }
 
 /** Do pods leave the cluster under their node's address? */
-const hidesPods: Readonly<Record<NetworkOption, boolean>> = { kubenet: true, overlay: true, nodeSubnet: false, podSubnet: false };
+const hidesPods: Readonly<Record<NetworkOption, boolean>> = {
+  kubenet: true,
+  overlay: true,
+  nodeSubnet: false,
+  podSubnet: false,
+  // Or they do not get out at all.
+  none: true,
+};
 
 function podRanges(cluster: ClusterInfo): Ranges {
   if (cluster.podCidr !== undefined && hidesPods[cluster.option]) return [cluster.podCidr];

@@ -7,7 +7,7 @@
 import { type Retirement, retirements } from "../arm/limits/retirements.ts";
 import { overlayMoveVersion } from "../arm/limits.ts";
 import { segmentAfter, subscriptionId } from "../arm/names.ts";
-import { isOverlayProfile, type NetworkOption, networkOption, optionNames } from "../arm/network-option.ts";
+import { isOverlayProfile, type ManagedNetworkOption, type NetworkOption, networkOption, optionNames } from "../arm/network-option.ts";
 import { isOverlayMove, overlayMoveDocs, overlayMoveProblems } from "../arm/overlay-move.ts";
 import type { AgentPool, AzureResource, ManagedCluster, NetworkProfile, NetworkSecurityGroup, Subnet } from "../arm/resources.ts";
 import { checkAzure } from "../arm/rules/index.ts";
@@ -20,7 +20,7 @@ import type { RuleToChange } from "./consequences.ts";
 import { withOption } from "./option.ts";
 
 /** An option, or the Cilium data plane with the option that the cluster has. */
-export type MigrationTarget = NetworkOption | "cilium";
+export type MigrationTarget = ManagedNetworkOption | "cilium";
 
 export type MigrationStep = {
   readonly title: string;
@@ -69,7 +69,7 @@ export function migrationOf(documents: Documents, cluster: ManagedCluster, targe
 
 type Made = Pick<Migration, "way" | "reasons" | "chosen" | "steps" | "after">;
 
-function inPlaceToOption(documents: Documents, cluster: ManagedCluster, option: NetworkOption, target: NetworkOption): Made {
+function inPlaceToOption(documents: Documents, cluster: ManagedCluster, option: NetworkOption, target: ManagedNetworkOption): Made {
   const converted = withOption(documents, cluster, target);
   if (converted.problems.length > 0) return impossible(converted.problems);
   if (isOverlayMove(option, target)) return moveToOverlay(documents, cluster, option);
@@ -80,6 +80,7 @@ function noWay(from: NetworkOption, to: NetworkOption): string {
   if (from === "overlay")
     return `${optionNames.overlay} cannot be left: no cluster gets from it to ${optionNames[to]} (${overlayMoveDocs})`;
   if (from === "podSubnet") return `a cluster with pod subnets does not become one with ${optionNames[to]} (${overlayMoveDocs})`;
+  if (from === "none") return `no network option takes the place of ${optionNames.none} in a cluster (${overlayMoveDocs})`;
   return `from ${optionNames[from]} the only way in place is to ${optionNames.overlay} (${overlayMoveDocs})`;
 }
 

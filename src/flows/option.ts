@@ -5,7 +5,7 @@
  */
 
 import { clusterDefaults, maxPodsRange, networkModeDefault, type RuleSet } from "../arm/limits.ts";
-import { type NetworkOption, networkOption, optionNames } from "../arm/network-option.ts";
+import { type ManagedNetworkOption, networkOption, optionNames } from "../arm/network-option.ts";
 import type { AgentPool, AzureResource, ManagedCluster, NetworkProfile, Subnet } from "../arm/resources.ts";
 import { checkAzure } from "../arm/rules/index.ts";
 import type { ArmProblem } from "../arm/rules/problem.ts";
@@ -34,7 +34,7 @@ export type Converted = {
 };
 
 /** The documents with `option` for `cluster`. The same documents when it has that option already. */
-export function withOption(documents: Documents, cluster: ManagedCluster, option: NetworkOption): Converted {
+export function withOption(documents: Documents, cluster: ManagedCluster, option: ManagedNetworkOption): Converted {
   const azure = documents.flatMap(({ value }) => (isAzure(value) ? [value] : []));
   const pools = azureView(azure).poolsOf(cluster);
   if (networkOption(cluster.properties.networkProfile, pools) === option) return { documents, chosen: [], problems: [] };
@@ -57,12 +57,12 @@ class Design {
   resources: readonly AzureResource[];
   readonly chosen: string[] = [];
   readonly #cluster: ManagedCluster;
-  readonly #option: NetworkOption;
+  readonly #option: ManagedNetworkOption;
   readonly #rules: RuleSet;
   /** What is said of the design as it was. */
   readonly #known: ReadonlySet<string>;
 
-  constructor(resources: readonly AzureResource[], cluster: ManagedCluster, option: NetworkOption) {
+  constructor(resources: readonly AzureResource[], cluster: ManagedCluster, option: ManagedNetworkOption) {
     this.resources = resources;
     this.#cluster = cluster;
     this.#option = option;

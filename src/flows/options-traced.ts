@@ -4,7 +4,7 @@
  * packets do not depend on how many there are.
  */
 
-import { type NetworkOption, networkOption, optionNames } from "../arm/network-option.ts";
+import { type ManagedNetworkOption, networkOption, optionNames } from "../arm/network-option.ts";
 import type { AgentPool, ManagedCluster } from "../arm/resources.ts";
 import { azureView, parentOf, sameId } from "../arm/rules/view.ts";
 import type { DaemonSet } from "../kube/objects.ts";
@@ -35,7 +35,7 @@ export type TracedLeg = {
 };
 
 export type TracedOption = {
-  readonly option: NetworkOption;
+  readonly option: ManagedNetworkOption;
   readonly name: string;
   readonly isChosen: boolean;
   /** Azure's reason why there is no such cluster; nothing was traced then. */
@@ -45,7 +45,7 @@ export type TracedOption = {
   readonly legs: readonly TracedLeg[];
 };
 
-const options: readonly NetworkOption[] = ["kubenet", "nodeSubnet", "podSubnet", "overlay"];
+const options: readonly ManagedNetworkOption[] = ["kubenet", "nodeSubnet", "podSubnet", "overlay"];
 
 /** `documents` without errors. A cluster without a Linux pool has no options to trace. */
 export function traceOptions(documents: Documents, cluster: ManagedCluster): readonly TracedOption[] {

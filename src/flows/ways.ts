@@ -49,8 +49,9 @@ export class Roles {
       const addresses = new Map<string, HostName>();
       this.#byAddress.set(cluster.name, addresses);
       for (const [name, { host, nic, podCidr }] of cluster.nodes) {
-        // The bridge of kubenet's pods; with Overlay that address is a pod's.
-        const bridge = podCidr === undefined || cluster.option !== "kubenet" ? undefined : addressAt(podCidr, 1);
+        // The node's own towards its pods; with Overlay that address is a pod's.
+        const bridge =
+          podCidr === undefined || (cluster.option !== "kubenet" && cluster.option !== "none") ? undefined : addressAt(podCidr, 1);
         const own = [nic.primary, ...(bridge === undefined ? [] : [bridge])];
         for (const address of own) addresses.set(address, host);
         const words = [name, host, `${cluster.name}:node/${name}`, nic.resource.name];

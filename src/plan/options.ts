@@ -5,7 +5,7 @@
 
 import { smallestBlockSubnet, smallestPodCidr, smallestSubnet } from "../arm/addresses.ts";
 import { clusterDefaults, limits, retirements } from "../arm/limits.ts";
-import { hasPodCidr, isKubenetProfile, optionNames } from "../arm/network-option.ts";
+import { hasPodCidr, isByoCniProfile, isKubenetProfile, optionNames } from "../arm/network-option.ts";
 import type { AgentPool, AzureResource, ManagedCluster, NetworkProfile, Subnet } from "../arm/resources.ts";
 import { checkAzure } from "../arm/rules/index.ts";
 import type { ArmProblem } from "../arm/rules/problem.ts";
@@ -89,8 +89,10 @@ function hasPodSubnet(option: OptionName): boolean {
   return option === "podSubnetDynamic" || option === "podSubnetStatic";
 }
 
-function chosenOption({ resource, pools }: PlannedCluster): OptionName {
+/** `undefined`: none of these. */
+function chosenOption({ resource, pools }: PlannedCluster): OptionName | undefined {
   const { networkProfile } = resource.properties;
+  if (isByoCniProfile(networkProfile)) return undefined;
   if (isKubenetProfile(networkProfile)) return "kubenet";
   if (hasPodCidr(networkProfile)) return "overlay";
   const pool = pools.find(({ resource: { properties } }) => properties.podSubnetID !== undefined);

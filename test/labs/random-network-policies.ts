@@ -29,6 +29,8 @@ export function addNetworkPolicies(seed: number, clusters: string[], manifests: 
   const chance = new Chance(seed ^ 0x70_11c7);
   for (const [index, line] of clusters.entries()) {
     const plugin = /networkPlugin: (\w+)/.exec(line)?.[1];
+    // A plugin of one's own brings its own engine, or none.
+    if (plugin === "none") continue;
     const file = /manifests: \[([^\],]+)\]/.exec(line)?.[1];
     // Cilium has no Windows nodes, and on those Azure's engine lacks much of what policies by chance say.
     const isLimited = plugin === "kubenet" || line.includes("osType: Windows");

@@ -1,4 +1,4 @@
-/** Clusters by chance with Azure CNI Overlay and with pod subnets, for one VNet of a lab. */
+/** Clusters by chance with Azure CNI Overlay, with pod subnets and with a CNI plugin of their own, for one VNet of a lab. */
 
 import { Chance } from "../../src/lab/check.ts";
 import { randomSecurityGroups } from "./random-security-groups.ts";
@@ -24,7 +24,8 @@ export function randomOptions(seed: number, vnet: number, base: string, manifest
     manifest,
   );
   const podSubnets = podSubnetCluster(new Chance((seed * 2 + vnet) ^ 0x706f64), vnet, base, manifest);
-  const subnets = [...overlays.subnets, ...podSubnets.subnets];
+  const own = byoCniCluster(new Chance((seed * 2 + vnet) ^ 0x636e69), vnet, base, manifest);
+  const subnets = [...overlays.subnets, ...podSubnets.subnets, ...own.subnets];
   const groups = randomSecurityGroups(new Chance((seed * 2 + vnet) ^ 0x6e7367), {
     subnets: subnets.map((text) => `v${vnet}/${/name: (\w+)/.exec(text)?.[1]}`),
     machines: [],
@@ -36,15 +37,17 @@ export function randomOptions(seed: number, vnet: number, base: string, manifest
       `${base}.200.0/28`,
       `${base}.203.0/25`,
       `${base}.203.128/25`,
+      `${base}.205.0/28`,
+      "10.230.0.0/20",
       `${base}.0.0/16`,
     ],
   });
   return {
     subnets,
-    clusters: [...overlays.clusters, ...podSubnets.clusters],
+    clusters: [...overlays.clusters, ...podSubnets.clusters, ...own.clusters],
     routeTables: podSubnets.routeTables,
     securityGroups: groups.map((text) => text.replace("name: subnet", `name: options${vnet}-`)),
-    manifests: { ...overlays.manifests, ...podSubnets.manifests },
+    manifests: { ...overlays.manifests, ...podSubnets.manifests, ...own.manifests },
   };
 }
 
@@ -101,6 +104,38 @@ function podSubnetCluster(chance: Chance, vnet: number, base: string, manifest: 
         ? []
         : [`  - { name: pods${vnet}, subnets: [v${vnet}/pods0], routes: [{ name: r, addressPrefix: ${dropped}, nextHopType: None }] }`],
     manifests: { [`${name}.yaml`]: manifest(chance, 3) },
+  };
+}
+
+/** A bridge or links of their own, sometimes with the node's address for what leaves it, sometimes with a way to some of the world only. */
+function byoCniCluster(
+  chance: Chance,
+  vnet: number,
+  base: string,
+  manifest: Manifest,
+): Omit<RandomOptions, "routeTables" | "securityGroups"> {
+  if (chance.below(2) === 0) return { subnets: [], clusters: [], manifests: {} };
+  const name = `b${vnet}`;
+  const nodes = 1 + chance.below(2);
+  const routes = chance.below(3) === 0 ? `${base}.0.0/16` : "0.0.0.0/0";
+  const plugin = {
+    ...(chance.below(2) === 0 ? { type: "ptp" } : { type: "bridge", isGateway: true, hairpinMode: true }),
+    ipMasq: chance.below(3) > 0,
+    ipam: { type: "host-local", ranges: [[{ subnet: "usePodCidr" }]], routes: [{ dst: routes }] },
+  };
+  const conflist = JSON.stringify({ cniVersion: "1.0.0", name: "own", plugins: [plugin] });
+  const config = `---
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: cni-config, namespace: kube-system }
+data: { 10-own.conflist: '${conflist}' }
+`;
+  return {
+    subnets: [`{ name: b0, prefix: ${base}.205.0/28 }`],
+    clusters: [
+      `  - { name: ${name}, networkPlugin: none, subnet: v${vnet}/b0, podCidr: 10.230.0.0/20, serviceCidr: 172.23.${vnet}.0/24, dnsServiceIP: 172.23.${vnet}.10, pools: [{ name: p, count: ${nodes} }], manifests: [${name}.yaml] }`,
+    ],
+    manifests: { [`${name}.yaml`]: `${manifest(chance, nodes)}${config}` },
   };
 }
 

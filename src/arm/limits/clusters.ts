@@ -46,12 +46,14 @@ export const maxPodsRange: Readonly<Record<RuleSet, Readonly<Record<NetworkOptio
     nodeSubnet: { min: 10, max: 250, source: planning },
     podSubnet: { min: 10, max: 250, source: planning },
     overlay: { min: 10, max: 250, source: planning },
+    none: { min: 10, max: 250, source: "cli:_help.py; aks:node-auto-provisioning-aksnodeclass.md" },
   },
   lesson: {
     kubenet: { min: 10, max: 110, source: maxPodsOf2019 },
     nodeSubnet: { min: 10, max: 250, source: maxPodsOf2019 },
     podSubnet: { min: 10, max: 250, source: planning },
     overlay: { min: 10, max: 250, source: planning },
+    none: { min: 10, max: 250, source: "cli:_help.py; aks:node-auto-provisioning-aksnodeclass.md" },
   },
 };
 
@@ -61,6 +63,7 @@ export const maxPodsDefault: Readonly<Record<NetworkOption, Limit>> = {
   nodeSubnet: { value: 30, source: planning },
   podSubnet: { value: 110, source: `${planning}; aks:configure-azure-cni-dynamic-ip-allocation.md says 250` },
   overlay: { value: 250, source: planning },
+  none: { value: 250, source: "cli:_help.py; aks:node-auto-provisioning-aksnodeclass.md" },
 };
 
 /**

@@ -139,11 +139,6 @@ function isKubenet(cluster: ManagedCluster): boolean {
 /** The network options that there are, and those of them that are modelled. */
 function checkPlugin(context: Context): void {
   const { networkPlugin, networkPluginMode, networkMode } = context.cluster.properties.networkProfile;
-  const notModelled = (property: string, value: string, message: string, source: string, fix: string) =>
-    refuse(context, ["networkProfile", property], { code: "NotModelled", value, message: `${message} is not modelled yet`, source, fix });
-  if (networkPlugin === "none") {
-    notModelled("networkPlugin", networkPlugin, "a network plugin of one's own (none)", "aks:use-byo-cni.md", "use kubenet or azure");
-  }
   if (networkPluginMode !== undefined && networkPlugin !== "azure") {
     refuse(context, ["networkProfile", "networkPluginMode"], {
       code: "InvalidParameter",

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { type NetworkOption, optionNames } from "../../arm/network-option.ts";
+import { type ManagedNetworkOption, optionNames } from "../../arm/network-option.ts";
 import type { ManagedCluster } from "../../arm/resources.ts";
 import { consequencesOf } from "../../flows/consequences.ts";
 import { diffFlows } from "../../flows/diff.ts";
@@ -22,7 +22,7 @@ type Options = {
 };
 
 /** Options as they are asked for, and what they are called. */
-export const optionWords: Readonly<Record<string, NetworkOption>> = {
+export const optionWords: Readonly<Record<string, ManagedNetworkOption>> = {
   overlay: "overlay",
   azure: "nodeSubnet",
   "pod-subnet": "podSubnet",

@@ -30,7 +30,7 @@ export function completedProfile(given: GivenProfile, rules: RuleSet, hasPodSubn
   const networkMode = given.networkMode ?? (isNodeSubnet ? networkModeDefault[rules].value : undefined);
   // AKS docs, azure-cni-powered-by-cilium: the data plane brings its policy engine.
   const networkPolicy = given.networkPolicy ?? (networkDataplane === "cilium" ? "cilium" : undefined);
-  const families = completedFamilies(given, hasPodCidr(plugin));
+  const families = completedFamilies(given, hasPodCidr({ ...plugin, ...(given.podCidr === undefined ? {} : { podCidr: given.podCidr }) }));
   const service = parseLoosePrefix(families.serviceCidr);
   const dns = service === undefined ? undefined : (addressAt(service, clusterDefaults.dnsServiceIndex) ?? addressAt(service, 2));
   const outboundType = given.outboundType ?? "loadBalancer";

@@ -446,7 +446,7 @@ const cluster = object(
       "Name of the cluster: 1 to 63 letters, digits, - and _.",
     ),
     networkPlugin: optional(
-      choice(["kubenet", "azure", "none"], { what: "network plugin", source: "aks:concepts-network-cni-overview.md", unlisted: ["none"] }),
+      choice(["kubenet", "azure", "none"], { what: "network plugin", source: "aks:concepts-network-cni-overview.md" }),
       `The network option. Without it a cluster gets kubenet below Kubernetes ${overlayDefaultVersion} and Azure CNI Overlay from then on. Not changeable later.`,
     ),
     networkPluginMode: optional(

@@ -369,7 +369,6 @@ const refusals: readonly (readonly [name: string, text: string, problem: string]
   ],
   ["too small a pod CIDR for an overlay", overlay(", podCidr: 10.244.0.0/23"), "InsufficientSubnetSize clusters[0].podCidr"],
   ["maxPods above with overlay", overlay(", pools: [{ maxPods: 251 }]"), "InvalidParameter clusters[0].pools[0].maxPods"],
-  ["no plugin of Azure's", kubenet("").replace("kubenet", "none"), "NotModelled clusters[0].networkPlugin"],
   ["a misspelled plugin", kubenet("").replace("kubenet", "kubnet"), "InvalidValue clusters[0].networkPlugin"],
   ["Azure's network policies on kubenet", kubenet(", networkPolicy: azure"), "InvalidParameter clusters[0].networkPolicy"],
   ["Cilium without its data plane", kubenet(", networkPolicy: cilium"), "InvalidParameter clusters[0].networkPolicy"],

@@ -1,5 +1,6 @@
 /** Kinds of which a lab needs little more than the name. */
 
+import { cniConfigMap, cniNamespace, readCniConfig } from "../cni-config.ts";
 import { type Field, isObject } from "../field.ts";
 import { effectiveMasquerade, masqueradeNamespace, userMasqueradeMap } from "../ip-masq-agent.ts";
 import { configKey, dnsLabel, dnsSubdomain } from "../names.ts";
@@ -41,6 +42,7 @@ export const configMap: Kind = {
     const { value: name } = object.get("metadata", "name");
     const { value: namespaceName } = object.get("metadata", "namespace");
     if (name === userMasqueradeMap && namespaceName === masqueradeNamespace) checkMasquerade(object);
+    if (name === cniConfigMap && namespaceName === cniNamespace) checkCniConfig(object);
   },
 };
 
@@ -73,22 +75,29 @@ function checkKeys(data: Field): readonly (readonly [string, Field])[] {
 
 /** A map that ip-masq-agent would ignore is nothing that the API server refuses; but it is what someone wants to know. */
 function checkMasquerade(object: Field): void {
-  const data = Object.fromEntries(
-    object
-      .get("data")
-      .entries()
-      .flatMap(([key, field]) => (typeof field.value === "string" ? [[key, field.value] as const] : [])),
-  );
-  const map: ConfigMap = {
-    apiVersion: "v1",
-    kind: "ConfigMap",
-    metadata: { name: userMasqueradeMap, namespace: masqueradeNamespace },
-    data,
-  };
-  for (const { message } of effectiveMasquerade([map]).problems) {
+  for (const { message } of effectiveMasquerade([configMapOf(object, userMasqueradeMap, masqueradeNamespace)]).problems) {
     object.get("data").report("FieldValueInvalid", `ip-masq-agent ignores this map: it ${message}`, {
       severity: "warning",
       source: "ip-masq-agent, cmd/ip-masq-agent/ip-masq-agent.go",
     });
   }
+}
+
+/** The API server takes any; the nodes would not. */
+function checkCniConfig(object: Field): void {
+  const { problem } = readCniConfig(configMapOf(object, cniConfigMap, cniNamespace));
+  if (problem === undefined) return;
+  const { code, message, fix } = problem;
+  object.get("data").report(code, `the CNI configuration: ${message}`, {
+    source: "https://www.cni.dev/docs/spec/; https://www.cni.dev/plugins/current/",
+    ...(fix === undefined ? {} : { fix }),
+  });
+}
+
+function configMapOf(object: Field, name: string, namespace: string): ConfigMap {
+  const texts = object
+    .get("data")
+    .entries()
+    .flatMap(([key, field]) => (typeof field.value === "string" ? [[key, field.value] as const] : []));
+  return { apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace }, data: Object.fromEntries(texts) };
 }

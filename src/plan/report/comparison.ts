@@ -1,13 +1,13 @@
 /** The lesson's table of the options, filled in for one design: figures of the plan, and what packets do. */
 
-import type { NetworkOption } from "../../arm/network-option.ts";
+import type { ManagedNetworkOption } from "../../arm/network-option.ts";
 import { type Block, span, type Words } from "../../render/document.ts";
 import type { ClusterPlan, OptionName, OptionPlan } from "../model.ts";
 import { count, rangeText } from "./words.ts";
 
 /** As flows/options-traced.ts gives it. */
 export type Traced = {
-  readonly option: NetworkOption;
+  readonly option: ManagedNetworkOption;
   readonly name: string;
   readonly isChosen: boolean;
   readonly refused?: string;
@@ -38,7 +38,7 @@ const legWords: Readonly<Record<string, string>> = {
 };
 
 /** A pod subnet is compared with addresses taken one by one. */
-const planned: Readonly<Record<NetworkOption, OptionName>> = {
+const planned: Readonly<Record<ManagedNetworkOption, OptionName>> = {
   kubenet: "kubenet",
   nodeSubnet: "nodeSubnet",
   podSubnet: "podSubnetDynamic",
