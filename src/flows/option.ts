@@ -4,9 +4,10 @@
  * also asked how large a subnet must be: there is no second arithmetic here.
  */
 
-import { clusterDefaults, maxPodsRange, networkModeDefault, type RuleSet } from "../arm/limits.ts";
+import { clusterDefaults, maxPodsRange, type RuleSet } from "../arm/limits.ts";
 import { type ManagedNetworkOption, networkOption, optionNames } from "../arm/network-option.ts";
-import type { AgentPool, AzureResource, ManagedCluster, NetworkProfile, Subnet } from "../arm/resources.ts";
+import { newProblems, poolWith, profileWith } from "../arm/other-option.ts";
+import type { AgentPool, AzureResource, ManagedCluster, Subnet } from "../arm/resources.ts";
 import { checkAzure } from "../arm/rules/index.ts";
 import type { ArmProblem } from "../arm/rules/problem.ts";
 import { azureView, parentOf, sameId } from "../arm/rules/view.ts";
@@ -40,7 +41,6 @@ export function withOption(documents: Documents, cluster: ManagedCluster, option
   if (networkOption(cluster.properties.networkProfile, pools) === option) return { documents, chosen: [], problems: [] };
   const design = new Design(azure, cluster, option);
   design.change();
-  const before = new Set(errorsOf(azure).map(({ message }) => message));
   const changed = new Map(design.resources.map((resource) => [armKey(resource.id), resource]));
   const known = new Set(documents.map(({ key }) => key));
   return {
@@ -49,7 +49,7 @@ export function withOption(documents: Documents, cluster: ManagedCluster, option
       ...[...changed].filter(([key]) => !known.has(key)).map(([key, value]) => ({ key, value })),
     ],
     chosen: design.chosen,
-    problems: errorsOf(design.resources).filter(({ message }) => !before.has(message)),
+    problems: design.problems.filter(({ severity }) => severity === "error"),
   };
 }
 
@@ -60,45 +60,32 @@ class Design {
   readonly #option: ManagedNetworkOption;
   readonly #rules: RuleSet;
   /** What is said of the design as it was. */
-  readonly #known: ReadonlySet<string>;
+  readonly #before: readonly ArmProblem[];
 
   constructor(resources: readonly AzureResource[], cluster: ManagedCluster, option: ManagedNetworkOption) {
     this.resources = resources;
     this.#cluster = cluster;
     this.#option = option;
-    this.#known = new Set(checkAzure(resources).map(({ message }) => message));
+    this.#before = checkAzure(resources);
     this.#rules = resources.find((resource) => resource.type === "Drydock.Lab/labs")?.properties.rules ?? "current";
   }
 
   change(): void {
-    this.#put({ ...this.#cluster, properties: { ...this.#cluster.properties, networkProfile: this.#profile() } });
+    const { properties } = this.#cluster;
+    const networkProfile = profileWith(properties.networkProfile, this.#option, this.#rules, (own) => this.#podCidr(own));
+    this.#put({ ...this.#cluster, properties: { ...properties, networkProfile } });
     for (const pool of this.#pools) this.#put(this.#pool(pool));
     if (this.#option === "podSubnet") this.#givePodSubnet();
     if (this.#option === "nodeSubnet") this.#makeRoomForNodes();
   }
 
-  get #pools(): readonly AgentPool[] {
-    return azureView(this.resources).poolsOf(this.#cluster);
+  /** What Azure has against it now and had not before. */
+  get problems(): readonly ArmProblem[] {
+    return newProblems(this.#before, checkAzure(this.resources));
   }
 
-  #profile(): NetworkProfile {
-    const {
-      networkPlugin: _plugin,
-      networkPluginMode: _mode,
-      networkMode: _bridge,
-      podCidr,
-      ...rest
-    } = this.#cluster.properties.networkProfile;
-    switch (this.#option) {
-      case "kubenet":
-        return { ...rest, networkPlugin: "kubenet", podCidr: this.#podCidr(podCidr) };
-      case "overlay":
-        return { ...rest, networkPlugin: "azure", networkPluginMode: "overlay", podCidr: this.#podCidr(podCidr) };
-      case "nodeSubnet":
-        return { ...rest, networkPlugin: "azure", networkMode: networkModeDefault[this.#rules].value };
-      case "podSubnet":
-        return { ...rest, networkPlugin: "azure" };
-    }
+  get #pools(): readonly AgentPool[] {
+    return azureView(this.resources).poolsOf(this.#cluster);
   }
 
   /** The cluster's own, or AKS's default if it is free, or another one as large. */
@@ -146,7 +133,7 @@ class Design {
   }
 
   #pool(pool: AgentPool): AgentPool {
-    const { podSubnetID: _subnet, podIPAllocationMode: _allocation, ...properties } = pool.properties;
+    const { properties } = poolWith(pool, {});
     const { min, max } = maxPodsRange[this.#rules][this.#option];
     const maxPods = Math.min(Math.max(properties.maxPods, min), max);
     if (maxPods !== properties.maxPods) {
@@ -233,7 +220,7 @@ class Design {
 
   /** What Azure has against the sizes of the cluster's subnets. */
   #tooSmall(): readonly ArmProblem[] {
-    return checkAzure(this.resources).filter(({ code, message }) => code === "InsufficientSubnetSize" && !this.#known.has(message));
+    return this.problems.filter(({ code }) => code === "InsufficientSubnetSize");
   }
 
   #put(resource: AzureResource): void {
@@ -256,10 +243,6 @@ function* prefixesIn(range: Prefix, length: number): Generator<Prefix> {
 
 function prefixes(texts: readonly string[]): Prefix[] {
   return texts.flatMap((text) => parseLoosePrefix(text) ?? []);
-}
-
-function errorsOf(resources: readonly AzureResource[]): readonly ArmProblem[] {
-  return checkAzure(resources).filter(({ severity }) => severity === "error");
 }
 
 function isAzure(value: Documents[number]["value"]): value is AzureResource {

@@ -4,9 +4,10 @@
  */
 
 import { smallestBlockSubnet, smallestPodCidr, smallestSubnet } from "../arm/addresses.ts";
-import { clusterDefaults, limits, retirements } from "../arm/limits.ts";
+import { clusterDefaults, limits, type RuleSet, retirements } from "../arm/limits.ts";
 import { hasPodCidr, isByoCniProfile, isKubenetProfile, optionNames } from "../arm/network-option.ts";
-import type { AgentPool, AzureResource, ManagedCluster, NetworkProfile, Subnet } from "../arm/resources.ts";
+import { newProblems, poolWith, profileWith } from "../arm/other-option.ts";
+import type { AgentPool, AzureResource, ManagedCluster, Subnet } from "../arm/resources.ts";
 import { checkAzure } from "../arm/rules/index.ts";
 import type { ArmProblem } from "../arm/rules/problem.ts";
 import { sameId } from "../arm/rules/view.ts";
@@ -59,25 +60,20 @@ function partsOf({ resource, pools }: PlannedCluster): readonly AzureResource[] 
 /** A pod subnet that is not there: rules of its place are not asked. */
 const somePodSubnet = "/unknown/subnets/pods";
 
-function withOption(cluster: PlannedCluster, option: OptionName): PlannedCluster {
-  const {
-    networkPlugin: _plugin,
-    networkPluginMode: _mode,
-    networkMode: _bridge,
-    podCidr,
-    ...rest
-  } = cluster.resource.properties.networkProfile;
-  const plugin: Pick<NetworkProfile, "networkPlugin" | "networkPluginMode"> = {
-    networkPlugin: option === "kubenet" ? "kubenet" : "azure",
-    ...(option === "overlay" ? { networkPluginMode: "overlay" } : {}),
-  };
-  const networkProfile = { ...rest, ...plugin, ...(hasPodCidr(plugin) ? { podCidr: podCidr ?? clusterDefaults.podCidr } : {}) };
-  const resource: ManagedCluster = { ...cluster.resource, properties: { ...cluster.resource.properties, networkProfile } };
+function withOption(cluster: PlannedCluster, option: OptionName, rules: RuleSet): PlannedCluster {
+  const { properties } = cluster.resource;
+  const networkProfile = profileWith(
+    properties.networkProfile,
+    hasPodSubnet(option) ? "podSubnet" : option,
+    rules,
+    (own) => own ?? clusterDefaults.podCidr,
+  );
+  const resource: ManagedCluster = { ...cluster.resource, properties: { ...properties, networkProfile } };
   const placed = new Map(cluster.placement.pools);
   const pools = cluster.pools.map(({ resource: before, pool }) => {
-    const { podSubnetID = somePodSubnet, podIPAllocationMode: _allocation, ...properties } = before.properties;
-    const pods = { podSubnetID, podIPAllocationMode: option === "podSubnetStatic" ? "StaticBlock" : "DynamicIndividual" } as const;
-    const after: AgentPool = { ...before, properties: { ...properties, ...(hasPodSubnet(option) ? pods : {}) } };
+    const { podSubnetID = somePodSubnet } = before.properties;
+    const podIPAllocationMode = option === "podSubnetStatic" ? "StaticBlock" : "DynamicIndividual";
+    const after = poolWith(before, hasPodSubnet(option) ? { podSubnetID, podIPAllocationMode } : {});
     const onNodes = cluster.placement.pools.get(before);
     if (onNodes !== undefined) placed.set(after, onNodes);
     return { resource: after, pool };
@@ -85,7 +81,7 @@ function withOption(cluster: PlannedCluster, option: OptionName): PlannedCluster
   return { resource, pools, placement: { ...cluster.placement, pools: placed } };
 }
 
-function hasPodSubnet(option: OptionName): boolean {
+function hasPodSubnet(option: OptionName): option is "podSubnetDynamic" | "podSubnetStatic" {
   return option === "podSubnetDynamic" || option === "podSubnetStatic";
 }
 
@@ -111,7 +107,7 @@ type Question = {
 function optionPlan(question: Question, option: OptionName): OptionPlan {
   const { design, cluster } = question;
   const isChosen = chosenOption(cluster) === option;
-  const changed = isChosen ? cluster : withOption(cluster, option);
+  const changed = isChosen ? cluster : withOption(cluster, option, design.rules);
   const demands = clusterDemands(design, changed);
   const nodes = demands.find(({ kind }) => kind === "clusterNodes");
   if (nodes === undefined) throw new Error("every cluster has a most number of nodes");
@@ -157,21 +153,13 @@ type Refusal = OptionPlan["refusals"][number];
 
 /** Of another option: what is not refused already. A pod CIDR can be chosen, so its place is no reason against an option, and its size is counted. */
 function refusalsOf({ surroundings, present }: Question, changed: PlannedCluster, isChosen: boolean): Refusal[] {
-  const known = new Set(present.map(keyOf));
   const own = new Set(partsOf(changed).map(({ id }) => id.toLowerCase()));
   const problems = isChosen
     ? present
-    : checkAzure([...surroundings, ...partsOf(changed)]).filter(
-        (problem) => !problem.property.includes("podCidr") && !known.has(keyOf(problem)),
-      );
+    : newProblems(present, checkAzure([...surroundings, ...partsOf(changed)])).filter(({ property }) => !property.includes("podCidr"));
   return problems
     .filter(({ severity, id }) => severity === "error" && own.has(id.toLowerCase()))
     .map(({ code, message, source }) => ({ code, message, ...(source === undefined ? {} : { source }) }));
-}
-
-/** What makes two problems the same, whatever the numbers in them. */
-function keyOf({ code, id, property }: ArmProblem): string {
-  return `${code} ${id.toLowerCase()} ${property.join(".")}`;
 }
 
 /** A subnet by its id alone, for what a pool takes of it. */
