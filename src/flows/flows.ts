@@ -36,7 +36,7 @@ export type Receiver = {
 
 /** Pairs that have one answer. */
 export type FlowClass = {
-  /** Who sends, and how many pairs of the class each party has. */
+  /** Who sends, and how many pairs of the class each party has. Listed when it is read: most classes have nearly all parties. */
   readonly from: readonly { readonly party: Party; readonly pairs: number }[];
   readonly to: Receiver;
   /** Is the sender's node the receiver's, too? Of a Service: how many of its endpoints are on the sender's node, in words. Absent: outside clusters. */
@@ -94,41 +94,33 @@ export class Flows {
       for (const { nic, address } of machineAddresses(topology, vnet)) {
         const machine = this.parties.onHost(nic.host);
         const party = machine === undefined ? undefined : this.parties.of(machine);
-        for (const port of machine?.listens ?? []) if (party !== undefined) yield* this.#towards(party, port, [], address);
+        for (const port of machine?.listens ?? []) if (party !== undefined) yield* this.#towards(party, port, undefined, address);
       }
     }
     for (const cluster of topology.clusters.values()) yield* this.#services(cluster);
   }
 
-  /** Senders on the nodes of a party's members: pairs on one node, and pairs of a host with itself. By index of the sender's party. */
-  #neighbours(party: Party): Neighbours[] {
-    const found: Neighbours[] = [];
-    for (const receiver of party.members) {
-      const node = this.parties.roles.nodeOf(receiver.host);
-      if (node === undefined) continue;
+  /** Senders on the nodes of a party's members: pairs on one node, and pairs of a host with itself. */
+  #neighbours(party: Party): Neighbours {
+    const { length } = this.parties.list;
+    const together = new Int32Array(length);
+    const itself = new Int32Array(length);
+    for (const { host } of party.members) {
+      const node = this.parties.roles.nodeOf(host);
+      if (node === undefined) {
+        if (party.sends) itself[party.index] = (itself[party.index] ?? 0) + 1;
+        continue;
+      }
       for (const { endpoint: sender, party: other } of this.parties.sendersOn(node)) {
-        let near = found[other.index];
-        if (near === undefined) {
-          near = { together: 0, itself: 0, example: undefined };
-          found[other.index] = near;
-        }
-        if (sender.host === receiver.host) near.itself++;
-        else {
-          near.together++;
-          near.example ??= { from: sender, to: receiver };
-        }
+        const counts = sender.host === host ? itself : together;
+        counts[other.index] = (counts[other.index] ?? 0) + 1;
       }
     }
-    return found;
+    return { together, itself };
   }
 
   /** `publicAddress`: reached by it, and not by its own. */
-  *#towards(
-    party: Party,
-    port: PortSpec | undefined,
-    near: readonly (Neighbours | undefined)[],
-    publicAddress?: Address,
-  ): Generator<FlowClass> {
+  *#towards(party: Party, port: PortSpec | undefined, near: Neighbours | undefined, publicAddress?: Address): Generator<FlowClass> {
     const { parties } = this;
     const groups = this.#related(party, port, publicAddress);
     const to: Receiver = {
@@ -140,24 +132,26 @@ export class Flows {
     };
     const asked = `${publicAddress ?? party.place} ${port === undefined ? "icmp" : `${port.protocol} ${port.port}`}`;
     for (const [key, senders] of groups) {
-      const together = senders.flatMap((sender) => {
-        const pairs = near[sender.index]?.together ?? 0;
-        return pairs === 0 ? [] : [{ party: sender, pairs }];
-      });
-      yield* this.#split(`${key} > ${asked} together`, together, { to, placement: "the same node" }, (from) => {
-        const pair = from.map((sender) => near[sender.party.index]?.example).find((example) => example !== undefined);
+      const together = ({ index }: Party) => near?.together[index] ?? 0;
+      yield* this.#split(`${key} > ${asked} together`, senders, together, { to, placement: "the same node" }, ([sender]) => {
+        const pair = sender === undefined ? undefined : this.#together(sender, party);
         return pair === undefined ? [] : [this.#pair(pair.from, pair.to, port, publicAddress)];
       });
-      const apart = senders.flatMap((sender) => {
-        const { itself = sender === party ? sender.members.length : 0, together: beside = 0 } = near[sender.index] ?? {};
-        const pairs = sender.members.length * party.members.length - itself - beside;
-        return pairs <= 0 ? [] : [{ party: sender, pairs }];
-      });
+      const apart = (sender: Party) => {
+        const itself = near?.itself[sender.index] ?? (sender === party ? sender.members.length : 0);
+        return Math.max(0, sender.members.length * party.members.length - itself - together(sender));
+      };
       const isInCluster = parties.hasNode(party) && senders.some((sender) => parties.hasNode(sender));
-      yield* this.#split(`${key} > ${asked} apart`, apart, { to, ...(isInCluster ? { placement: "another node" } : {}) }, (from) => {
-        const pair = this.#apart(from, party);
-        return pair === undefined ? [] : [this.#pair(pair.from, pair.to, port, publicAddress)];
-      });
+      yield* this.#split(
+        `${key} > ${asked} apart`,
+        senders,
+        apart,
+        { to, ...(isInCluster ? { placement: "another node" } : {}) },
+        (from) => {
+          const pair = this.#apart(from, party);
+          return pair === undefined ? [] : [this.#pair(pair.from, pair.to, port, publicAddress)];
+        },
+      );
     }
   }
 
@@ -167,19 +161,32 @@ export class Flows {
    */
   *#split(
     key: string,
-    from: FlowClass["from"],
+    senders: readonly Party[],
+    pairsOf: (sender: Party) => number,
     flow: Pick<FlowClass, "to" | "placement">,
-    ask: (from: FlowClass["from"]) => readonly Asked[],
+    ask: (senders: readonly Party[]) => readonly Asked[],
   ): Generator<FlowClass> {
-    if (from.length === 0) return;
-    const answer = this.#answer(key, () => ask(from));
-    const exits = new Map<string, { readonly party: Party; readonly pairs: number }[]>();
-    if (answer.meetsEdge) for (const one of from) listIn(exits, one.party.exit).push(one);
+    let pairs = 0;
+    for (const sender of senders) pairs += pairsOf(sender);
+    if (pairs === 0) return;
+    const having = () => senders.filter((sender) => pairsOf(sender) > 0);
+    const answer = this.#answer(key, () => ask(having()));
+    const exits = new Map<string, Party[]>();
+    if (answer.meetsEdge) for (const sender of having()) listIn(exits, sender.exit).push(sender);
     if (exits.size <= 1) {
-      yield { from, ...flow, pairs: sum(from), ...answer.said };
+      yield classOf(flow, senders, pairsOf, pairs, answer);
       return;
     }
-    for (const [exit, own] of exits) yield { from: own, ...flow, pairs: sum(own), ...this.#answer(`${key} ${exit}`, () => ask(own)).said };
+    for (const [exit, own] of exits) {
+      const ownPairs = own.reduce((total, sender) => total + pairsOf(sender), 0);
+      yield classOf(
+        flow,
+        own,
+        pairsOf,
+        ownPairs,
+        this.#answer(`${key} ${exit}`, () => ask(own)),
+      );
+    }
   }
 
   /** Senders by what matters of them to this receiver. Asked for every pair of parties: the loop does no more than it must. */
@@ -233,10 +240,21 @@ export class Flows {
     return podCidr !== undefined && prefixContains(podCidr, address);
   }
 
+  /** A pair on one node. */
+  #together(sender: Party, party: Party): { readonly from: Endpoint; readonly to: Endpoint } | undefined {
+    for (const to of party.members) {
+      const node = this.parties.roles.nodeOf(to.host);
+      const others = node === undefined ? [] : this.parties.sendersOn(node);
+      const found = others.find((other) => other.party === sender && other.endpoint.host !== to.host);
+      if (found !== undefined) return { from: found.endpoint, to };
+    }
+    return undefined;
+  }
+
   /** A pair that is not on one node. */
-  #apart(senders: FlowClass["from"], party: Party): { readonly from: Endpoint; readonly to: Endpoint } | undefined {
+  #apart(senders: readonly Party[], party: Party): { readonly from: Endpoint; readonly to: Endpoint } | undefined {
     const { roles } = this.parties;
-    for (const { party: sender } of senders) {
+    for (const sender of senders) {
       for (const from of sender.spread) {
         const node = roles.nodeOf(from.host);
         const to = party.spread.find(({ host }) => host !== from.host && (node === undefined || roles.nodeOf(host) !== node));
@@ -302,9 +320,9 @@ export class Flows {
     for (const [key, senders] of groups) {
       for (const [placement, placed] of backends.placed(senders)) {
         const question = `${key} > ${to.owner} ${via} ${port} ${protocol} ${address} ${placement}`;
-        const all = [...placed].map(([party, { pairs }]) => ({ party, pairs }));
-        yield* this.#split(question, all, { to, ...(placement === "" ? {} : { placement }) }, (from) => {
-          const examples = from.flatMap(({ party }) => placed.get(party)?.example ?? []);
+        const pairsOf = (sender: Party) => placed.get(sender)?.pairs ?? 0;
+        yield* this.#split(question, [...placed.keys()], pairsOf, { to, ...(placement === "" ? {} : { placement }) }, (from) => {
+          const examples = from.flatMap((sender) => placed.get(sender)?.example ?? []);
           return this.#asked(examples, target).map((packet) => ({ ...packet, receiver: undefined }));
         });
       }
@@ -361,7 +379,8 @@ export class Flows {
   }
 }
 
-type Neighbours = { together: number; itself: number; example: { readonly from: Endpoint; readonly to: Endpoint } | undefined };
+/** How many pairs each party has with a receiver's on one node, and of a host with itself. By index of the party that sends. */
+type Neighbours = { readonly together: Int32Array; readonly itself: Int32Array };
 
 type Asked = { readonly from: Endpoint; readonly packet: TracePacket; readonly receiver: HostName | undefined };
 
@@ -452,6 +471,22 @@ function listIn<K, V>(map: Map<K, V[]>, key: K): V[] {
   return list;
 }
 
-function sum(from: FlowClass["from"]): number {
-  return from.reduce((total, { pairs }) => total + pairs, 0);
+function classOf(
+  flow: Pick<FlowClass, "to" | "placement">,
+  senders: readonly Party[],
+  pairsOf: (sender: Party) => number,
+  pairs: number,
+  { said }: Answer,
+): FlowClass {
+  return {
+    ...flow,
+    get from() {
+      return senders.flatMap((party) => {
+        const own = pairsOf(party);
+        return own === 0 ? [] : [{ party, pairs: own }];
+      });
+    },
+    pairs,
+    ...said,
+  };
 }
