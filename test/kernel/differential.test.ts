@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { Kernel } from "../../src/kernel/index.ts";
+import { randomDualStackLab } from "../labs/random-dual-stack.ts";
 import { randomLab } from "../labs/random-lab.ts";
 import { openText, RunningLab } from "../labs/running-lab.ts";
 import { shrunk } from "../labs/shrink.ts";
@@ -12,7 +13,8 @@ import { shrunk } from "../labs/shrink.ts";
  * DRYDOCK_PACKETS, DRYDOCK_SEEDS and DRYDOCK_SEED say how many, on how many labs, from which seed on.
  */
 const kept = join(import.meta.dirname, "fixtures", "differential");
-const keptSeeds = existsSync(kept) ? readdirSync(kept).map((file) => Number.parseInt(file, 10)) : [];
+const keptFiles = existsSync(kept) ? readdirSync(kept) : [];
+const keptSeeds = [...new Set(keptFiles.map((file) => Number.parseInt(file, 10)))];
 const packetsPerLab = 2600;
 const fresh = Number(process.env.DRYDOCK_SEEDS ?? Math.ceil(Number(process.env.DRYDOCK_PACKETS ?? 20_000) / packetsPerLab));
 // CI says the same thing about the same code; a person finds new cases with every run.
@@ -21,11 +23,16 @@ const seeds = [...keptSeeds, ...Array.from({ length: fresh }, (_, index) => firs
 
 const kernel = new Kernel();
 let sent = 0;
-for (const seed of seeds) {
-  test(`no disagreement on the lab of seed ${seed}`, async () => {
-    const text = randomLab(seed);
+/** Half of a seed's packets go through its lab, and half through the same lab in dual stack. */
+const kinds = [
+  { name: "the lab", make: randomLab, suffix: "" },
+  { name: "the dual-stack lab", make: randomDualStackLab, suffix: "-dual-stack" },
+] as const;
+for (const [seed, { name, make, suffix }] of seeds.flatMap((seed) => kinds.map((kind) => [seed, kind] as const))) {
+  test(`no disagreement on ${name} of seed ${seed}`, async () => {
+    const text = make(seed);
     const lab = new RunningLab(openText(text), kernel);
-    const { packets, found } = await lab.disagreements(seed, packetsPerLab).finally(() => lab.close());
+    const { packets, found } = await lab.disagreements(seed, packetsPerLab / kinds.length).finally(() => lab.close());
     sent += packets;
     const [first] = found;
     if (first === undefined) return;
@@ -33,9 +40,9 @@ for (const seed of seeds) {
     const words = found.slice(0, 5).map((one) => one.text);
     if (!process.env.CI) {
       mkdirSync(kept, { recursive: true });
-      writeFileSync(join(kept, `${seed}.txt`), `${words.slice(0, 3).join("\n")}\n\n${small.lab}`);
+      writeFileSync(join(kept, `${seed}${suffix}.txt`), `${words.slice(0, 3).join("\n")}\n\n${small.lab}`);
     }
-    expect(words, `${found.length} of ${packets} packets; seed ${seed}\n${small.lab}`).toEqual([]);
+    expect(words, `${found.length} of ${packets} packets; seed ${seed}${suffix}\n${small.lab}`).toEqual([]);
   }, 300_000);
 }
 
@@ -44,5 +51,5 @@ test("enough packets were sent", () => {
 });
 
 test("kept counterexamples are explained", () => {
-  for (const seed of keptSeeds) expect(readFileSync(join(kept, `${seed}.txt`), "utf8")).not.toBe("");
+  for (const file of keptFiles) expect(readFileSync(join(kept, file), "utf8")).not.toBe("");
 });

@@ -2,6 +2,7 @@
 
 import type { Kernel } from "../../src/kernel/index.ts";
 import { type Question, questionsFor } from "../../src/lab/check.ts";
+import { familyOf } from "../../src/net/address.ts";
 import type { LabText } from "./random-lab.ts";
 import { openText, RunningLab } from "./running-lab.ts";
 
@@ -48,6 +49,7 @@ async function disagrees(text: LabText, question: Question, kernel: Kernel): Pro
   try {
     for (const other of questionsFor(lab.view, 0, undefined).asked) {
       if (other.from !== question.from || other.to !== question.to || other.packet.protocol !== question.packet.protocol) continue;
+      if (familyOf(other.packet.destination) !== familyOf(question.packet.destination)) continue;
       const { sourcePort } = question.packet;
       return await lab.disagrees({ ...other, packet: { ...other.packet, ...(sourcePort === undefined ? {} : { sourcePort }) } });
     }

@@ -1,6 +1,6 @@
 /** Prefixes in resources: parsing with Azure's codes, and the checks that several resources share. */
 
-import type { Family } from "../../net/address.ts";
+import { type Family, parseAddress } from "../../net/address.ts";
 import { addressOf, lastAddressOf, lengthOf, type Prefix, parseLoosePrefix, prefixesOverlap, prefixFamily } from "../../net/prefix.ts";
 import type { Reserved } from "../limits.ts";
 import type { ArmId } from "../resources.ts";
@@ -28,7 +28,7 @@ export function readCidr(report: Report, where: Where, text: string, families: r
     });
     return undefined;
   }
-  if (addressOf(prefix) !== text.slice(0, text.indexOf("/"))) {
+  if (addressOf(prefix) !== parseAddress(text.slice(0, text.indexOf("/")))) {
     const message = `${text} has bits set after its ${lengthOf(prefix)} bits of network: the prefix that holds this address is ${prefix}`;
     report({ ...problem, code: "CidrStringParseError", message, fix: `write ${prefix}` });
     return undefined;
