@@ -27,6 +27,13 @@ const examples: Readonly<Record<string, readonly (readonly [golden: string, star
     ["db", "vm/db"],
   ],
   egress: [["edge", "edge/hub"]],
+  "dual-stack": [
+    ["fabric", "vnet/hub"],
+    ["edge", "edge/hub"],
+    ["node", "node/shop/"],
+    ["pod", "pod/shop/"],
+    ["db", "vm/db"],
+  ],
   overlay: [
     ["fabric", "vnet/hub"],
     ["node", "node/red/"],

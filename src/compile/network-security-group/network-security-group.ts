@@ -23,8 +23,8 @@ import {
 } from "../../arm/service-tags.ts";
 import type { InterfaceName, Origin } from "../../ir/network.ts";
 import { type Chain, type Field, type Match, type NamedSet, priorities, type Rule, type Table } from "../../ir/ruleset.ts";
-import type { Address, Family } from "../../net/address.ts";
-import { hostPrefix, mergePrefixes, mustPrefix, type Prefix, prefixFamily } from "../../net/prefix.ts";
+import { type Address, bitsOf, type Family } from "../../net/address.ts";
+import { addressOf, hostPrefix, lengthOf, mergePrefixes, mustPrefix, type Prefix, prefixFamily } from "../../net/prefix.ts";
 import { armKey } from "../../resources/resources.ts";
 import type { Part } from "../part.ts";
 import type { NicInfo, SubnetInfo, Topology, VnetInfo } from "../topology.ts";
@@ -195,7 +195,7 @@ function peersWords(peers: Peers): string {
     case "any":
       return "any";
     case "prefixes":
-      return listWords(peers.prefixes.map((prefix) => prefix.replace(/\/32$/, "")));
+      return listWords(peers.prefixes.map((prefix) => (lengthOf(prefix) === bitsOf(prefixFamily(prefix)) ? addressOf(prefix) : prefix)));
     case "tag":
       return peers.tag;
     case "members":
