@@ -55,6 +55,8 @@ export function refusedTransitions(current: readonly AzureResource[], next: read
   return problems;
 }
 
+const dualStackDocs = "aks:configure-dual-stack.md";
+
 type Rule = { readonly message: string; readonly source?: string; readonly fix: string };
 
 function changed(id: string, property: PropertyPath, from: unknown, to: unknown, rule: Rule): ArmProblem {
@@ -104,6 +106,18 @@ function clusterChanges(now: AzureView, next: AzureView, before: ManagedCluster,
     source: planning,
     fix: rebuild,
   });
+  const listed = (name: "podCidrs" | "serviceCidrs", message: string) =>
+    compare(["networkProfile", name], old[name]?.join(", "), wanted[name]?.join(", "), { message, source: dualStackDocs, fix: rebuild });
+  const families = ({ ipFamilies = ["IPv4"] }: NetworkProfile) => ipFamilies.join(", ");
+  compare(["networkProfile", "ipFamilies"], families(old), families(wanted), {
+    message: "nodes and pods keep the families that they were made with",
+    source: dualStackDocs,
+    fix: rebuild,
+  });
+  if (wanted.ipFamilies?.includes("IPv6") === true && old.ipFamilies?.includes("IPv6") === true) {
+    listed("podCidrs", "the ranges of a dual-stack cluster's pods are fixed");
+    listed("serviceCidrs", "the ranges of a dual-stack cluster's Services are fixed");
+  }
   profile("dnsServiceIP", { message: "every pod was told this address", source: planning, fix: rebuild });
   profile("loadBalancerSku", {
     message: "the load balancer's SKU is fixed",

@@ -3,7 +3,7 @@
 import type { HostName } from "../ir/network.ts";
 import type { LabView } from "../lab/view.ts";
 import { familyOf } from "../net/address.ts";
-import { protocolNumbers } from "../net/ports.ts";
+import { protocolNumber } from "../net/ports.ts";
 import { padTo, type Style, widthOf } from "../render/style.ts";
 import type { Hop, Path, PortRange, TracePacket, Tuple } from "../trace/index.ts";
 import { type Live, type Observation, probePacket, unspecified } from "./live.ts";
@@ -97,7 +97,7 @@ function portRanges(path: Path): PortRange[] {
 
 function sameTuple(predicted: Tuple, observed: KernelTuple, ranges: readonly PortRange[]): boolean {
   return (
-    protocolNumbers[predicted.protocol] === observed.protocol &&
+    protocolNumber(predicted.protocol, familyOf(predicted.destination)) === observed.protocol &&
     predicted.source === observed.source &&
     predicted.destination === observed.destination &&
     samePort(predicted.sourcePort, observed.sourcePort, ranges) &&
@@ -176,7 +176,8 @@ function change(before: Tuple | KernelTuple, after: Tuple | KernelTuple): string
 }
 
 function ends({ source, sourcePort, destination, destinationPort }: Tuple | KernelTuple): string {
-  const end = (address: string, port: number | undefined) => (port === undefined ? address : `${address}:${port}`);
+  const bracketed = (address: string) => (address.includes(":") ? `[${address}]` : address);
+  const end = (address: string, port: number | undefined) => (port === undefined ? address : `${bracketed(address)}:${port}`);
   return `${end(source, sourcePort)} > ${end(destination, destinationPort)}`;
 }
 

@@ -7,7 +7,7 @@
 
 import koffi from "koffi";
 import type { HostName, InterfaceName } from "../ir/network.ts";
-import { type Address, familyOf } from "../net/address.ts";
+import { type Address, type Family, familyOf } from "../net/address.ts";
 import { protocolNumbers } from "../net/ports.ts";
 import type { Tuple } from "../net/tuple.ts";
 import { within } from "./namespaces.ts";
@@ -64,6 +64,8 @@ const markTable = "_drydock-trace";
 export type TraceMatch = Partial<Tuple> & {
   /** The six bits of the IP header that a sender can choose: 0 to 63. */
   readonly dscp?: number;
+  /** Of packets that no address here tells the family of. Default 4. */
+  readonly family?: Family;
 };
 
 /** Watches the packets of one host that match. One to a host. Close it. */
@@ -201,7 +203,8 @@ function markRules(matches: readonly TraceMatch[]): string {
 
 function markRule(match: TraceMatch): string {
   const parts: string[] = [];
-  const family = [match.source, match.destination].some((address) => address !== undefined && familyOf(address) === 6) ? "ip6" : "ip";
+  const address = match.source ?? match.destination;
+  const family = (address === undefined ? match.family : familyOf(address)) === 6 ? "ip6" : "ip";
   if (match.source !== undefined) parts.push(`${family} saddr ${match.source}`);
   if (match.destination !== undefined) parts.push(`${family} daddr ${match.destination}`);
   if (match.dscp !== undefined) parts.push(`${family} dscp ${match.dscp}`);

@@ -128,8 +128,12 @@ export function questionsFor(lab: LabView, seed: number, sample: number | undefi
 }
 
 /** As it stands before a port. */
-function bracketed(address: Address): string {
-  return familyOf(address) === 6 ? `[${address}]` : address;
+function bracketed(address: string): string {
+  return address.includes(":") ? `[${address}]` : address;
+}
+
+function endText(address = "nobody", port?: number | string): string {
+  return port === undefined ? address : `${bracketed(address)}:${port}`;
 }
 
 function range(count: number): { readonly length: number } & Iterable<number> {
@@ -309,7 +313,7 @@ export function expectationText(one: Expectation): string {
   if (one.isSilent === true) return `asymmetric, seen as a connection on which nobody says anything${share}`;
   if (one.receiver === undefined) return `answered${share}`;
   const port = one.sourcePorts === undefined ? one.sourcePort : `${one.sourcePorts.first}-${one.sourcePorts.last}`;
-  return `answered by ${one.receiver}, which saw ${one.source}${port === undefined ? "" : `:${port}`}${share}`;
+  return `answered by ${one.receiver}, which saw ${endText(one.source, port)}${share}`;
 }
 
 export function observationText(observed: Observation): string {
@@ -318,6 +322,5 @@ export function observationText(observed: Observation): string {
   const { source, receiver } = observed;
   if (observed.isSilent === true) return "connected, and silent then: nothing that is said after the handshake arrives";
   if (receiver === undefined) return "answered";
-  const port = source?.port === undefined ? "" : `:${source.port}`;
-  return `answered by ${receiver}, which saw ${source?.address ?? "nobody"}${port}`;
+  return `answered by ${receiver}, which saw ${endText(source?.address, source?.port)}`;
 }

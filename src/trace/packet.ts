@@ -1,6 +1,6 @@
 /** A packet on its way, as rules see it. One object per trace, changed in place: this is the hot part of the tracer. */
 
-import { type Protocol, protocolNumbers } from "../net/ports.ts";
+import { type Protocol, protocolNumber } from "../net/ports.ts";
 import { type Connection, type DrawnPorts, state } from "./connections.ts";
 import { type Ip, ipOf, textOf, unspecified } from "./ip.ts";
 import type { Message, Step, Tuple } from "./result.ts";
@@ -123,7 +123,7 @@ export class Packet {
     this.sourcePort = tuple.sourcePort ?? 0;
     this.destinationPort = tuple.destinationPort ?? 0;
     this.family = typeof this.destination === "number" ? 4 : 6;
-    this.number = tuple.protocol === "icmp" && this.family === 6 ? 58 : protocolNumbers[tuple.protocol];
+    this.number = protocolNumber(tuple.protocol, this.family);
     this.chance = chance;
     this.#tuple = tuple;
   }

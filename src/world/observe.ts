@@ -19,7 +19,8 @@ import {
   type TraceEvent,
   type TraceMatch,
 } from "../kernel/index.ts";
-import { type Protocol, protocolNumbers } from "../net/ports.ts";
+import { familyOf } from "../net/address.ts";
+import { type Protocol, protocolNumber, protocolNumbers } from "../net/ports.ts";
 import type { Tuple } from "../trace/result.ts";
 import { startFlow } from "./flow.ts";
 import { say } from "./log.ts";
@@ -82,7 +83,7 @@ async function observeNow(enter: Enter, request: ObserveRequest, network: Networ
   const hosts = [...new Set(request.hosts)];
   const order = (passes: readonly ObservedPass[]) => (network === undefined ? passes : inOrder(passes, network));
 
-  const marked = new Watch(hosts, [{ dscp: markedDscp }]);
+  const marked = new Watch(hosts, [{ dscp: markedDscp, family: familyOf(packet.destination) }]);
   let flow: ReturnType<typeof startFlow> | undefined;
   let replies: Watch | undefined;
   try {
@@ -230,7 +231,7 @@ function endOf(events: readonly TraceEvent[]): ObservedPass["end"] {
 /** Echo replies carry the DSCP of the request. They are known by the reversed tuples, translated ones too, of what was sent. */
 function withoutReplies(passes: readonly ObservedPass[], sent: Tuple): readonly ObservedPass[] {
   const { protocol, ...rest } = sent;
-  const first: PacketTuple = { ...rest, protocol: protocolNumbers[protocol] };
+  const first: PacketTuple = { ...rest, protocol: protocolNumber(protocol, familyOf(sent.destination)) };
   const known = new Map([[tupleKey(first), first]]);
   for (let before = 0; before < known.size; ) {
     before = known.size;

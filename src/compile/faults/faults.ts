@@ -4,11 +4,15 @@
  */
 
 import { type Fault, type FaultOf, faultReason, isFault } from "../../arm/faults.ts";
+import { isIpv6Name } from "../../arm/names.ts";
+import type { LoadBalancer } from "../../arm/resources.ts";
 import type { Host, HostName, InterfaceName, Origin, Route } from "../../ir/network.ts";
 import { mainTable } from "../../ir/network.ts";
 import { priorities, type Rule, type Table } from "../../ir/ruleset.ts";
+import { familyOf } from "../../net/address.ts";
 import { mustPrefix } from "../../net/prefix.ts";
 import { armKey } from "../../resources/resources.ts";
+import { tableInIpv6 } from "../ipv6/words.ts";
 import { type NicInfo, podsOn, type Topology, type VnetInfo } from "../topology.ts";
 import { azureHostAddress, hostNames, links } from "../wiring.ts";
 
@@ -105,10 +109,20 @@ function silenceProbe(topology: Topology, fault: FaultOf<"probe">, index: number
           backends.has(`${nic.key}/ipconfigurations/${name.toLowerCase()}`),
         );
         // Before the port is translated.
-        if (isBackend) add(nic.host, (host) => withTable(host, tableOf(fault, "prerouting", priorities.raw - 1 - index, rule)));
+        if (!isBackend) continue;
+        const table = tableOf(fault, "prerouting", priorities.raw - 1 - index, rule);
+        add(nic.host, (host) => withTable(host, isIpv6Probe(balancer, probe.name) ? tableInIpv6(table) : table));
       }
     }
   }
+}
+
+/** Is it asked of the backends' IPv6 addresses? Its rule's pool says. */
+function isIpv6Probe({ id, properties }: LoadBalancer, probe: string): boolean {
+  return properties.loadBalancingRules.some(
+    (rule) =>
+      armKey(rule.properties.probe?.id ?? "") === armKey(`${id}/probes/${probe}`) && isIpv6Name(rule.properties.backendAddressPool.id),
+  );
 }
 
 /** New flows find no port; those that have one keep it. */
@@ -174,14 +188,19 @@ function cutTowards(host: Host, neighbour: HostName, origin: Origin): Host {
   );
 }
 
+const both = [mustPrefix("0.0.0.0/0"), mustPrefix("::/0")];
+
 /** It keeps its links and addresses, and does nothing. */
 function stopped(host: Host, origin: Origin): Host {
-  const nowhere: Route = { type: "unreachable", table: mainTable, dst: mustPrefix("0.0.0.0/0"), origin };
+  const families = host.interfaces.some(({ addresses }) => addresses.some(({ address }) => familyOf(address) === 6))
+    ? both
+    : both.slice(0, 1);
+  const nowhere = families.map((dst): Route => ({ type: "unreachable", table: mainTable, dst, origin }));
   const interfaces = host.interfaces.map((each) => ({
     ...each,
     addresses: each.addresses.map((address) => ({ ...address, noPrefixRoute: true })),
   }));
-  return { ...host, interfaces, forwarding: false, routes: [nowhere], rules: [], ruleSet: [], listeners: [] };
+  return { ...host, interfaces, forwarding: false, routes: nowhere, rules: [], ruleSet: [], listeners: [] };
 }
 
 function tableOf(fault: Fault, hook: "prerouting" | "forward" | "postrouting", priority: number, rule: Rule): Table {

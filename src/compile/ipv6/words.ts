@@ -95,7 +95,7 @@ const mapInIpv6 = remembered(maps, (map) => ({
   value: map.value === "verdict" ? map.value : map.value.map(typeInIpv6),
 }));
 
-const tableInIpv6 = remembered(
+export const tableInIpv6 = remembered(
   tables,
   (table): Table => ({
     family: "ip6",
