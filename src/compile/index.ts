@@ -20,10 +20,10 @@ import { type EdgeInputs, edge, internetLink, publicAddressesOf } from "./edge/e
 import { type Effect, faultEffects } from "./faults/faults.ts";
 import { firewallPart } from "./firewall/firewall.ts";
 import { BareHosts, HostGroups, type Recipe, type RecipeGroup, type Recipes } from "./hosts.ts";
+import { inIpv6 } from "./in-ipv6.ts";
 import { type EdgeLink, internetMachine, internetRouter } from "./internet/internet.ts";
 import { ipv6Half } from "./ipv6/half.ts";
 import { joined } from "./ipv6/join.ts";
-import { inIpv6 } from "./ipv6/words.ts";
 import { kubenet } from "./kubenet/kubenet.ts";
 import { listenersOf, podListeners } from "./listeners.ts";
 import { frontendAddresses } from "./load-balancer/frontends.ts";

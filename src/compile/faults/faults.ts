@@ -12,7 +12,7 @@ import { priorities, type Rule, type Table } from "../../ir/ruleset.ts";
 import { familyOf } from "../../net/address.ts";
 import { mustPrefix } from "../../net/prefix.ts";
 import { armKey } from "../../resources/resources.ts";
-import { tableInIpv6 } from "../ipv6/words.ts";
+import { tableInIpv6 } from "../in-ipv6.ts";
 import { type NicInfo, podsOn, type Topology, type VnetInfo } from "../topology.ts";
 import { azureHostAddress, hostNames, links } from "../wiring.ts";
 

@@ -6,11 +6,11 @@
  * interface answers for its own (RFC 4861). So a router's link-local address is on each of its links, and `lo` has one to send errors from.
  */
 
-import type { Host, Interface, InterfaceAddress, PolicyRule, Route } from "../../ir/network.ts";
-import type { Chain, DatumType, Field, MarkValue, Match, NamedMap, NamedSet, Rule, Statement, Table } from "../../ir/ruleset.ts";
-import type { Address } from "../../net/address.ts";
-import { hostPrefix, type Prefix } from "../../net/prefix.ts";
-import { ipv6Of } from "../wiring.ts";
+import type { Host, Interface, InterfaceAddress, PolicyRule, Route } from "../ir/network.ts";
+import type { Chain, DatumType, Field, MarkValue, Match, NamedMap, NamedSet, Rule, Statement, Table } from "../ir/ruleset.ts";
+import type { Address } from "../net/address.ts";
+import { hostPrefix, type Prefix } from "../net/prefix.ts";
+import { ipv6Of } from "./wiring.ts";
 
 const fields: Partial<Readonly<Record<Field, Field>>> = {
   "ip saddr": "ip6 saddr",
