@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { armTypeOf } from "../resources/resources.ts";
 import {
   armId,
+  armIdBeside,
   clusterDigits,
   frontendName,
   isNodeName,
@@ -13,6 +14,15 @@ import {
 } from "./names.ts";
 
 describe("names", () => {
+  it("puts a resource beside another: in its subscription and resource group", () => {
+    const spoke = "/subscriptions/1/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/spoke/subnets/aks";
+    expect(armIdBeside(spoke, "Microsoft.Network/routeTables", "rt")).toBe(
+      "/subscriptions/1/resourceGroups/net/providers/Microsoft.Network/routeTables/rt",
+    );
+    const own = armId("net", "Microsoft.Network/virtualNetworks", "spoke");
+    expect(armIdBeside(own, "Microsoft.Network/routeTables", "rt")).toBe(armId("net", "Microsoft.Network/routeTables", "rt"));
+  });
+
   it("numbers machines in base 36", () => {
     expect(nodeName("aks-np1-12345678-vmss", 0)).toBe("aks-np1-12345678-vmss000000");
     expect(nodeName("aks-np1-12345678-vmss", 10)).toBe("aks-np1-12345678-vmss00000a");

@@ -32,9 +32,18 @@ export const clusterTag = "aks-managed-cluster-name";
 
 /** The id of a resource; `names` has one per segment of `type`: a subnet's are its VNet's name and its own. */
 export function armId(resourceGroup: string, type: AzureResource["type"], ...names: readonly string[]): ArmId {
+  return idIn(subscriptionId, resourceGroup, type, names);
+}
+
+/** The id of a resource in the subscription and the resource group of another one: exports bring subscriptions of their own. */
+export function armIdBeside(other: ArmId, type: AzureResource["type"], ...names: readonly string[]): ArmId {
+  return idIn(segmentAfter(other, "subscriptions") || subscriptionId, segmentAfter(other, "resourceGroups"), type, names);
+}
+
+function idIn(subscription: string, resourceGroup: string, type: AzureResource["type"], names: readonly string[]): ArmId {
   const [provider, ...segments] = type.split("/");
   const path = segments.map((segment, index) => `/${segment}/${names[index] ?? ""}`).join("");
-  return `/subscriptions/${subscriptionId}/resourceGroups/${resourceGroup}/providers/${provider}${path}`;
+  return `/subscriptions/${subscription}/resourceGroups/${resourceGroup}/providers/${provider}${path}`;
 }
 
 /** The path segment after `name`, compared without case: the segment after `resourceGroups` is the resource group. */

@@ -1,6 +1,6 @@
 /** What the virtual-node add-on is called, and where it is. AKS docs: virtual-nodes, virtual-nodes-cli. */
 
-import { armId, segmentAfter } from "./names.ts";
+import { armIdBeside, segmentAfter } from "./names.ts";
 import type { ArmId, ManagedCluster } from "./resources.ts";
 
 /** The node that stands for Azure Container Instances. */
@@ -13,6 +13,6 @@ export const containerGroupsService = "Microsoft.ContainerInstance/containerGrou
 export function virtualNodeSubnet(cluster: ManagedCluster, poolSubnet: ArmId): ArmId | undefined {
   const addon = cluster.properties.addonProfiles?.aciConnectorLinux;
   if (addon?.enabled !== true) return undefined;
-  const [group, network] = [segmentAfter(poolSubnet, "resourceGroups"), segmentAfter(poolSubnet, "virtualNetworks")];
-  return armId(group, "Microsoft.Network/virtualNetworks/subnets", network, addon.config.SubnetName);
+  const network = segmentAfter(poolSubnet, "virtualNetworks");
+  return armIdBeside(poolSubnet, "Microsoft.Network/virtualNetworks/subnets", network, addon.config.SubnetName);
 }

@@ -1,3 +1,6 @@
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { runCommand } from "./testing/run.ts";
 
@@ -16,6 +19,41 @@ type Answer = {
   }[];
   readonly proof: { readonly arrives: boolean };
 };
+
+test("a peering is proposed between VNets of an export, whose subscription is another than a lab's", async () => {
+  const group = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/net/providers";
+  const estate = ["left", "right"].flatMap((name, index) => {
+    const id = `${group}/Microsoft.Network/virtualNetworks/${name}`;
+    const pool = { name: "np", count: 1, mode: "System", vnetSubnetId: `${id}/subnets/aks` };
+    return [
+      {
+        id,
+        name,
+        addressSpace: { addressPrefixes: [`10.${index}.0.0/16`] },
+        subnets: [{ id: `${id}/subnets/aks`, name: "aks", addressPrefix: `10.${index}.0.0/24` }],
+      },
+      {
+        id: `${group}/Microsoft.ContainerService/managedClusters/${name}`,
+        name,
+        location: "westeurope",
+        dnsPrefix: name,
+        agentPoolProfiles: [pool],
+        networkProfile: { networkPlugin: "azure", serviceCidr: "172.20.0.0/16", dnsServiceIp: "172.20.0.10" },
+      },
+    ];
+  });
+  const file = join(mkdtempSync(join(tmpdir(), "drydock-why-")), "estate.json");
+  writeFileSync(file, JSON.stringify(estate));
+  const nodes = await runCommand(["show", "resources", file, "-o", "json"]);
+  const node = /aks-np-\d{8}-vmss000000/.exec(nodes.stdout)?.[0];
+  const { stdout } = await runCommand(["why", `left:node/${node}`, "10.1.0.4:10250", file, "-o", "json"]);
+  const answer = JSON.parse(stdout) as Answer;
+  expect(answer.obstacles[0]?.change?.what).toBe("peer VNets left and right, on both sides");
+  expect(answer.obstacles[0]?.change?.document).toMatchObject([
+    { id: `${group}/Microsoft.Network/virtualNetworks/left/virtualNetworkPeerings/left-to-right` },
+    { id: `${group}/Microsoft.Network/virtualNetworks/right/virtualNetworkPeerings/right-to-left` },
+  ]);
+});
 
 describe("every obstacle with the change that lifts it, proved", () => {
   test.each([

@@ -12,7 +12,8 @@ const source = "aks:virtual-nodes.md";
 export function checkVirtualNodes(view: AzureView, report: Report): void {
   for (const cluster of view.clusters) {
     const pools = view.poolsOf(cluster);
-    const id = virtualNodeSubnet(cluster, pools[0]?.properties.vnetSubnetID ?? "");
+    const nodeSubnet = pools[0]?.properties.vnetSubnetID ?? "";
+    const id = virtualNodeSubnet(cluster, nodeSubnet);
     if (id === undefined) continue;
     const where = { id: cluster.id, property: ["addonProfiles", "aciConnectorLinux"], severity: "error" } as const;
     const option = networkOption(cluster.properties.networkProfile, pools);
@@ -29,6 +30,8 @@ export function checkVirtualNodes(view: AzureView, report: Report): void {
     const subnet = view.subnet(id);
     const property = [...where.property, "config", "SubnetName"];
     if (subnet === undefined) {
+      // It is in the VNet of the nodes; where nobody knows that one, this is reported, and nothing can be said of the add-on's.
+      if (view.subnet(nodeSubnet) === undefined) continue;
       report({
         ...where,
         property,

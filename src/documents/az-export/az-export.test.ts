@@ -213,6 +213,32 @@ test("a reference that no document describes says which file to add", () => {
   expect(lab.resources).toEqual([]);
 });
 
+describe("virtual nodes of an export", () => {
+  const [shop] = clusters;
+  const [net] = networks;
+  const withAddon = {
+    ...shop,
+    agentPoolProfiles: [{ name: "np", count: 1, vnetSubnetId: `${spoke}/subnets/aks` }],
+    networkProfile: { networkPlugin: "azure", serviceCidr: "10.0.0.0/16", dnsServiceIp: "10.0.0.10" },
+    addonProfiles: { aciConnectorLinux: { enabled: true, config: { SubnetName: "aci" } } },
+  };
+  const delegations = [{ name: "aci", serviceName: "Microsoft.ContainerInstance/containerGroups" }];
+  const subnets = [
+    { id: `${spoke}/subnets/aks`, name: "aks", addressPrefix: "10.1.0.0/22" },
+    { id: `${spoke}/subnets/aci`, name: "aci", addressPrefix: "10.1.8.0/24", delegations },
+  ];
+
+  test("their subnet is in the nodes' VNet, in the subscription of the export", () => {
+    expect(brief(loadFiles([file("aks.json", [withAddon]), file("vnets.json", [{ ...net, subnets }])]))).toEqual([]);
+  });
+
+  test("where nobody knows the nodes' subnet, that is the only error", () => {
+    const errors = brief(loadFiles([file("aks.json", [withAddon])])).filter((line) => line.includes(" error "));
+    expect(errors).toHaveLength(1);
+    expect(errors[0]).toContain("UnknownReference");
+  });
+});
+
 test("problems of Azure's rules have their place in the export", () => {
   const [first] = networks;
   const wrong = [

@@ -1,6 +1,6 @@
 /** Peerings: settings of both sides, and ones that are lacking. */
 
-import { armId, lastSegment, segmentAfter } from "../../arm/names.ts";
+import { armIdBeside, lastSegment, segmentAfter } from "../../arm/names.ts";
 import type { VirtualNetworkPeering } from "../../arm/resources.ts";
 import type { VnetInfo } from "../../compile/topology.ts";
 import type { LabView } from "../../lab/view.ts";
@@ -53,12 +53,7 @@ export function betweenNetworks(one: VnetInfo, other: VnetInfo, gateway: "of oth
 
 function peeringOf(from: VnetInfo, to: VnetInfo, settings: Settings): VirtualNetworkPeering {
   const name = `${from.name}-to-${to.name}`;
-  const id = armId(
-    segmentAfter(from.resource.id, "resourceGroups"),
-    "Microsoft.Network/virtualNetworks/virtualNetworkPeerings",
-    from.name,
-    name,
-  );
+  const id = armIdBeside(from.resource.id, "Microsoft.Network/virtualNetworks/virtualNetworkPeerings", from.name, name);
   return {
     id,
     name,

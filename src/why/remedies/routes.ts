@@ -1,6 +1,6 @@
 /** No route, a wrong one, or routes that send the two directions of a flow different ways. */
 
-import { armId, ipForwardingTag, lastSegment, segmentAfter } from "../../arm/names.ts";
+import { armIdBeside, ipForwardingTag, lastSegment, segmentAfter } from "../../arm/names.ts";
 import type {
   NatGateway,
   NetworkInterface,
@@ -116,7 +116,7 @@ function addRoute(subnet: SubnetInfo, addressPrefix: Prefix, nextHopType: NextHo
   };
   const label = subnetLabel(subnet.resource.id);
   const fresh: RouteTable = {
-    id: armId(group, "Microsoft.Network/routeTables", `${vnet}-${subnet.resource.name}`),
+    id: armIdBeside(subnet.resource.id, "Microsoft.Network/routeTables", `${vnet}-${subnet.resource.name}`),
     name: `${vnet}-${subnet.resource.name}`,
     type: "Microsoft.Network/routeTables",
     properties: { disableBgpRoutePropagation: false, routes: [] },
@@ -209,13 +209,13 @@ function outward({ subnet }: Entry): readonly Change[] {
   const group = segmentAfter(subnet.resource.id, "resourceGroups");
   const name = `${segmentAfter(subnet.resource.id, "virtualNetworks")}-${lastSegment(subnet.resource.id)}`;
   const address: PublicIPAddress = {
-    id: armId(group, "Microsoft.Network/publicIPAddresses", `${name}-nat`),
+    id: armIdBeside(subnet.resource.id, "Microsoft.Network/publicIPAddresses", `${name}-nat`),
     name: `${name}-nat`,
     type: "Microsoft.Network/publicIPAddresses",
     properties: { publicIPAllocationMethod: "Static" },
   };
   const gateway: NatGateway = {
-    id: armId(group, "Microsoft.Network/natGateways", name),
+    id: armIdBeside(subnet.resource.id, "Microsoft.Network/natGateways", name),
     name,
     type: "Microsoft.Network/natGateways",
     properties: { publicIpAddresses: [{ id: address.id }], publicIpPrefixes: [], idleTimeoutInMinutes: 4 },
