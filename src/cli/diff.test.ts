@@ -81,6 +81,7 @@ spec: { containers: [{ name: main, image: any, ports: [{ containerPort: 80 }] }]
     [["diff", twoOptions, "--to", "overlay"], "the design has several clusters: shop-kubenet, shop-azure"],
     [["diff", twoOptions, "--to", "overlay", "--cluster", "shop"], "there is no cluster shop"],
     [["diff", twoOptions, twoOptions, "--to", "overlay"], "--to takes the place of a second design"],
+    [["diff", "a.json", "b.json", "--to", "overlay"], "the documents of one design are separated by commas: a.json,b.json"],
     [["diff", twoOptions, twoOptions, "--rename", "a"], "a is no renaming"],
     [["diff", twoOptions, twoOptions, "--rename", "a=b"], "there is no cluster a"],
   ])("%j is refused", async (words, message) => {

@@ -204,11 +204,12 @@ function grouped(
   options: readonly OptionPlan[],
   textsOf: (option: OptionPlan) => readonly string[],
 ): readonly (readonly [string, string])[] {
-  const names = new Map<string, string[]>();
+  // A set: an option says a text once for each pool that it is about.
+  const names = new Map<string, Set<string>>();
   for (const option of options) {
-    for (const text of textsOf(option)) names.set(text, [...(names.get(text) ?? []), option.name]);
+    for (const text of textsOf(option)) names.set(text, (names.get(text) ?? new Set()).add(option.name));
   }
-  return [...names].map(([text, all]) => [text, all.length === options.length && all.length > 1 ? "any option" : all.join("; ")]);
+  return [...names].map(([text, all]) => [text, all.size === options.length && all.size > 1 ? "any option" : [...all].join("; ")]);
 }
 
 /** `/25 (94)`. */

@@ -33,6 +33,13 @@ describe("docs/plan.md is what the command says", () => {
 const drydock = (...words: string[]) => runCommand(words, { cwd: folder });
 
 describe("drydock plan", () => {
+  test("an option says once why it is refused, however many pools are", async () => {
+    writeFileSync(join(folder, "old.yaml"), lab("{ name: np1, count: 1 }, { name: np2, count: 1 }", ', kubernetesVersion: "1.27"'));
+    const { stdout } = await drydock("plan", "old.yaml");
+    const reasons = stdout.split("\n").filter((line) => line.includes("static blocks need"));
+    expect(reasons).toEqual([expect.stringMatching(/^not Azure CNI with pod subnet, static blocks: /)]);
+  });
+
   test("a design that fits: what is used, what is left, what fails first", async () => {
     const { status, stdout, stderr } = await drydock("plan", "fits.yaml");
     expect([status, stderr]).toEqual([0, ""]);

@@ -90,7 +90,9 @@ function diffFiles(context: Context, left: string, right: string | undefined, op
 
 function diffOption(context: Context, left: string, right: string | undefined, options: Options): DesignDiff {
   if (right !== undefined) {
-    throw new Failure("usage", "--to takes the place of a second design", { fix: "leave out the one or the other" });
+    throw new Failure("usage", "--to takes the place of a second design", {
+      fix: `leave out the one or the other; the documents of one design are separated by commas: ${left},${right}`,
+    });
   }
   const lab = readFiles(context, left.split(","));
   const cluster = wantedCluster(clustersOf(lab), options.cluster);
