@@ -239,6 +239,19 @@ describe("virtual nodes of an export", () => {
   });
 });
 
+test.each([
+  ["httpApplicationRouting", true, ["NotModelled"]],
+  ["httpApplicationRouting", false, []],
+  ["ingressApplicationGateway", true, ["NotModelled"]],
+  ["ingressApplicationGateway", false, []],
+])("add-on %s, enabled: %s", (addon, enabled, codes) => {
+  const [shop] = clusters;
+  const profile = { enabled, config: { subnetCIDR: "10.225.0.0/16" }, identity: null };
+  const aks = { ...shop, networkProfile: { networkPlugin: "azure" }, addonProfiles: { [addon]: profile } };
+  const said = brief(loadFiles([file("aks.json", [aks]), file("vnets.json", networks), file("tables.json", tables)]));
+  expect(said.filter((line) => line.includes("addonProfiles")).map((line) => line.split(" ")[2])).toEqual(codes);
+});
+
 test("problems of Azure's rules have their place in the export", () => {
   const [first] = networks;
   const wrong = [

@@ -56,5 +56,7 @@ function isOff(value: unknown): boolean {
   if (value === false || value === 0 || value === "" || value === null) return true;
   if (typeof value === "string") return /^(none|disabled|false|notspecified)$/i.test(value);
   if (typeof value !== "object") return false;
+  // What is turned off may keep its settings: an add-on has its config still.
+  if (value !== null && "enabled" in value && isOff(value.enabled)) return true;
   return Object.values(value ?? {}).every(isOff);
 }

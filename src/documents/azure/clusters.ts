@@ -16,6 +16,9 @@ const poolType = "microsoft.containerservice/managedclusters/agentpools";
 
 const takesAddresses = "its addresses of the subnet are not counted, and its way to the API server is not modelled";
 
+const ingressController =
+  "its ingress controller and the load balancer's address in front of it are left out: name manifests of one beside this document";
+
 export const managedCluster: Acceptor = {
   type: "Microsoft.ContainerService/managedClusters",
   inert: words(`
@@ -23,7 +26,7 @@ export const managedCluster: Acceptor = {
     autoScalerProfile autoUpgradeProfile storageProfile securityProfile supportPlan oidcIssuerProfile workloadAutoScalerProfile
     azureMonitorProfile diskEncryptionSetID httpProxyConfig maxAgentPools currentKubernetesVersion fqdn privateFQDN azurePortalFQDN
     fqdnSubdomain privateLinkResources podIdentityProfile publicNetworkAccess resourceUID upgradeSettings metricsProfile nodeProvisioningProfile
-    bootstrapProfile aiToolchainOperatorProfile nodeResourceGroupProfile ingressProfile status hostedSystemProfile schedulerProfile
+    bootstrapProfile aiToolchainOperatorProfile nodeResourceGroupProfile status hostedSystemProfile schedulerProfile
     accessProfiles creationData enableNamespaceResources enablePodSecurityPolicy extensionAddons orchestratorProfile
     apiServerAccessProfile.authorizedIPRanges apiServerAccessProfile.privateDNSZone apiServerAccessProfile.enablePrivateClusterPublicFQDN
     apiServerAccessProfile.disableRunCommand networkProfile.dockerBridgeCidr networkProfile.kubeProxyConfig
@@ -32,7 +35,7 @@ export const managedCluster: Acceptor = {
     networkProfile.loadBalancerProfile.enableMultipleStandardLoadBalancers networkProfile.advancedNetworking.observability
     networkProfile.advancedNetworking.enabled networkProfile.advancedNetworking.performance networkProfile.monitoring
     addonProfiles.omsagent addonProfiles.omsAgent addonProfiles.azurepolicy addonProfiles.azurePolicy addonProfiles.kubeDashboard
-    addonProfiles.httpApplicationRouting addonProfiles.azureKeyvaultSecretsProvider addonProfiles.ACCSGXDevicePlugin
+    addonProfiles.azureKeyvaultSecretsProvider addonProfiles.ACCSGXDevicePlugin
     addonProfiles.openServiceMesh addonProfiles.aciConnectorLinux.identity addonProfiles.gitops addonProfiles.extensionManager
   `),
   notModelled: {
@@ -42,6 +45,8 @@ export const managedCluster: Acceptor = {
       "the Application Gateway ingress controller",
       "traces to Ingress objects end at their Services; see ingress-nginx, or leave the add-on out",
     ],
+    "addonProfiles.httpApplicationRouting": ["the HTTP application routing add-on", ingressController],
+    ingressProfile: ["the application routing add-on", ingressController],
     serviceMeshProfile: ["a service mesh", "traces go from pod to pod without its proxies"],
     "networkProfile.advancedNetworking.security": [
       "Advanced Container Networking Services' own policies",
