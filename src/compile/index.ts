@@ -19,6 +19,7 @@ import { byoCni, byoCniTables } from "./byo-cni/byo-cni.ts";
 import { type EdgeInputs, edge, internetLink, publicAddressesOf } from "./edge/edge.ts";
 import { type Effect, faultEffects } from "./faults/faults.ts";
 import { firewallPart } from "./firewall/firewall.ts";
+import { hostPortTables } from "./host-port/host-port.ts";
 import { BareHosts, HostGroups, type Recipe, type RecipeGroup, type Recipes } from "./hosts.ts";
 import { inIpv6 } from "./in-ipv6.ts";
 import { type EdgeLink, internetMachine, internetRouter } from "./internet/internet.ts";
@@ -489,6 +490,7 @@ function nodeHost(
           podAddresses: context.pods.map((pod) => pod.address),
           keepsClientAddress: !isWindows,
         }),
+        ...hostPortTables(cluster, node, context.pods),
         ...sourceNatOf(cluster, node, network),
       ],
       listeners: [

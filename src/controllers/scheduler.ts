@@ -204,8 +204,8 @@ function hostPortsOf(spec: PodSpec): readonly string[] {
   if (ports === undefined) {
     ports = runningContainers(spec).flatMap((container) =>
       (container.ports ?? []).flatMap((port) => {
-        const number = port.hostPort ?? (spec.hostNetwork === true ? port.containerPort : undefined);
-        return number === undefined ? [] : [`${number}/${port.protocol ?? "TCP"}`];
+        const number = port.hostPort || (spec.hostNetwork === true ? port.containerPort : 0);
+        return number === 0 ? [] : [`${number}/${port.protocol ?? "TCP"}`];
       }),
     );
     known.set(spec.containers, ports);

@@ -20,13 +20,20 @@ const read = (data: Readonly<Record<string, unknown>>) =>
   });
 
 test("a bridge that is the default gateway", () => {
-  expect(read({ "10-own.conflist": list(bridge, { type: "portmap", capabilities: { portMappings: true } }) }).config).toEqual({
+  expect(read({ "10-own.conflist": list(bridge) }).config).toEqual({
     name: "own",
     type: "bridge",
     bridge: "cni0",
     ipMasq: true,
     routes: ["0.0.0.0/0", "10.9.0.0/16"],
   });
+});
+
+test("host ports are mapped by portmap, when the runtime tells it of them", () => {
+  const portmapOf = (fields: object) => read({ "10-own.conflist": list(ptp, { type: "portmap", ...fields }) }).config?.portmap;
+  expect(portmapOf({ capabilities: { portMappings: true } })).toEqual({ snat: true });
+  expect(portmapOf({ capabilities: { portMappings: true }, snat: false })).toEqual({ snat: false });
+  expect(portmapOf({})).toBeUndefined();
 });
 
 test("links of their own, by the older form of one plugin", () => {

@@ -22,6 +22,8 @@ export type CniConfig = {
   readonly ipMasq: boolean;
   /** Destinations that pods reach by the first address of the node's prefix. */
   readonly routes: readonly Prefix[];
+  /** Host ports are mapped; `snat`: what comes from the node's own pods is masqueraded. */
+  readonly portmap?: { readonly snat: boolean };
 };
 
 export type CniProblem = { readonly code: "FieldValueInvalid" | "NotModelled"; readonly message: string; readonly fix?: string };
@@ -46,8 +48,8 @@ export function readCniConfig(map: ConfigMap): CniReading {
 /** Strings of the specification's versions that plugins of today take. https://www.cni.dev/docs/spec/#released-versions */
 const versions = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"];
 
-/** Chained plugins without effect on a packet's way. A host port, which portmap is for, is refused where a pod asks for it. */
-const withoutEffect = ["bandwidth", "firewall", "loopback", "portmap"];
+/** Chained plugins without effect on a packet's way. */
+const withoutEffect = ["bandwidth", "firewall", "loopback"];
 
 /** What host-local is given in place of a prefix to take the node's own, as kubelet writes it into Node.spec.podCIDR (Calico docs: host-local). */
 const nodesOwn = "usePodCidr";
@@ -98,14 +100,15 @@ function configOf(map: ConfigMap): CniConfig {
   }
   for (const plugin of chained) {
     const other = plugin.text("type") ?? "(none)";
-    if (!withoutEffect.includes(other)) {
+    if (other !== "portmap" && !withoutEffect.includes(other)) {
       throw new Refusal(
         `${plugin.place}: plugin type ${other} is not modelled behind another`,
         "NotModelled",
-        `leave it out; ${withoutEffect.join(", ")} may be there`,
+        `leave it out; ${[...withoutEffect, "portmap"].join(", ")} may be there`,
       );
     }
   }
+  const portmap = chained.find((plugin) => plugin.text("type") === "portmap");
   main.refuse(type === "bridge" ? ["vlan", "vlanTrunk", "macspoofchk", "portIsolation"] : []);
   const isDefaultGateway = main.flag("isDefaultGateway");
   const routes = routesOf(main.map("ipam"));
@@ -124,7 +127,15 @@ function configOf(map: ConfigMap): CniConfig {
     bridge: bridgeName(main),
     ipMasq: main.flag("ipMasq"),
     routes: [...new Set(isDefaultGateway ? [everything, ...routes] : routes)],
+    ...(portmap === undefined ? {} : portmapOf(portmap)),
   };
+}
+
+/** The runtime tells the plugin the ports of a pod only when it says that it takes them. https://www.cni.dev/plugins/current/meta/portmap/ */
+function portmapOf(plugin: Fields): Pick<CniConfig, "portmap"> {
+  plugin.refuse(["conditionsV4", "conditionsV6", "masqAll"]);
+  const takesPorts = plugin.has("capabilities") && plugin.map("capabilities").flag("portMappings");
+  return takesPorts ? { portmap: { snat: !plugin.has("snat") || plugin.flag("snat") } } : {};
 }
 
 function bridgeName(plugin: Fields): string {

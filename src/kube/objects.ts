@@ -41,6 +41,8 @@ export type ContainerPort = {
   readonly name?: string;
   readonly containerPort: number;
   readonly hostPort?: number;
+  /** The only address of the node to have the host port; every one when absent, or 0.0.0.0 or ::. */
+  readonly hostIP?: string;
   readonly protocol?: "TCP" | "UDP" | "SCTP";
 };
 

@@ -3,8 +3,10 @@
  * of the ways that the model predicts.
  */
 
+import { hostPortsOf } from "../compile/host-port/host-port.ts";
 import { ipv6Half } from "../compile/ipv6/half.ts";
 import { machineAddresses } from "../compile/public-address/public-address.ts";
+import type { ClusterInfo } from "../compile/topology.ts";
 import type { HostName, Network } from "../ir/network.ts";
 import { type Address, familyOf } from "../net/address.ts";
 import { dispositions, type News, type Path, type TracePacket } from "../trace/index.ts";
@@ -42,7 +44,7 @@ export type Questions = {
 const nodePortsAt = 16;
 
 /**
- * Every pair of endpoints, and every endpoint with every Service by each of its addresses, node ports at each node; or `sample` of them, chosen by `seed`. A target is asked on
+ * Every pair of endpoints, and every endpoint with every Service by each of its addresses, node ports and host ports at each node; or `sample` of them, chosen by `seed`. A target is asked on
  * each port that it listens on, and by ICMP when it listens on none. Source ports follow from `seed` too: a load balancer's choice
  * depends on them.
  */
@@ -101,6 +103,9 @@ export function questionsFor(lab: LabView, seed: number, sample: number | undefi
         });
     }
   }
+  for (const half of [lab.topology, ipv6Half(lab.topology)]) {
+    for (const cluster of half?.clusters.values() ?? []) targets.push(...hostPortTargets(cluster));
+  }
   const total = senders.length * targets.length;
   const numbers = sample === undefined || sample >= total ? range(total) : chance.sample(total, sample);
   function* ask(): Generator<Question> {
@@ -125,6 +130,16 @@ export function questionsFor(lab: LabView, seed: number, sample: number | undefi
     }
   }
   return { total, asked: { [Symbol.iterator]: ask }, count: numbers.length };
+}
+
+/** A host port is a pod's: each is asked at its node. */
+function hostPortTargets(cluster: ClusterInfo): Target[] {
+  return [...cluster.nodes].flatMap(([name, { nic }]) =>
+    hostPortsOf(cluster, cluster.podsByNode.get(name) ?? []).map(({ hostAddress = nic.primary, protocol, port }) => {
+      const udp = protocol === "udp" ? "/udp" : "";
+      return { label: `${bracketed(hostAddress)}:${port}${udp}`, address: hostAddress, protocol, port, options: [] };
+    }),
+  );
 }
 
 /** As it stands before a port. */

@@ -14,6 +14,7 @@ export function randomLab(seed: number): LabText {
   const virtual = new Chance(seed ^ 0x616369);
   const balancing = new Chance(seed ^ 0x5bd1e995);
   const egress = new Chance(seed ^ 0x65677265);
+  const hosted = new Chance(seed ^ 0x686f7374);
   const publicAddresses: string[] = [];
   const natGateways: string[] = [];
   const pick = <T>(items: readonly T[]): T => items[chance.below(items.length)] as T;
@@ -57,10 +58,10 @@ export function randomLab(seed: number): LabText {
         `  - { name: ${name}, networkPlugin: ${plugin}, ${mode}subnet: v${vnet}/n${index}, serviceCidr: 172.20.${10 * vnet + index}.0/24, dnsServiceIP: 172.20.${10 * vnet + index}.10, pools: [{ name: p, count: ${nodes}, maxPods: ${maxPods} }${plugin === "azure" ? windowsPool(windows) : ""}], ${profile(balancing, own)}${outboundType}${burst?.profile ?? ""}manifests: [${name}.yaml] }`,
       );
       manifests[`${name}.yaml`] =
-        `${manifest(chance, security, nodes)}${balancedServices(balancing, `${base}.${index}.240`)}${burst?.manifest ?? ""}`;
+        `${manifest(chance, security, hosted, nodes)}${balancedServices(balancing, `${base}.${index}.240`)}${burst?.manifest ?? ""}`;
     }
     // The newer network options, with a chance of their own, so that they leave the rest of a seed's lab as it was.
-    const options = randomOptions(seed, vnet, base, (own, nodes) => manifest(own, security, nodes));
+    const options = randomOptions(seed, vnet, base, (own, nodes) => manifest(own, security, hosted, nodes));
     subnets.push(...options.subnets);
     clusters.push(...options.clusters);
     routeTables.push(...options.routeTables);
@@ -186,7 +187,7 @@ function randomRouter(chance: Chance, sites: readonly string[]) {
   };
 }
 
-function manifest(chance: Chance, security: Chance, nodes: number): string {
+function manifest(chance: Chance, security: Chance, hosted: Chance, nodes: number): string {
   const pick = <T>(items: readonly T[]): T => items[chance.below(items.length)] as T;
   const objects: string[] = [
     deployment("web", 1 + chance.below(2 * nodes), `[{ containerPort: 80, name: http }, { containerPort: 53, protocol: UDP, name: dns }]`),
@@ -217,6 +218,11 @@ function manifest(chance: Chance, security: Chance, nodes: number): string {
       ...randomAccess(security),
     ),
   ];
+  if (hosted.below(3) === 0) {
+    objects.push(
+      "apiVersion: apps/v1\nkind: DaemonSet\nmetadata: { name: agent }\nspec: { selector: { matchLabels: { app: agent } }, template: { metadata: { labels: { app: agent } }, spec: { containers: [{ name: main, image: any, ports: [{ containerPort: 80, hostPort: 8090 }, { containerPort: 53, protocol: UDP, hostPort: 5300 }] }] } } }\n",
+    );
+  }
   if (chance.below(3) === 0) {
     objects.push(
       "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: azure-ip-masq-agent-config, namespace: kube-system }\ndata:\n  ip-masq-agent: |\n    nonMasqueradeCIDRs: [192.168.0.0/16, 10.0.0.0/8]\n    masqLinkLocal: true\n",

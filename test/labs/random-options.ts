@@ -123,7 +123,11 @@ function byoCniCluster(
     ipMasq: chance.below(3) > 0,
     ipam: { type: "host-local", ranges: [[{ subnet: "usePodCidr" }]], routes: [{ dst: routes }] },
   };
-  const conflist = JSON.stringify({ cniVersion: "1.0.0", name: "own", plugins: [plugin] });
+  const conflist = JSON.stringify({
+    cniVersion: "1.0.0",
+    name: "own",
+    plugins: [plugin, { type: "portmap", capabilities: { portMappings: true } }],
+  });
   const config = `---
 apiVersion: v1
 kind: ConfigMap

@@ -141,10 +141,8 @@ function checkContainerPort(port: Field, names: Set<string>, hostPorts: Set<stri
   const key = `${onHost}/${protocol ?? "TCP"}/${hostIP ?? ""}`;
   if (hostPorts.has(key)) hostPort.report("FieldValueDuplicate", `host port ${onHost} is another container's in this pod`);
   hostPorts.add(key);
-  if (hostNetwork) {
-    if (number !== undefined && onHost !== number)
-      hostPort.report("FieldValueInvalid", "must match `containerPort` when `hostNetwork` is true");
-  } else hostPort.notModelled("a container's port on the node (hostPort)", "use a Service of type NodePort, or hostNetwork: true");
+  if (hostNetwork && number !== undefined && onHost !== number)
+    hostPort.report("FieldValueInvalid", "must match `containerPort` when `hostNetwork` is true");
 }
 
 function checkPlacement(spec: Field): void {
