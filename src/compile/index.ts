@@ -81,9 +81,9 @@ function podNetworkOf(cluster: ClusterInfo): PodNetwork {
   }
 }
 
-/** What a node does with the source address of what its pods send out of the cluster. */
-function sourceNatOf(cluster: ClusterInfo, node: NodeInfo, network: PodNetwork): readonly Table[] {
-  if (cluster.option === "none") return byoCniTables(cluster, node);
+/** What a node does by its network option: mostly with the source address of what its pods send out of the cluster. */
+function optionTables(cluster: ClusterInfo, node: NodeInfo, network: PodNetwork, pods: readonly PodInfo[]): readonly Table[] {
+  if (cluster.option === "none") return byoCniTables(cluster, node, pods);
   if (cluster.option === "podSubnet") return [cnsTable(node)];
   // AKS docs: nat-gateway.md (disable OutboundNAT for Windows).
   if (node.os === "windows-without-outbound-nat") return [];
@@ -491,7 +491,7 @@ function nodeHost(
           keepsClientAddress: !isWindows,
         }),
         ...hostPortTables(cluster, node, context.pods),
-        ...sourceNatOf(cluster, node, network),
+        ...optionTables(cluster, node, network, context.pods),
       ],
       listeners: [
         ...healthListeners(services.inputs, services.shared, name, node.nic.primary),

@@ -25,8 +25,15 @@ test("a bridge that is the default gateway", () => {
     type: "bridge",
     bridge: "cni0",
     ipMasq: true,
+    returnsToSender: true,
     routes: ["0.0.0.0/0", "10.9.0.0/16"],
   });
+});
+
+test("a bridge's ports send nothing back unless it is said", () => {
+  const returns = (modes: object) => read({ "10-own.conflist": list({ ...bridge, hairpinMode: false, ...modes }) }).config?.returnsToSender;
+  expect(returns({})).toBe(false);
+  expect(returns({ promiscMode: true })).toBe(true);
 });
 
 test("host ports are mapped by portmap, when the runtime tells it of them", () => {
@@ -61,7 +68,7 @@ describe("what is no configuration, or none that is modelled, is refused by name
     ],
     ["a VLAN", { "a.conflist": list({ ...bridge, vlan: 5 }) }, "plugins[0].vlan is not modelled"],
     ["no gateway", { "a.conflist": list({ ...bridge, isDefaultGateway: false }) }, "a bridge without an address of its own"],
-    ["no hairpin", { "a.conflist": list({ ...bridge, hairpinMode: false }) }, "a bridge whose ports send nothing back"],
+    ["hairpin twice", { "a.conflist": list({ ...bridge, promiscMode: true }) }, "hairpinMode and promiscMode cannot both be true"],
     ["hairpin and promiscuous", { "a.conflist": list({ ...bridge, promiscMode: true }) }, "cannot both be true"],
     ["a name for a bridge", { "a.conflist": list({ ...bridge, bridge: "a b;reboot" }) }, "is no name for a bridge"],
     ["a text for a flag", { "a.conflist": list({ ...bridge, ipMasq: "yes" }) }, 'ipMasq: "yes" is neither true nor false'],

@@ -20,6 +20,8 @@ export type CniConfig = {
   readonly bridge: string;
   /** What leaves the node's prefix gets the node's address. */
   readonly ipMasq: boolean;
+  /** What comes by a port of the bridge can leave by it again, as a pod needs that reaches itself by a Service. */
+  readonly returnsToSender: boolean;
   /** Destinations that pods reach by the first address of the node's prefix. */
   readonly routes: readonly Prefix[];
   /** Host ports are mapped; `snat`: what comes from the node's own pods is masqueraded. */
@@ -117,15 +119,12 @@ function configOf(map: ConfigMap): CniConfig {
   if (type === "bridge" && !main.flag("isGateway") && !isDefaultGateway) {
     throw new Refusal(`${main.place}: a bridge without an address of its own is not modelled`, "NotModelled", "set isGateway: true");
   }
-  // What a pod sends to itself by a Service comes back by the port that it left by.
-  if (type === "bridge" && !main.flag("hairpinMode")) {
-    throw new Refusal(`${main.place}: a bridge whose ports send nothing back is not modelled`, "NotModelled", "set hairpinMode: true");
-  }
   return {
     name,
     type,
     bridge: bridgeName(main),
     ipMasq: main.flag("ipMasq"),
+    returnsToSender: type === "ptp" || main.flag("hairpinMode") || main.flag("promiscMode"),
     routes: [...new Set(isDefaultGateway ? [everything, ...routes] : routes)],
     ...(portmap === undefined ? {} : portmapOf(portmap)),
   };

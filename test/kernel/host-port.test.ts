@@ -22,8 +22,9 @@ const manifest = [
   "apiVersion: v1\nkind: Service\nmetadata: { name: clash }\nspec: { type: NodePort, selector: { app: none }, ports: [{ port: 80, nodePort: 30080 }] }\n",
 ].join("---\n");
 
-const conflist = (snat: string, behind = `, { "type": "portmap", "capabilities": { "portMappings": true }${snat} }`) =>
-  `---\napiVersion: v1\nkind: ConfigMap\nmetadata: { name: cni-config, namespace: kube-system }\ndata:\n  10-own.conflist: '{ "cniVersion": "1.0.0", "name": "own", "plugins": [{ "type": "ptp", "ipMasq": true, "ipam": { "type": "host-local", "ranges": [[{ "subnet": "usePodCidr" }]], "routes": [{ "dst": "0.0.0.0/0" }] } }${behind}] }'\n`;
+const ptp = '"type": "ptp"';
+const conflist = (snat: string, behind = `, { "type": "portmap", "capabilities": { "portMappings": true }${snat} }`, main = ptp) =>
+  `---\napiVersion: v1\nkind: ConfigMap\nmetadata: { name: cni-config, namespace: kube-system }\ndata:\n  10-own.conflist: '{ "cniVersion": "1.0.0", "name": "own", "plugins": [{ ${main}, "ipMasq": true, "ipam": { "type": "host-local", "ranges": [[{ "subnet": "usePodCidr" }]], "routes": [{ "dst": "0.0.0.0/0" }] } }${behind}] }'\n`;
 
 function labOf(option: string, more = "") {
   const text = (names: readonly string[]) => ({
@@ -147,5 +148,8 @@ test("a plugin of one's own: as its configuration says, and nobody without portm
     away: "10.240.0.6",
   });
   expect(await seenBy(option, conflist(', "snat": false'))).toMatchObject({ itself: "10.244.0.1", beside: "10.244.0.2" });
+  const bridge = '"type": "bridge", "isGateway": true';
+  expect(await seenBy(option, conflist("", undefined, bridge))).toMatchObject({ itself: "dropped", beside: "10.244.0.1" });
+  expect(await seenBy(option, conflist("", undefined, `${bridge}, "promiscMode": true`))).toMatchObject({ itself: "10.244.0.1" });
   expect(Object.values(await seenBy(option, conflist("", "")))).toEqual(Array.from({ length: 7 }, () => "refused"));
 });

@@ -24,7 +24,7 @@ export function randomOptions(seed: number, vnet: number, base: string, manifest
     manifest,
   );
   const podSubnets = podSubnetCluster(new Chance((seed * 2 + vnet) ^ 0x706f64), vnet, base, manifest);
-  const own = byoCniCluster(new Chance((seed * 2 + vnet) ^ 0x636e69), vnet, base, manifest);
+  const own = byoCniCluster(new Chance((seed * 2 + vnet) ^ 0x636e69), new Chance((seed * 2 + vnet) ^ 0x706f7274), vnet, base, manifest);
   const subnets = [...overlays.subnets, ...podSubnets.subnets, ...own.subnets];
   const groups = randomSecurityGroups(new Chance((seed * 2 + vnet) ^ 0x6e7367), {
     subnets: subnets.map((text) => `v${vnet}/${/name: (\w+)/.exec(text)?.[1]}`),
@@ -110,6 +110,7 @@ function podSubnetCluster(chance: Chance, vnet: number, base: string, manifest: 
 /** A bridge or links of their own, sometimes with the node's address for what leaves it, sometimes with a way to some of the world only. */
 function byoCniCluster(
   chance: Chance,
+  ports: Chance,
   vnet: number,
   base: string,
   manifest: Manifest,
@@ -119,7 +120,7 @@ function byoCniCluster(
   const nodes = 1 + chance.below(2);
   const routes = chance.below(3) === 0 ? `${base}.0.0/16` : "0.0.0.0/0";
   const plugin = {
-    ...(chance.below(2) === 0 ? { type: "ptp" } : { type: "bridge", isGateway: true, hairpinMode: true }),
+    ...(chance.below(2) === 0 ? { type: "ptp" } : { type: "bridge", isGateway: true, hairpinMode: ports.below(2) === 0 }),
     ipMasq: chance.below(3) > 0,
     ipam: { type: "host-local", ranges: [[{ subnet: "usePodCidr" }]], routes: [{ dst: routes }] },
   };

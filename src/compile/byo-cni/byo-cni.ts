@@ -117,8 +117,46 @@ function pointToPointPod(config: CniConfig, context: NodeContext, pod: PodInfo):
   };
 }
 
+/** The tables of the plugin on one node. `pods`: its own. */
+export function byoCniTables(cluster: ClusterInfo, node: NodeInfo, pods: readonly PodInfo[]): readonly Table[] {
+  return [...masqueradeTables(cluster, node), ...oneWayPorts(cluster, node, pods)];
+}
+
+/**
+ * A bridge sends nothing back by the port that it came by, unless `hairpinMode` or `promiscMode` says so: not what a pod sends to itself by a Service
+ * (https://www.cni.dev/plugins/current/main/bridge/). Real nodes translate it while it is bridged; here traffic is routed (bridged.ts), and dropped so.
+ */
+function oneWayPorts({ name, cniConfig }: ClusterInfo, { node }: NodeInfo, pods: readonly PodInfo[]): readonly Table[] {
+  if (cniConfig === undefined || cniConfig.returnsToSender || pods.length === 0) return [];
+  return [
+    {
+      family: "ip",
+      name: "cni-one-way-ports",
+      chains: [
+        {
+          name: "forward",
+          base: { type: "filter", hook: "forward", priority: priorities.filter, policy: "accept" },
+          rules: [
+            {
+              matches: [{ kind: "lookup", fields: ["ip saddr", "ip daddr"], op: "==", set: "itself" }],
+              statements: [{ kind: "verdict", verdict: "drop" }],
+              origin: {
+                resource: `${name}:kube-system/ConfigMap/cni-config`,
+                reason: `bridge of network ${cniConfig.name} on ${node.metadata.name}: a port sends nothing back, as hairpinMode is off`,
+                source: `${docs}bridge/`,
+              },
+            },
+          ],
+        },
+      ],
+      sets: [{ name: "itself", key: ["ipv4_addr", "ipv4_addr"], elements: pods.map(({ address }) => ({ key: [address, address] })) }],
+      maps: [],
+    },
+  ];
+}
+
 /** With `ipMasq`, what leaves the node's prefix gets the node's address (containernetworking/plugins, pkg/ip: SetupIPMasq). */
-export function byoCniTables(cluster: ClusterInfo, { node, podCidr }: NodeInfo): readonly Table[] {
+function masqueradeTables(cluster: ClusterInfo, { node, podCidr }: NodeInfo): readonly Table[] {
   const { cniConfig } = cluster;
   if (cniConfig?.ipMasq !== true || podCidr === undefined) return [];
   const from: Rule["matches"][number] = { kind: "value", field: "ip saddr", op: "==", values: [podCidr] };
