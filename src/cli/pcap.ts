@@ -5,6 +5,7 @@
  * library, and so its filter language, is all that is needed.
  */
 
+import { koffi } from "../kernel/index.ts";
 import { Failure } from "./failure.ts";
 
 export type CaptureOptions = { readonly device: string; readonly count: number | undefined; readonly filter: string };
@@ -17,9 +18,8 @@ const noNetmask = 0xffffffff;
 const libraries = ["libpcap.so.0.8", "libpcap.so.1"];
 
 /** Returns when so many packets are captured, or the reader is gone. Blocks: signals end the process. */
-export async function capturePackets({ device, count, filter }: CaptureOptions): Promise<void> {
-  const { default: koffi } = await import("koffi");
-  const library = libraries.map((name) => tryLoad(() => koffi.load(name))).find((loaded) => loaded !== undefined);
+export function capturePackets({ device, count, filter }: CaptureOptions): void {
+  const library = libraries.map((name) => tryLoad(() => koffi().load(name))).find((loaded) => loaded !== undefined);
   if (library === undefined) throw new Failure("environment", "libpcap is not installed", { fix: "sudo apt-get install tcpdump" });
   const create = library.func("void *pcap_create(str source, _Out_ uint8_t *errors)");
   const setSnapLength = library.func("int pcap_set_snaplen(void *handle, int bytes)");
@@ -34,7 +34,7 @@ export async function capturePackets({ device, count, filter }: CaptureOptions):
   const writePacket = library.symbol("pcap_dump");
   const setNonBlocking = library.func("int pcap_setnonblock(void *handle, int on, _Out_ uint8_t *errors)");
   const descriptor = library.func("int pcap_get_selectable_fd(void *handle)");
-  const poll = koffi.load(null).func("int poll(_Inout_ uint8_t *descriptors, ulong count, int timeoutMs)");
+  const poll = koffi().load(null).func("int poll(_Inout_ uint8_t *descriptors, ulong count, int timeoutMs)");
 
   const errors = new Uint8Array(256);
   const handle = create(device, errors);

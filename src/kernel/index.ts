@@ -3,6 +3,7 @@
 export { type Connection, type ConnectionTuple, connections, markConnections } from "./conntrack.ts";
 export { prepareHome } from "./home.ts";
 export { Kernel } from "./kernel.ts";
+export { koffi } from "./koffi.ts";
 export { SystemError } from "./libc.ts";
 export { namespaceName, within } from "./namespaces.ts";
 export { NftTrace, type PacketTuple, type TraceEvent, type TraceMatch } from "./nft-trace.ts";

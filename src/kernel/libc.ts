@@ -6,7 +6,7 @@
  */
 
 import { getSystemErrorName } from "node:util";
-import koffi from "koffi";
+import { koffi } from "./koffi.ts";
 
 /** A system call that failed: the call, errno's name and its number (positive). */
 export class SystemError extends Error {
@@ -57,7 +57,7 @@ let bound: Libc | undefined;
 
 export function libc(): Libc {
   if (bound !== undefined) return bound;
-  const program = koffi.load(null);
+  const program = koffi().load(null);
   bound = {
     setns: program.func("int setns(int fd, int type)"),
     unshare: program.func("int unshare(int flags)"),
@@ -81,11 +81,11 @@ export function libc(): Libc {
 /** The result of a call, or its error thrown. */
 export function checked(call: string, result: number): number {
   if (result >= 0) return result;
-  throw new SystemError(call, koffi.errno());
+  throw new SystemError(call, koffi().errno());
 }
 
 export function lastErrno(): number {
-  return koffi.errno();
+  return koffi().errno();
 }
 
 /** Linux's numbers. */

@@ -5,11 +5,11 @@
  * the time that a packet has arrived, all its events are there.
  */
 
-import koffi from "koffi";
 import type { HostName, InterfaceName } from "../ir/network.ts";
 import { type Address, type Family, familyOf } from "../net/address.ts";
 import { protocolNumbers } from "../net/ports.ts";
 import type { Tuple } from "../net/tuple.ts";
+import { koffi } from "./koffi.ts";
 import { within } from "./namespaces.ts";
 import { attributes, Batch, NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket, NLM_F_DUMP, textOf } from "./netlink.ts";
 import { runNft } from "./nftables.ts";
@@ -74,7 +74,7 @@ export class NftTrace {
   readonly #socket: NetlinkSocket;
   #comments: ReadonlyMap<string, string> | undefined;
   #names: ReadonlyMap<number, InterfaceName> | undefined;
-  #poll: ReturnType<typeof koffi.node.poll> | undefined;
+  #poll: ReturnType<ReturnType<typeof koffi>["node"]["poll"]> | undefined;
   /** The kernel had to leave events out, since they were not read in time. */
   lost = false;
 
@@ -113,7 +113,7 @@ export class NftTrace {
   /** Calls `take` with events as they come, until closed. */
   listen(take: (events: readonly TraceEvent[]) => void): void {
     this.#poll?.close();
-    this.#poll = koffi.node.poll(this.#socket.fd, { readable: true }, () => {
+    this.#poll = koffi().node.poll(this.#socket.fd, { readable: true }, () => {
       const events = this.drain();
       if (events.length > 0) take(events);
     });

@@ -6,7 +6,7 @@
  */
 
 import { close, closeSync, openSync, readlinkSync, writeFileSync } from "node:fs";
-import koffi from "koffi";
+import { koffi } from "./koffi.ts";
 import { checked, libc } from "./libc.ts";
 
 const libraryName = "libnftables.so.1";
@@ -28,7 +28,7 @@ let bound: Library | undefined;
 /** Throws when the library is not there: then `doctor` says what to install. */
 export function nftLibrary(): Library {
   if (bound !== undefined) return bound;
-  const library = koffi.load(libraryName);
+  const library = koffi().load(libraryName);
   bound = {
     create: library.func("void *nft_ctx_new(uint32_t flags)"),
     free: library.func("void nft_ctx_free(void *context)"),

@@ -4,8 +4,9 @@
  */
 
 import { statfsSync } from "node:fs";
+import { createRequire } from "node:module";
 import { dirname } from "node:path";
-import Database from "libsql";
+import type Database from "libsql";
 import type { Key, Resource, Write } from "../resources/resources.ts";
 import { MemoryStore } from "./log-store.ts";
 import { StoreError } from "./store.ts";
@@ -42,7 +43,9 @@ export class SqliteStore extends MemoryStore {
   static open(path: string): SqliteStore {
     let database: Database.Database;
     try {
-      database = new Database(path);
+      // Loaded with the first store: commands that work on files need none.
+      const Sqlite = createRequire(import.meta.url)("libsql") as typeof Database;
+      database = new Sqlite(path);
       database.pragma("journal_mode = WAL");
       database.pragma("synchronous = FULL");
       const version = hasMeta(database) ? metaOf(database, "schema") : undefined;

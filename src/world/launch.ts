@@ -8,6 +8,7 @@
 import { spawn } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { koffi } from "../kernel/index.ts";
 import { ControlClient, ControlError, type DaemonInfo } from "./client.ts";
 import { cutLog } from "./log.ts";
 import { type LabPaths, labPaths } from "./state.ts";
@@ -49,7 +50,7 @@ const namespaces = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mo
 export async function launch(options: LaunchOptions): Promise<Launched> {
   const paths = labPaths(options.state, options.lab);
   makeFolder(paths);
-  const lock = await takeLock(paths, options.lab);
+  const lock = takeLock(paths, options.lab);
   const attempts = [["--user", "--map-root-user", ...namespaces], ...(process.getuid?.() === 0 ? [namespaces] : [])];
   try {
     let refusal = "";
@@ -225,9 +226,8 @@ function makeFolders(folder: string): void {
 }
 
 /** The lab's lock as an open descriptor, for the daemon to inherit. */
-async function takeLock(paths: LabPaths, lab: string): Promise<number> {
-  const { default: koffi } = await import("koffi");
-  const flock = koffi.load(null).func("int flock(int fd, int operation)");
+function takeLock(paths: LabPaths, lab: string): number {
+  const flock = koffi().load(null).func("int flock(int fd, int operation)");
   const exclusiveNow = 2 | 4;
   const fd = openSync(paths.lock, "a", 0o600);
   if (flock(fd, exclusiveNow) === 0) return fd;

@@ -53,6 +53,32 @@ describe("on the example", () => {
   });
 });
 
+describe("on another system than Linux", () => {
+  const elsewhere = typist({ env: { NODE_OPTIONS: `--require ${join(import.meta.dirname, "fixtures/elsewhere.cjs")}` } });
+  afterAll(elsewhere.end);
+
+  test.each([
+    { words: ["trace", "vm/db", "shop-azure:shop/deploy/web", example] },
+    { words: ["show", "resources", example] },
+    { words: ["check", "--model", "--sample", "50", example] },
+    { words: ["plan", example] },
+    { words: ["report", example] },
+    { words: ["diff", example, "--cluster", "shop-kubenet", "--to", "overlay"] },
+    { words: ["test", join(example, "../test.yaml")] },
+  ])("$words.0 answers, with no native library", async ({ words }) => {
+    const { stderr, stdout, status } = await elsewhere.run(...words);
+    expect(stderr).not.toMatch(/native|Error/);
+    expect(stdout).not.toBe("");
+    expect([0, 1]).toContain(status);
+  });
+
+  test("what needs Linux says so", async () => {
+    const { stderr, status } = await elsewhere.run("up", example);
+    expect(stderr).toContain("labs run on Linux only, and this is darwin");
+    expect(status).toBe(3);
+  });
+});
+
 describe("documents with errors", () => {
   test("all of them are told with their place, and nothing is started", async () => {
     const file = join(user.state, "wrong.yaml");

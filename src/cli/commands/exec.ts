@@ -85,6 +85,6 @@ export function captureInsideCommand(): Command {
     .action(async (device: string, count: string, filter: string) => {
       // Blocked in libpcap, only the default action of a signal ends the process.
       for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE"] as const) process.removeAllListeners(signal);
-      await capturePackets({ device, count: count === "" ? undefined : Number(count), filter });
+      capturePackets({ device, count: count === "" ? undefined : Number(count), filter });
     });
 }
