@@ -13,13 +13,12 @@
  */
 
 import type { Host, HostName, InterfaceName, Network } from "../ir/network.ts";
-import { type NftScript, renderChange, renderReplacement } from "../render/nft.ts";
 import { HostVisit } from "./host-visit.ts";
 import { errnoName, linux, SystemError } from "./libc.ts";
 import { makeNamespace, removeNamespace, within } from "./namespaces.ts";
 import { Batch } from "./netlink.ts";
 import { deleteLink, deleteLinkGroup, setLink } from "./netlink-route.ts";
-import { type NftProblem, runNft } from "./nftables.ts";
+import { CommandError, changeTransactions, type NftProblem, replacementTransactions, type Transaction, transact } from "./nft-netlink.ts";
 import { type ObservedHost, observeHost } from "./observe.ts";
 import { type ApplyReport, applyError } from "./report.ts";
 import { Run, Visits } from "./run.ts";
@@ -298,46 +297,44 @@ export class Kernel {
     const before = state.ruleSet;
     if (before === host.ruleSet && !state.mixedRules) return;
     try {
-      const scripts = state.mixedRules ? renderReplacement(before, host.ruleSet) : renderChange(before, host.ruleSet);
-      let refused = yield* this.#load(run, state, host, scripts);
+      const wanted = host.ruleSet;
+      let problems = yield* this.#load(
+        run,
+        state,
+        host,
+        state.mixedRules ? replacementTransactions(before, wanted) : changeTransactions(before, wanted),
+      );
       // The kernel may hold something else than it was thought to: then everything is said again.
-      if (refused !== undefined && before.length > 0)
-        refused = yield* this.#load(run, state, host, renderReplacement(before, host.ruleSet));
-      if (refused === undefined) {
-        state.ruleSet = host.ruleSet;
+      if (problems.length > 0 && before.length > 0) problems = yield* this.#load(run, state, host, replacementTransactions(before, wanted));
+      if (problems.length === 0) {
+        state.ruleSet = wanted;
         state.mixedRules = false;
-        return;
       }
-      const lines = refused.script.text.split("\n");
-      for (const { line, text } of refused.problems) {
-        const element = line === undefined ? "ruleset" : (lines[line - 1] ?? "").trim();
-        const because = (line === undefined ? undefined : refused.script.origins[line - 1]) ?? host.origin;
-        run.errors.push(applyError(host.name, "nft", element, { code: "NFT", text }, because));
-      }
+      this.#refused(run, host, problems);
     } catch (error) {
-      if (!(error instanceof Error)) throw error;
-      run.errors.push(applyError(host.name, "nft", "ruleset", { code: "NFT", text: error.message }, host.origin));
+      if (error instanceof CommandError) this.#refused(run, host, [error.problem]);
+      else if (error instanceof SystemError) this.#refused(run, host, [{ element: "ruleset", code: error.code, text: error.call }]);
+      else throw error;
     }
   }
 
-  /** Runs scripts until one is refused: that one is returned. */
-  *#load(
-    run: Run,
-    state: State,
-    host: Host,
-    scripts: readonly NftScript[],
-  ): Generator<void, { readonly script: NftScript; readonly problems: readonly NftProblem[] } | undefined> {
-    for (const [index, script] of scripts.entries()) {
+  #refused(run: Run, host: Host, problems: readonly NftProblem[]): void {
+    for (const problem of problems) run.errors.push(applyError(host.name, "nft", problem.element, problem, problem.origin ?? host.origin));
+  }
+
+  /** Runs transactions until one is refused: what was wrong with that one is returned. */
+  *#load(run: Run, state: State, host: Host, transactions: readonly Transaction[]): Generator<void, readonly NftProblem[]> {
+    for (const [index, transaction] of transactions.entries()) {
       run.operations++;
-      const problems = within(host.name, () => runNft(script.text));
-      if (problems.length > 0) return { script, problems };
+      const problems = within(host.name, () => transact(transaction));
+      if (problems.length > 0) return problems;
       // From the first of several to the last, nobody knows what the kernel holds.
-      if (index < scripts.length - 1) {
+      if (index < transactions.length - 1) {
         state.ruleSet = [...state.ruleSet, ...host.ruleSet];
         state.mixedRules = true;
         yield;
       }
     }
-    return undefined;
+    return [];
   }
 }

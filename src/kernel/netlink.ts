@@ -16,6 +16,7 @@ export const NLM_F_DUMP = 0x300;
 export const NLM_F_REPLACE = 0x100;
 export const NLM_F_EXCL = 0x200;
 export const NLM_F_CREATE = 0x400;
+export const NLM_F_APPEND = 0x800;
 
 const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
@@ -31,6 +32,16 @@ export class Batch {
   /** Messages so far. Errors name a message by its index. */
   get count(): number {
     return this.#starts.length;
+  }
+
+  /** Bytes so far. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** A copy of some of the bytes. */
+  copy(from: number, to: number): Uint8Array {
+    return new Uint8Array(this.#bytes.subarray(from, to));
   }
 
   clear(): void {
@@ -102,6 +113,11 @@ export class Batch {
     this.#bytes.writeBigUInt64LE(value, this.#length - 8);
   }
 
+  u64BigEndian(type: number, value: bigint): void {
+    this.#attribute(type, 8);
+    this.#bytes.writeBigUInt64BE(value, this.#length - 8);
+  }
+
   /** A string and its final zero. */
   text(type: number, value: string): void {
     const length = Buffer.byteLength(value) + 1;
@@ -149,6 +165,13 @@ export class Batch {
     this.#bytes.fill(0, at, at + bytes);
     this.#length += bytes;
     return at;
+  }
+
+  /** Attributes that are written already, of a length that four divides. */
+  append(attributes: Uint8Array): void {
+    this.#reserve(attributes.length);
+    this.#bytes.set(attributes, this.#length);
+    this.#length += attributes.length;
   }
 
   raw32(at: number, value: number): void {
@@ -213,6 +236,8 @@ export type Refusal = {
   readonly errno: number;
   /** What the kernel says beyond the number, when it does. */
   readonly text?: string;
+  /** Where in the message the attribute is that it does not like, in bytes, when it says so. */
+  readonly offset?: number;
 };
 
 const SOL_SOCKET = 1;
@@ -264,17 +289,25 @@ export class NetlinkSocket {
   transact(batch: Batch): readonly Refusal[] {
     const refusals: Refusal[] = [];
     for (const chunk of batch.chunks(chunkBytes)) {
-      checked("send(netlink)", libc().send(this.fd, chunk, chunk.length, 0));
-      const lost = this.receive((message) => {
-        if (message.type === NLMSG_ERROR) {
-          const refusal = refusalOf(message.bytes);
-          if (refusal !== undefined) refusals.push(refusal);
-        }
-        return true;
-      });
-      if (lost) throw new SystemError("recv(netlink): refusals were lost", linux.ENOBUFS);
+      const answer = this.exchange(chunk);
+      if (answer.lost) throw new SystemError("recv(netlink): refusals were lost", linux.ENOBUFS);
+      refusals.push(...answer.refusals);
     }
     return refusals;
+  }
+
+  /** Sends whole messages as one datagram, and returns what the kernel has to say against them; `lost` when it had more to say than there was room for. */
+  exchange(datagram: Uint8Array): { readonly refusals: readonly Refusal[]; readonly lost: boolean } {
+    checked("send(netlink)", libc().send(this.fd, datagram, datagram.length, 0));
+    const refusals: Refusal[] = [];
+    const lost = this.receive((message) => {
+      if (message.type === NLMSG_ERROR) {
+        const refusal = refusalOf(message.bytes);
+        if (refusal !== undefined) refusals.push(refusal);
+      }
+      return true;
+    });
+    return { refusals, lost };
   }
 
   /** Sends one dump request and hands every message of the answer to `take`: type and payload, valid during the call only. */
@@ -346,8 +379,10 @@ function refusalOf(bytes: Buffer): Refusal | undefined {
   const index = bytes.readUInt32LE(headerBytes + 4 + 8) - 1;
   const flags = bytes.readUInt16LE(6);
   const hasAttributes = (flags & 0x200) !== 0;
-  const text = hasAttributes ? attributes(bytes, headerBytes + 4 + headerBytes).get(1) : undefined;
-  return text === undefined ? { index, errno } : { index, errno, text: textOf(text) };
+  const more = hasAttributes ? attributes(bytes, headerBytes + 4 + headerBytes) : undefined;
+  const text = more?.get(1);
+  const offset = more?.get(2)?.readUInt32LE(0);
+  return { index, errno, ...(text === undefined ? {} : { text: textOf(text) }), ...(offset === undefined ? {} : { offset }) };
 }
 
 /** Attributes from `offset` to the end, by type; of several with one type the last. Values are views, valid as long as `bytes` is. */

@@ -8,7 +8,7 @@ export type ApplyError = {
   readonly kind: "namespace" | "setting" | "interface" | "address" | "neighbour" | "route" | "rule" | "nft";
   /** In the words of iproute2 and nft: "route 10.244.0.0/24 via 10.240.0.4 dev eth0 table 100". */
   readonly element: string;
-  /** errno's name, or "NFT" for what the library says before the kernel is asked. */
+  /** errno's name. */
   readonly code: string;
   /** For a person: element, reason, origin. */
   readonly message: string;

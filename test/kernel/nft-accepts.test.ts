@@ -1,13 +1,14 @@
-/** Everything that a ruleset can say is something that `nft` and the kernel take, whatever names and reasons documents give; and changes add up. */
+/** Everything that a ruleset can say is something that the kernel takes, whatever names and reasons documents give; and changes add up. */
 
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Chain, MapElement, Rule, RuleSet, SetElement, Table, Verdict } from "../../src/ir/ruleset.ts";
 import { makeNamespace, removeNamespace, within } from "../../src/kernel/namespaces.ts";
+import { changeTransactions, replacementTransactions, type Transaction, transact } from "../../src/kernel/nft-netlink.ts";
 import { listNft, runNft } from "../../src/kernel/nftables.ts";
 import { mustAddress } from "../../src/net/address.ts";
 import { mustPrefix, type Prefix } from "../../src/net/prefix.ts";
-import { type NftScript, renderChange, renderReplacement, renderRuleSet } from "../../src/render/nft.ts";
+import { renderRuleSet } from "../../src/render/nft.ts";
 import { everything } from "../../src/render/testing/everything.ts";
 import { origin } from "./build.ts";
 import { sortedListing } from "./listing.ts";
@@ -19,15 +20,22 @@ requireKernel();
 beforeAll(() => makeNamespace(host, () => undefined));
 afterAll(() => removeNamespace(host));
 
-/** Runs scripts one after the other from an empty ruleset, and lists what is there then. */
-function run(...scripts: readonly NftScript[]): string {
+/** Runs transactions one after the other from an empty ruleset, and lists what is there then. */
+function run(...transactions: readonly Transaction[]): string {
   return within(host, () => {
     runNft("flush ruleset");
-    for (const { text } of scripts) {
-      const lines = text.split("\n");
-      const problems = text === "" ? [] : runNft(text);
-      expect(problems.map((problem) => `${problem.text}: ${lines[(problem.line ?? 0) - 1]}`)).toEqual([]);
-    }
+    for (const transaction of transactions) expect(transact(transaction)).toEqual([]);
+    return sortedListing(listNft());
+  });
+}
+
+const loading = (ruleSet: RuleSet): readonly Transaction[] => changeTransactions([], ruleSet);
+
+/** The same by the text that people are shown. */
+function runText(ruleSet: RuleSet): string {
+  return within(host, () => {
+    runNft("flush ruleset");
+    expect(runNft(renderRuleSet(ruleSet))).toEqual([]);
     return sortedListing(listNft());
   });
 }
@@ -35,13 +43,13 @@ function run(...scripts: readonly NftScript[]): string {
 describe("a table that contains everything", () => {
   for (const table of everything) {
     test(`of family ${table.family}`, () => {
-      const listing = run(renderRuleSet([table]));
+      const listing = run(...loading([table]));
       for (const chain of table.chains) expect(listing).toContain(`chain ${chain.name} {`);
       expect(listing.match(/comment "/g)).toHaveLength(table.chains.reduce((sum, chain) => sum + chain.rules.length, 0));
       // And said again over itself.
-      expect(run(renderRuleSet([table]), ...renderReplacement([table], [table]))).toBe(listing);
-      expect(run(renderRuleSet([table]), ...renderChange([table], []))).toBe("");
-      expect(renderChange([table], [structuredClone(table)])).toEqual([]);
+      expect(run(...loading([table]), ...replacementTransactions([table], [table]))).toBe(listing);
+      expect(run(...loading([table]), ...changeTransactions([table], []))).toBe("");
+      expect(changeTransactions([table], [structuredClone(table)])).toEqual([]);
     });
   }
 });
@@ -50,6 +58,33 @@ const rule = (verdict: Verdict, reason = origin.reason): Rule => ({
   matches: [],
   statements: [{ kind: "verdict", ...verdict }],
   origin: { ...origin, reason },
+});
+
+test("a refusal names the rule, the element, or the set", () => {
+  const table: Table = {
+    family: "ip",
+    name: "t",
+    chains: [{ name: "c", rules: [rule({ verdict: "jump", chain: "nowhere" })] }],
+    sets: [],
+    maps: [
+      {
+        name: "m",
+        key: ["ipv4_addr"],
+        value: "verdict",
+        elements: [
+          { key: [mustAddress("10.0.0.1")], value: { verdict: "drop" } },
+          { key: [mustAddress("10.0.0.2")], value: { verdict: "goto", chain: "lost" }, origin },
+        ],
+      },
+    ],
+  };
+  const [transaction] = loading([table]);
+  if (transaction === undefined) throw new Error("nothing to do");
+  expect(within(host, () => transact(transaction))).toEqual([
+    { element: "add elements ip t m { 10.0.0.2 }", code: "ENOENT", origin },
+    { element: "add rule ip t c jump nowhere", code: "ENOENT", origin },
+  ]);
+  expect(run()).toBe("");
 });
 
 test("names and reasons from documents may contain anything", () => {
@@ -81,10 +116,11 @@ test("names and reasons from documents may contain anything", () => {
         sets: [{ name: four, key: ["ipv4_addr"], elements: [{ key: [mustAddress("10.0.0.1")] }] }],
         maps: [{ name: one, key: ["inet_service"], value: "verdict", elements: [{ key: [80], value: { verdict: "goto", chain: three } }] }],
       };
-      const listing = run(renderRuleSet([table]));
+      const listing = run(...loading([table]));
       expect(listing.match(/^\tchain /gm)).toHaveLength(2);
       expect(listing.match(/^\t(set|map) /gm)).toHaveLength(2);
       expect(listing.match(/comment "/g)).toHaveLength(2);
+      expect(runText([table])).toBe(listing);
     }),
     { numRuns: 50 },
   );
@@ -160,9 +196,10 @@ const ruleSets: fc.Arbitrary<RuleSet> = fc.uniqueArray(tables, { selector: (tabl
 test("a change leads to what the wanted ruleset says by itself", () => {
   fc.assert(
     fc.property(ruleSets, ruleSets, ruleSets, (a, b, c) => {
-      const direct = run(renderRuleSet(c));
-      expect(run(renderRuleSet(a), ...renderChange(a, b), ...renderChange(b, c))).toBe(direct);
-      expect(renderChange(c, structuredClone(c))).toEqual([]);
+      const direct = runText(c);
+      expect(run(...loading(c))).toBe(direct);
+      expect(run(...loading(a), ...changeTransactions(a, b), ...changeTransactions(b, c))).toBe(direct);
+      expect(changeTransactions(c, structuredClone(c))).toEqual([]);
     }),
     { numRuns: 60 },
   );
@@ -187,14 +224,11 @@ test("an element more is one element more, and what rules put into dynamic sets 
   });
   const before = [table(["10.0.0.1", "10.0.0.2"])];
   const after = [table(["10.0.0.2", "10.0.0.3"])];
-  expect(renderChange(before, after).map(({ text }) => text)).toEqual([
-    ["delete element ip t known {", "  10.0.0.1", "}", "add element ip t known {", "  10.0.0.3", "}", ""].join("\n"),
-  ]);
   within(host, () => {
     runNft("flush ruleset");
-    expect(runNft(renderRuleSet(before).text)).toEqual([]);
+    for (const transaction of loading(before)) expect(transact(transaction)).toEqual([]);
     expect(runNft("add element ip t seen { 192.0.2.7 }")).toEqual([]);
-    for (const { text } of renderChange(before, after)) expect(runNft(text)).toEqual([]);
+    for (const transaction of changeTransactions(before, after)) expect(transact(transaction)).toEqual([]);
     expect(listNft()).toContain("192.0.2.7");
   });
 });
@@ -228,19 +262,19 @@ test("a ruleset of any size is loaded, in several transactions, and changed like
           value: ["mark"],
           elements: Array.from({ length: count }, (_, index) => ({
             key: [mustAddress(`10.0.${index >> 8}.${index & 255}`), 80],
-            value: [index % 7 === 0 ? value : 1],
+            value: [index % 2 === 0 ? value : 1],
           })),
         },
       ],
     },
   ];
-  const [a, b] = [large(5000, 1, "one"), large(6000, 2, "two")];
-  const scripts = renderChange([], a);
-  expect(scripts.length).toBeGreaterThan(4);
-  const changes = renderChange(a, b);
+  const [a, b] = [large(12_000, 1, "one"), large(14_000, 2, "two")];
+  const loads = loading(a);
+  expect(loads.length).toBeGreaterThan(2);
+  const changes = changeTransactions(a, b);
   expect(changes.length).toBeGreaterThan(1);
-  const direct = run(...renderChange([], b));
-  expect(direct.match(/ : 0x0000000/g)).toHaveLength(6000);
-  expect(run(...scripts, ...changes)).toBe(direct);
-  expect(run(...scripts, ...renderReplacement(a, b))).toBe(direct);
+  const direct = run(...loading(b));
+  expect(direct.match(/ : 0x0000000/g)).toHaveLength(14_000);
+  expect(run(...loads, ...changes)).toBe(direct);
+  expect(run(...loads, ...replacementTransactions(a, b))).toBe(direct);
 }, 180_000);

@@ -54,7 +54,7 @@ for (const [example, hosts] of Object.entries(examples)) {
         const host = network.host(network.names().find((name) => name.startsWith(start)) ?? "");
         if (host === undefined) throw new Error(`no host ${start}`);
         await expect(routesOf(host)).toMatchFileSnapshot(join(goldens, `${golden}.routes.txt`));
-        if (host.ruleSet.length > 0) await expect(renderRuleSet(host.ruleSet).text).toMatchFileSnapshot(join(goldens, `${golden}.nft`));
+        if (host.ruleSet.length > 0) await expect(renderRuleSet(host.ruleSet)).toMatchFileSnapshot(join(goldens, `${golden}.nft`));
       });
     }
   });

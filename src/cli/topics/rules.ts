@@ -15,7 +15,7 @@ export const rules: Topic = {
     const host = hostOf(input);
     return {
       data: { host: host.name, ruleSet: host.ruleSet },
-      text: (style) => (host.ruleSet.length === 0 ? style.dim(`${host.name} has no rules\n`) : renderRuleSet(host.ruleSet).text),
+      text: (style) => (host.ruleSet.length === 0 ? style.dim(`${host.name} has no rules\n`) : renderRuleSet(host.ruleSet)),
     };
   },
 };

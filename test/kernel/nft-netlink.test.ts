@@ -1,0 +1,66 @@
+/** What goes to the kernel by netlink is what `nft` makes of the text that people are shown. */
+
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { RuleSet } from "../../src/ir/ruleset.ts";
+import { makeNamespace, removeNamespace, within } from "../../src/kernel/namespaces.ts";
+import { changeTransactions, transact } from "../../src/kernel/nft-netlink.ts";
+import { listNft, runNft } from "../../src/kernel/nftables.ts";
+import { openLab } from "../../src/lab/index.ts";
+import { renderRuleSet } from "../../src/render/nft.ts";
+import { everything } from "../../src/render/testing/everything.ts";
+import { sortedListing } from "./listing.ts";
+import { requireKernel } from "./require-kernel.ts";
+
+const host = "test/nft-netlink";
+
+requireKernel();
+beforeAll(() => makeNamespace(host, () => undefined));
+afterAll(() => removeNamespace(host));
+
+function listed(load: () => void): string {
+  return within(host, () => {
+    expect(runNft("flush ruleset")).toEqual([]);
+    load();
+    return sortedListing(listNft());
+  });
+}
+
+/** Of numbers that it reads from a connection, `nft` does not always know the type when it lists them. */
+const typed = (listing: string) =>
+  listing.replace(/0x([0-9a-f]+) \[invalid type\]/g, (_, digits: string) => `${Number.parseInt(digits, 16)}`);
+
+const byText = (ruleSet: RuleSet) => listed(() => expect(runNft(renderRuleSet(ruleSet))).toEqual([]));
+const byNetlink = (ruleSet: RuleSet) =>
+  listed(() => {
+    for (const transaction of changeTransactions([], ruleSet)) expect(transact(transaction)).toEqual([]);
+  });
+
+describe("a table that contains everything", () => {
+  for (const table of everything) test(`of family ${table.family}`, () => expect(typed(byNetlink([table]))).toBe(typed(byText([table]))));
+});
+
+describe("every host of the examples", () => {
+  const examples = join(import.meta.dirname, "../../examples");
+  for (const example of readdirSync(examples)) {
+    const path = join(examples, example, "lab.yaml");
+    if (!existsSync(path)) continue;
+    test(example, () => {
+      const { view } = openLab([{ path: "lab.yaml", text: readFileSync(path, "utf8") }], (file) => ({
+        path: file,
+        text: readFileSync(join(examples, example, file), "utf8"),
+      }));
+      if (view === undefined) throw new Error(`examples/${example} has errors`);
+      const { network } = view;
+      const seen = new Set<string>();
+      for (const name of network.names()) {
+        const ruleSet = network.host(name)?.ruleSet ?? [];
+        const text = renderRuleSet(ruleSet);
+        if (text === "" || seen.has(text)) continue;
+        seen.add(text);
+        expect(byNetlink(ruleSet), name).toBe(byText(ruleSet));
+      }
+    });
+  }
+});
