@@ -38,6 +38,34 @@ describe("endpoint slices", () => {
     expect(slices(c)).toHaveLength(1);
   });
 
+  it("mirror Endpoints of Services without a selector, and no others", () => {
+    const addresses = { subsets: [{ addresses: [{ ip: "10.240.0.9" }], notReadyAddresses: [{ ip: "fd00::1" }], ports: [{ port: 5432 }] }] };
+    const endpoints = (name: string) => ({ apiVersion: "v1", kind: "Endpoints", metadata: { name, namespace: "default" }, ...addresses });
+    const c = lab().add("c", deployment("web", 1), service("web"), endpoints("web"), service("db", { selector: {} }), endpoints("db"));
+    c.add("c", endpoints("nobody")).settle();
+    const mirrored = slices(c)
+      .filter(({ metadata }) => metadata.ownerReferences?.[0]?.kind === "Endpoints")
+      .sort((a, b) => (a.addressType < b.addressType ? -1 : 1));
+    expect(mirrored.map(({ metadata, addressType }) => [metadata.labels?.["kubernetes.io/service-name"], addressType])).toEqual([
+      ["db", "IPv4"],
+      ["db", "IPv6"],
+    ]);
+    expect(mirrored.map((slice) => slice.endpoints[0])).toEqual([
+      {
+        addresses: ["10.240.0.9"],
+        conditions: { ready: true, serving: true, terminating: false },
+        ports: [{ name: "", protocol: "TCP", port: 5432 }],
+      },
+      {
+        addresses: ["fd00::1"],
+        conditions: { ready: false, serving: false, terminating: false },
+        ports: [{ name: "", protocol: "TCP", port: 5432 }],
+      },
+    ]);
+    c.remove(keyIn("c", endpoints("db"))).settle();
+    expect(slices(c)).toHaveLength(1);
+  });
+
   it("resolve a named target port pod by pod", () => {
     const named = (name: string, containerPort: number) =>
       pod(name, { containers: [{ name: "main", ports: [{ name: "http", containerPort }] }] }, { app: "web" });

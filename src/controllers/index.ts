@@ -11,6 +11,7 @@ import { clusterDefaults } from "./cluster-defaults.ts";
 import type { Controller } from "./controller.ts";
 import { daemonSets } from "./daemon-sets.ts";
 import { deployments } from "./deployments.ts";
+import { endpointSliceMirroring } from "./endpoint-slice-mirroring.ts";
 import { endpointSlices } from "./endpoint-slices.ts";
 import { garbage } from "./garbage.ts";
 import { kubelet } from "./kubelet.ts";
@@ -67,6 +68,7 @@ export const controllers: readonly Controller[] = [
   nodeLifecycle,
   unhealthyPods,
   endpointSlices,
+  endpointSliceMirroring,
   publicIps,
   loadBalancers,
   securityGroups,

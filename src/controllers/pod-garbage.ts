@@ -9,7 +9,7 @@ import { ownerPath, podIndex } from "./pod-index.ts";
 import { listKube, Writes } from "./view.ts";
 
 /** Kinds whose pods are made here. Pods of other owners are left alone: it is not known whether those still live. */
-const ownerKinds = ["ReplicaSet", "StatefulSet", "DaemonSet"] as const;
+const ownerKinds = ["ReplicaSet", "ReplicationController", "StatefulSet", "DaemonSet"] as const;
 
 export const podGarbage = perCluster("pod-garbage", (resources, cluster) => {
   const writes = new Writes(resources);

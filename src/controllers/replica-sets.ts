@@ -1,11 +1,11 @@
 /**
- * ReplicaSets make pods. Their names come from a hash of the set and a running number, so the pods of a set with n replicas are the first n of
+ * ReplicaSets make pods, and so do ReplicationControllers, which came before them. Their names come from a hash of the set and a running number, so the pods of a set with n replicas are the first n of
  * one fixed sequence: scaling down ends the youngest, and a pod that is deleted comes back under its name.
  */
 
 import type { ManagedCluster } from "../arm/resources.ts";
 import { generatedName, generatedPrefix } from "../kube/identity.ts";
-import type { ObjectMeta, Pod, ReplicaSet } from "../kube/objects.ts";
+import type { ObjectMeta, Pod, ReplicaSet, ReplicationController } from "../kube/objects.ts";
 import { perCluster } from "./memo.ts";
 import { podIndex, podsOfOwner } from "./pod-index.ts";
 import { podMaker } from "./pod-template.ts";
@@ -14,18 +14,21 @@ import { listKube, Writes } from "./view.ts";
 export const replicaSets = perCluster("replica-sets", (resources, cluster) => {
   const writes = new Writes(resources);
   const index = podIndex(cluster, listKube(resources, cluster, "Pod"));
-  for (const replicaSet of listKube(resources, cluster, "ReplicaSet")) {
-    const pods = podsOfOwner(index, "ReplicaSet", replicaSet);
-    if (complete.get(replicaSet) === pods) continue;
-    reconcile(writes, cluster, replicaSet, pods);
+  for (const kind of ["ReplicaSet", "ReplicationController"] as const) {
+    for (const set of listKube(resources, cluster, kind)) {
+      const pods = podsOfOwner(index, kind, set);
+      if (complete.get(set) !== pods) reconcile(writes, cluster, set, pods);
+    }
   }
   return writes.list;
 });
 
 /** The pods of sets that had all theirs and no other: with the same pods they still have. */
-const complete = new WeakMap<ReplicaSet, readonly Pod[]>();
+const complete = new WeakMap<Replicas, readonly Pod[]>();
 
-function reconcile(writes: Writes, cluster: ManagedCluster, replicaSet: ReplicaSet, pods: readonly Pod[]): void {
+type Replicas = ReplicaSet | ReplicationController;
+
+function reconcile(writes: Writes, cluster: ManagedCluster, replicaSet: Replicas, pods: readonly Pod[]): void {
   const names = podNames(replicaSet);
   let present = 0;
   for (const pod of pods) {
@@ -46,7 +49,7 @@ function reconcile(writes: Writes, cluster: ManagedCluster, replicaSet: ReplicaS
 const sequences = new WeakMap<ObjectMeta, { readonly names: Set<string>; next: number }>();
 
 /** The names of its pods, oldest first. */
-function podNames({ metadata, spec }: ReplicaSet): ReadonlySet<string> {
+function podNames({ metadata, spec }: Replicas): ReadonlySet<string> {
   const replicas = spec.replicas ?? 1;
   let sequence = sequences.get(metadata);
   if (sequence === undefined) {

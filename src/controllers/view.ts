@@ -34,6 +34,7 @@ import type {
   DaemonSet,
   Deployment,
   EndpointSlice,
+  Endpoints,
   Event,
   KubeObject,
   NetworkPolicy,
@@ -41,6 +42,7 @@ import type {
   NodeNetworkConfig,
   Pod,
   ReplicaSet,
+  ReplicationController,
   Service,
   StatefulSet,
 } from "../kube/objects.ts";
@@ -78,10 +80,12 @@ type KubeKinds = {
   Pod: Pod;
   Deployment: Deployment;
   ReplicaSet: ReplicaSet;
+  ReplicationController: ReplicationController;
   StatefulSet: StatefulSet;
   DaemonSet: DaemonSet;
   Node: Node;
   Service: Service;
+  Endpoints: Endpoints;
   EndpointSlice: EndpointSlice;
   ConfigMap: ConfigMap;
   Event: Event;

@@ -167,7 +167,7 @@ export class ClusterObjects {
     let pods = 0;
     for (const placed of all) {
       const { object } = placed;
-      if (!["Deployment", "ReplicaSet", "StatefulSet"].includes(object.kind)) continue;
+      if (!["Deployment", "ReplicaSet", "ReplicationController", "StatefulSet"].includes(object.kind)) continue;
       const { replicas = 1 } = (object as typeof object & { readonly spec: ReplicaSpec }).spec;
       pods += replicas;
       if (pods <= maxPods) continue;
@@ -203,7 +203,7 @@ class Templates {
 
   constructor(all: readonly Placed[]) {
     for (const { object } of all) {
-      const isTemplate = ["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"].includes(object.kind);
+      const isTemplate = ["Deployment", "ReplicaSet", "ReplicationController", "StatefulSet", "DaemonSet"].includes(object.kind);
       if (!isTemplate && object.kind !== "Pod") continue;
       const template = isTemplate ? (object as typeof object & { readonly spec: ReplicaSpec }).spec.template : (object as Pod);
       const labels = template.metadata?.labels ?? {};

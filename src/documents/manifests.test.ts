@@ -121,11 +121,6 @@ const refusals: readonly (readonly [name: string, manifest: string, problem: str
   ],
   ["SCTP", container("ports: [{ containerPort: 80, protocol: SCTP }]"), "NotModelled spec.template.spec.containers[0].ports[0].protocol"],
   [
-    "a host port",
-    container("ports: [{ containerPort: 80, hostPort: 80 }]"),
-    "NotModelled spec.template.spec.containers[0].ports[0].hostPort",
-  ],
-  [
     "a number as environment",
     container("env: [{ name: A, value: 80 }]"),
     "FieldValueTypeInvalid spec.template.spec.containers[0].env[0].value",
@@ -227,11 +222,29 @@ const refusals: readonly (readonly [name: string, manifest: string, problem: str
     'FieldValueTypeInvalid metadata.annotations["service.beta.kubernetes.io/azure-load-balancer-internal"]',
   ],
   ["a Secret that is no base64", object("Secret", "v1", "data: { a: b! }"), "FieldValueInvalid data.a"],
+  ["an EndpointSlice of nothing", object("EndpointSlice", "discovery.k8s.io/v1"), "FieldValueRequired addressType"],
+  [
+    "an endpoint of the other family",
+    object("EndpointSlice", "discovery.k8s.io/v1", 'addressType: IPv4\nendpoints: [{ addresses: ["fd00::1"] }]'),
+    "FieldValueInvalid endpoints[0].addresses[0]",
+  ],
+  [
+    "an endpoint that is everybody's own",
+    object("Endpoints", "v1", "subsets: [{ addresses: [{ ip: 127.0.0.1 }], ports: [{ port: 80 }] }]"),
+    "FieldValueInvalid subsets[0].addresses[0].ip",
+  ],
+  [
+    "a ReplicationController that does not pick its own pods",
+    object(
+      "ReplicationController",
+      "v1",
+      "spec: { selector: { app: a }, template: { metadata: { labels: { app: b } }, spec: { containers: [{ name: m, image: any }] } } }",
+    ),
+    "FieldValueInvalid spec.template.metadata.labels",
+  ],
   ["a ConfigMap of numbers", object("ConfigMap", "v1", "data: { a: 5 }"), "FieldValueTypeInvalid data.a"],
   ...(
     [
-      ["EndpointSlice", "discovery.k8s.io/v1"],
-      ["Endpoints", "v1"],
       ["Node", "v1"],
       ["Gateway", "gateway.networking.k8s.io/v1"],
       ["VirtualService", "networking.istio.io/v1"],

@@ -124,6 +124,10 @@ export type ReplicaSpec = { readonly replicas?: number; readonly selector: Label
 
 export type Deployment = KubeObject<"Deployment"> & { readonly spec: ReplicaSpec };
 export type ReplicaSet = KubeObject<"ReplicaSet"> & { readonly spec: ReplicaSpec };
+/** What ReplicaSets came after; its selector is labels alone. */
+export type ReplicationController = KubeObject<"ReplicationController"> & {
+  readonly spec: Omit<ReplicaSpec, "selector"> & { readonly selector: Labels };
+};
 export type StatefulSet = KubeObject<"StatefulSet"> & { readonly spec: ReplicaSpec & { readonly serviceName?: string } };
 export type DaemonSet = KubeObject<"DaemonSet"> & { readonly spec: Omit<ReplicaSpec, "replicas"> };
 
@@ -211,6 +215,15 @@ export type EndpointSlice = KubeObject<"EndpointSlice"> & {
     readonly targetRef?: { readonly kind: "Pod"; readonly namespace: string; readonly name: string };
     /** Resolved numbers by Service port: a named target port may differ from pod to pod. Not Kubernetes': it would make one slice per set of numbers. */
     readonly ports: readonly { readonly name: string; readonly protocol: "TCP" | "UDP" | "SCTP"; readonly port: number }[];
+  }[];
+};
+
+/** Endpoints of a Service without a selector, as they were written before there were slices. */
+export type Endpoints = KubeObject<"Endpoints"> & {
+  readonly subsets?: readonly {
+    readonly addresses?: readonly { readonly ip: string; readonly nodeName?: string }[];
+    readonly notReadyAddresses?: readonly { readonly ip: string; readonly nodeName?: string }[];
+    readonly ports?: readonly { readonly name?: string; readonly protocol?: "TCP" | "UDP" | "SCTP"; readonly port: number }[];
   }[];
 };
 

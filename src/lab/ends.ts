@@ -59,7 +59,7 @@ export type Hints = {
   readonly sender?: Sender;
 };
 
-const workloads = { deploy: "Deployment", sts: "StatefulSet", ds: "DaemonSet", rs: "ReplicaSet" } as const;
+const workloads = { deploy: "Deployment", sts: "StatefulSet", ds: "DaemonSet", rs: "ReplicaSet", rc: "ReplicationController" } as const;
 type Kind = "pod" | "svc" | "node" | "vm" | "endpoint" | "site" | "internet" | keyof typeof workloads;
 
 const kinds: Readonly<Record<string, Kind>> = {
@@ -78,6 +78,9 @@ const kinds: Readonly<Record<string, Kind>> = {
   rs: "rs",
   replicaset: "rs",
   replicasets: "rs",
+  rc: "rc",
+  replicationcontroller: "rc",
+  replicationcontrollers: "rc",
   svc: "svc",
   service: "svc",
   services: "svc",
@@ -258,6 +261,7 @@ function findEndpoint(lab: LabView, written: Written, hints: Hints): Found<Endpo
     case "sts":
     case "ds":
     case "rs":
+    case "rc":
       return findWorkload(lab, written, workloads[kind], hints);
     case "svc":
       return problem(written, "a Service is no host", "name one of its pods");

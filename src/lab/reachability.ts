@@ -61,6 +61,9 @@ export function withPolicies(view: LabView, cluster: string, policies: readonly 
   return new LabView(view.name, resources, compile(resources, view.network));
 }
 
+/** As kubectl abbreviates kinds. */
+const shortNames: Readonly<Record<string, string>> = { StatefulSet: "sts", DaemonSet: "ds", ReplicationController: "rc" };
+
 /** Whose pod it is, as kubectl names it: "deploy/web"; a pod of nobody's is its own. */
 export function workloadOf(view: LabView, { cluster = "", pod, name }: Endpoint): string {
   const owner = pod === undefined ? undefined : ownerOf(pod);
@@ -70,7 +73,7 @@ export function workloadOf(view: LabView, { cluster = "", pod, name }: Endpoint)
     const deployment = set !== undefined && "kind" in set && "metadata" in set ? ownerOf(set) : undefined;
     return deployment === undefined ? `rs/${owner.name}` : `deploy/${deployment.name}`;
   }
-  return `${owner.kind === "StatefulSet" ? "sts" : owner.kind === "DaemonSet" ? "ds" : owner.kind.toLowerCase()}/${owner.name}`;
+  return `${shortNames[owner.kind] ?? owner.kind.toLowerCase()}/${owner.name}`;
 }
 
 function ownerOf({ metadata }: Pick<Pod, "metadata">) {

@@ -85,7 +85,7 @@ export function placePods(resources: Resources, cluster: ManagedCluster, pools: 
 /** In the order in which their pods are placed: by namespace and name. */
 function workloadsOf(resources: Resources, cluster: ManagedCluster): readonly Workload[] {
   const workloads: Workload[] = [];
-  for (const kind of ["Deployment", "ReplicaSet", "StatefulSet"] as const) {
+  for (const kind of ["Deployment", "ReplicaSet", "ReplicationController", "StatefulSet"] as const) {
     for (const { metadata, spec } of listKube(resources, cluster, kind)) {
       if (kind === "ReplicaSet" && metadata.ownerReferences?.some(({ controller }) => controller === true) === true) continue;
       const name = `${metadata.namespace}/${metadata.name}`;

@@ -58,7 +58,7 @@ export function randomLab(seed: number): LabText {
         `  - { name: ${name}, networkPlugin: ${plugin}, ${mode}subnet: v${vnet}/n${index}, serviceCidr: 172.20.${10 * vnet + index}.0/24, dnsServiceIP: 172.20.${10 * vnet + index}.10, pools: [{ name: p, count: ${nodes}, maxPods: ${maxPods} }${plugin === "azure" ? windowsPool(windows) : ""}], ${profile(balancing, own)}${outboundType}${burst?.profile ?? ""}manifests: [${name}.yaml] }`,
       );
       manifests[`${name}.yaml`] =
-        `${manifest(chance, security, hosted, nodes)}${balancedServices(balancing, `${base}.${index}.240`)}${burst?.manifest ?? ""}`;
+        `${manifest(chance, security, hosted, nodes)}${balancedServices(balancing, `${base}.${index}.240`)}${burst?.manifest ?? ""}${byHand(hosted, `${base}.200.4`)}`;
     }
     // The newer network options, with a chance of their own, so that they leave the rest of a seed's lab as it was.
     const options = randomOptions(seed, vnet, base, (own, nodes) => manifest(own, security, hosted, nodes));
@@ -237,6 +237,18 @@ function profile(chance: Chance, own: string | undefined): string {
   const ports = chance.below(2) === 0 ? "allocatedOutboundPorts: 4000, " : "";
   const managed = `managedOutboundIPs: { count: ${1 + chance.below(2)} }`;
   return `loadBalancerProfile: { ${mode}${ports}${own === undefined ? managed : `outboundIPs: { publicIPs: [${own}] }`} }, `;
+}
+
+/** Services without a selector, for a machine. */
+function byHand(chance: Chance, machine: string): string {
+  const make = (name: string) =>
+    `---\n${service(name, "LoadBalancer", "{ port: 80, targetPort: 5432, name: db }", "", "").replace("selector: { app:  }, ", "")}`;
+  const port = "ports: [{ port: 5432, name: db }]";
+  return [
+    `${make("endpoints")}---\napiVersion: v1\nkind: Endpoints\nmetadata: { name: endpoints }\nsubsets: [{ addresses: [{ ip: ${machine} }], ${port} }]\n`,
+    `${make("slice")}---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: { name: slice-1, labels: { kubernetes.io/service-name: slice } }\naddressType: IPv4\nendpoints: [{ addresses: [${machine}] }]\n${port}\n`,
+    "",
+  ][chance.below(3)] as string;
 }
 
 /** Services that ask Azure for more than an address. */

@@ -7,20 +7,24 @@
  */
 
 import { words } from "../field.ts";
+import { endpointSlice, endpoints } from "./endpoints.ts";
 import type { Kind } from "./kind.ts";
 import { networkPolicy } from "./network-policy.ts";
 import { configMap, namespace, secret, serviceAccount } from "./plain.ts";
 import { service } from "./service.ts";
-import { daemonSet, deployment, pod, replicaSet, statefulSet } from "./workloads.ts";
+import { daemonSet, deployment, pod, replicaSet, replicationController, statefulSet } from "./workloads.ts";
 
 const kinds: readonly Kind[] = [
   namespace,
   deployment,
   replicaSet,
+  replicationController,
   statefulSet,
   daemonSet,
   pod,
   service,
+  endpoints,
+  endpointSlice,
   networkPolicy,
   configMap,
   secret,
@@ -45,7 +49,6 @@ const storage = "storage; a lab has no volumes";
 const access = "access to the API server, which is outside the lab";
 const admission = "admission; nothing is changed or refused by it in a lab";
 const toTheEnd = "its pods run to their end: a lab is at rest after them";
-const slices = "give the Service a selector, or put a machine into the lab";
 
 type Known = { readonly group: string; readonly kind: string } & (
   | { readonly why: string; readonly warning?: string; readonly fix?: string }
@@ -72,8 +75,6 @@ const known: readonly Known[] = [
   ...kept("", "quota; a lab has room for all pods that its nodes may run", "ResourceQuota LimitRange"),
   ...kept("", "a record", "Event PodTemplate ComponentStatus"),
   refused("", "Node", "a node of one's own", "describe node pools in the lab file"),
-  refused("", "Endpoints", "endpoints by hand", slices),
-  refused("", "ReplicationController", "a ReplicationController", "use a Deployment or a ReplicaSet"),
   ...kept("apps", "a record", "ControllerRevision"),
   ...kept("batch", toTheEnd, "Job CronJob"),
   ...kept("storage.k8s.io", storage, "StorageClass VolumeAttachment VolumeAttributesClass CSIDriver CSINode CSIStorageCapacity"),
@@ -99,7 +100,6 @@ const known: readonly Known[] = [
   ...ingress("networking.k8s.io"),
   refused("networking.k8s.io", "ServiceCIDR", "a further service CIDR", "leave it out"),
   refused("networking.k8s.io", "IPAddress", "reserved Service addresses", "leave it out"),
-  refused("discovery.k8s.io", "EndpointSlice", "endpoints by hand", slices),
   ...ingress("extensions"),
   ...kept("extensions", admission, "PodSecurityPolicy"),
 ];

@@ -4,7 +4,7 @@ import type { Field } from "../field.ts";
 import { isObject } from "../field.ts";
 import { dnsLabel, dnsSubdomain } from "../names.ts";
 import type { LabelSelector } from "../objects.ts";
-import { checkSelector, selects } from "../selectors.ts";
+import { checkLabels, checkSelector, selects } from "../selectors.ts";
 import type { JsonObject, Kind } from "./kind.ts";
 import { checkPodMetadata, checkPodSpec, checkTemplate, completePodSpec, completeTemplate } from "./pod-spec.ts";
 
@@ -80,6 +80,36 @@ export const replicaSet: Kind = {
     object.get("spec", "replicas").number(0, maxInt);
   },
   complete: (object) => completeWorkload(object, { replicas: replicasOf(object) }),
+};
+
+export const replicationController: Kind = {
+  kind: "ReplicationController",
+  apiVersion: "v1",
+  isNamespaced: true,
+  name: dnsSubdomain,
+  fields: ["spec"],
+  check: (object) => {
+    const spec = object.get("spec");
+    if (!spec.require() || spec.object() === undefined) return;
+    spec.known(["replicas", "selector", "template", "minReadySeconds"]);
+    spec.get("replicas").number(0, maxInt);
+    spec.get("minReadySeconds").number(0, maxInt);
+    const template = spec.get("template");
+    if (!template.require() || template.object() === undefined) return;
+    const labels = checkTemplate(template, "ReplicationController");
+    const selector = spec.get("selector");
+    const wanted = selector.isPresent ? checkLabels(selector) : labels;
+    if (Object.keys(wanted).length === 0)
+      template.get("metadata", "labels").report("FieldValueRequired", "a ReplicationController picks its pods by them");
+    else if (!selects({ matchLabels: wanted }, labels))
+      template.get("metadata", "labels").report("FieldValueInvalid", "`selector` does not match template `labels`");
+  },
+  complete: (object) => {
+    const template = isObject(object.spec) && isObject(object.spec.template) ? object.spec.template : {};
+    const selector = isObject(object.spec) && isObject(object.spec.selector) ? object.spec.selector : undefined;
+    const metadata = isObject(template.metadata) ? template.metadata : {};
+    return completeWorkload(object, { replicas: replicasOf(object), selector: selector ?? metadata.labels });
+  },
 };
 
 export const statefulSet: Kind = {
