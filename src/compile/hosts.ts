@@ -6,18 +6,22 @@ import { sameItems } from "./same-items.ts";
 /** How one host is made: from these inputs, by this function. */
 export type Recipe = { readonly inputs: readonly unknown[]; readonly build: () => Host };
 
-export type Recipes = ReadonlyMap<HostName, () => Recipe>;
+/** `World`: what the hosts of one network have in common. A recipe is asked for within one, and keeps nothing of it. */
+export type Recipes<World> = ReadonlyMap<HostName, (world: World) => Recipe>;
 
 /** Recipes that all are what they were for as long as `inputs` are. Whatever a recipe's own inputs come from is in `inputs`. */
-export type RecipeGroup = { readonly inputs: readonly unknown[]; readonly recipes: () => Recipes };
+export type RecipeGroup<World> = { readonly inputs: readonly unknown[]; readonly recipes: () => Recipes<World> };
+
+/** What the recipes of a network are gathered in: one by one, or in groups that stay as they are as a whole. */
+export type RecipeBook<World> = { readonly single: Recipes<World>; readonly groups: ReadonlyMap<string, RecipeGroup<World>> };
 
 /** The hosts of some recipes. */
-class Hosts {
-  readonly #recipes: Recipes;
+class Hosts<World> {
+  readonly #recipes: Recipes<World>;
   readonly #made = new Map<HostName, { readonly inputs: readonly unknown[]; readonly host: Host }>();
-  #before: Hosts | undefined;
+  #before: Hosts<World> | undefined;
 
-  constructor(recipes: Recipes, before: Hosts | undefined) {
+  constructor(recipes: Recipes<World>, before: Hosts<World> | undefined) {
     this.#recipes = recipes;
     this.#before = before;
     // Only one generation is kept: what nobody asked for in between is compiled again.
@@ -28,10 +32,10 @@ class Hosts {
     return this.#recipes.keys();
   }
 
-  host(name: HostName): Host | undefined {
+  host(name: HostName, world: World): Host | undefined {
     const made = this.#made.get(name);
     if (made !== undefined) return made.host;
-    const recipe = this.#recipes.get(name)?.();
+    const recipe = this.#recipes.get(name)?.(world);
     if (recipe === undefined) return undefined;
     const before = this.#before === undefined ? undefined : this.#before.#made.get(name);
     const host = before !== undefined && sameItems(before.inputs, recipe.inputs) ? before.host : recipe.build();
@@ -40,52 +44,69 @@ class Hosts {
   }
 }
 
-type Group = { readonly inputs: readonly unknown[]; readonly hosts: Hosts };
+type Group<World> = { readonly inputs: readonly unknown[]; readonly hosts: Hosts<World> };
 
 /** All hosts of a network. */
-export class HostGroups {
-  readonly #single: Hosts;
-  readonly #groups = new Map<string, Group>();
-  readonly #hostsOf = new Map<HostName, Hosts>();
+export class HostGroups<World> {
+  readonly #world: World;
+  readonly #single: Hosts<World>;
+  readonly #groups: ReadonlyMap<string, Group<World>>;
+  /** The group of each host that is in one: that of before, while no group has changed. */
+  readonly #groupOf: ReadonlyMap<HostName, string>;
   readonly #changed = new Set<HostName>();
 
-  /** `single`: recipes outside any group. `before`: the hosts of the network before. */
-  constructor(single: Recipes, groups: ReadonlyMap<string, RecipeGroup>, before: HostGroups | undefined) {
-    const groupsBefore = before === undefined ? new Map<string, Group>() : before.#groups;
+  /** `before`: the hosts of the network before; it had the same book when `isSameBook`. */
+  constructor({ single, groups }: RecipeBook<World>, world: World, before: HostGroups<World> | undefined, isSameBook: boolean) {
+    this.#world = world;
     this.#single = new Hosts(single, before === undefined ? undefined : before.#single);
-    this.#take(this.#single, before === undefined ? undefined : before.#single);
+    this.#note(this.#single);
+    if (isSameBook && before !== undefined) {
+      this.#groups = before.#groups;
+      this.#groupOf = before.#groupOf;
+      return;
+    }
+    if (before !== undefined) this.#note(before.#single);
+    const groupsBefore = before === undefined ? new Map<string, Group<World>>() : before.#groups;
+    const made = new Map<string, Group<World>>();
     for (const [key, { inputs, recipes }] of groups) {
       const old = groupsBefore.get(key);
-      const group = old !== undefined && sameItems(old.inputs, inputs) ? old : { inputs, hosts: new Hosts(recipes(), old?.hosts) };
-      this.#groups.set(key, group);
-      this.#take(group.hosts, old?.hosts);
+      const isKept = old !== undefined && sameItems(old.inputs, inputs);
+      const group = isKept ? old : { inputs, hosts: new Hosts(recipes(), old?.hosts) };
+      made.set(key, group);
+      if (isKept) continue;
+      this.#note(group.hosts);
+      if (old !== undefined) this.#note(old.hosts);
     }
-    for (const [key, { hosts }] of groupsBefore) if (!groups.has(key)) this.#note(hosts);
+    for (const [key, { hosts }] of groupsBefore) if (!made.has(key)) this.#note(hosts);
+    this.#groups = made;
+    const isSame = made.size === groupsBefore.size && [...made].every(([key, group]) => groupsBefore.get(key) === group);
+    this.#groupOf = isSame && before !== undefined ? before.#groupOf : indexOf(made);
   }
 
-  #take(hosts: Hosts, before: Hosts | undefined): void {
-    for (const name of hosts.names()) this.#hostsOf.set(name, hosts);
-    if (hosts === before) return;
-    this.#note(hosts);
-    if (before !== undefined) this.#note(before);
-  }
-
-  #note(hosts: Hosts): void {
+  #note(hosts: Hosts<World>): void {
     for (const name of hosts.names()) this.#changed.add(name);
   }
 
-  names(): Iterable<HostName> {
-    return this.#hostsOf.keys();
+  *names(): Iterable<HostName> {
+    yield* this.#single.names();
+    yield* this.#groupOf.keys();
   }
 
   host(name: HostName): Host | undefined {
-    return this.#hostsOf.get(name)?.host(name);
+    const group = this.#groupOf.get(name);
+    return (group === undefined ? this.#single : this.#groups.get(group)?.hosts)?.host(name, this.#world);
   }
 
   /** Hosts that may be others than before: new, changed or gone. */
   changed(): ReadonlySet<HostName> {
     return this.#changed;
   }
+}
+
+function indexOf<World>(groups: ReadonlyMap<string, Group<World>>): ReadonlyMap<HostName, string> {
+  const index = new Map<HostName, string>();
+  for (const [key, { hosts }] of groups) for (const name of hosts.names()) index.set(name, key);
+  return index;
 }
 
 /** Hosts without what changes more often than the rest of them, kept apart, so that such a change costs no more than itself. */

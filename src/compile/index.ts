@@ -20,7 +20,7 @@ import { type EdgeInputs, edge, internetLink, publicAddressesOf } from "./edge/e
 import { type Effect, faultEffects } from "./faults/faults.ts";
 import { firewallPart } from "./firewall/firewall.ts";
 import { hostPortTables } from "./host-port/host-port.ts";
-import { BareHosts, HostGroups, type Recipe, type RecipeGroup, type Recipes } from "./hosts.ts";
+import { BareHosts, HostGroups, type Recipe, type RecipeBook, type RecipeGroup, type Recipes } from "./hosts.ts";
 import { inIpv6 } from "./in-ipv6.ts";
 import { type EdgeLink, internetMachine, internetRouter } from "./internet/internet.ts";
 import { ipv6Half } from "./ipv6/half.ts";
@@ -45,6 +45,7 @@ import { healthListeners, nodeTable, type ServiceInputs, type SharedRules, share
 import { siteMachine, siteRouter, tunnel } from "./site/site.ts";
 import {
   type ClusterInfo,
+  differOnlyInPolicies,
   hostNetworkPodsOn,
   type NodeInfo,
   type PodInfo,
@@ -90,21 +91,27 @@ function optionTables(cluster: ClusterInfo, node: NodeInfo, network: PodNetwork,
   return [masqueradeTable(cluster, node.node.metadata.name, network.name)];
 }
 
-/** What the recipes of a network are gathered in: one by one, or in groups that stay as they are as a whole. */
-type RecipeBook = { readonly single: Map<HostName, () => Recipe>; readonly groups: Map<string, RecipeGroup> };
+/** What a network's hosts have in common. */
+type World = { readonly sharedBy: (cluster: ClusterInfo, network: PodNetwork) => SharedParts };
+type Book = RecipeBook<World>;
+type HostRecipe = (world: World) => Recipe;
 
 /** A network that knows what is different from the one before. */
 export class CompiledNetwork implements Network {
   readonly topology: Topology;
-  readonly #hosts: HostGroups;
-  readonly #shared = new Map<string, SharedParts>();
+  readonly #book: Book;
+  readonly #hosts: HostGroups<World>;
+  readonly #shared: SharedPartsOf;
   #previous: CompiledNetwork | undefined;
   #names: readonly HostName[] | undefined;
 
   constructor(topology: Topology, previous: CompiledNetwork | undefined) {
     this.topology = topology;
-    const { single, groups } = recipesOf(topology, this.#shared, previous === undefined ? undefined : previous.#shared);
-    this.#hosts = new HostGroups(single, groups, previous === undefined ? undefined : previous.#hosts);
+    // Recipes read no network policy: those are in what nodes share.
+    const sameBook = previous !== undefined && differOnlyInPolicies(previous.topology, topology) ? previous.#book : undefined;
+    this.#book = sameBook ?? recipesOf(topology);
+    this.#shared = new SharedPartsOf(topology, previous === undefined ? undefined : previous.#shared);
+    this.#hosts = new HostGroups(this.#book, this.#shared, previous === undefined ? undefined : previous.#hosts, sameBook !== undefined);
     this.#previous = previous;
     if (previous !== undefined) previous.#previous = undefined;
   }
@@ -125,26 +132,22 @@ export class CompiledNetwork implements Network {
 }
 
 /** Of both families, and with what faults do. A host without IPv6 is what it is in a lab without any. */
-function recipesOf(
-  topology: Topology,
-  shared: Map<string, SharedParts>,
-  sharedBefore: ReadonlyMap<string, SharedParts> | undefined,
-): RecipeBook {
-  const four = recipesOfHalf(topology, shared, sharedBefore);
+function recipesOf(topology: Topology): Book {
+  const four = recipesOfHalf(topology);
   const half = ipv6Half(topology);
-  const both = half === undefined ? four : withIpv6(four, recipesOfHalf(half, shared, sharedBefore));
+  const both = half === undefined ? four : withIpv6(four, recipesOfHalf(half));
   return withFaults(topology, both);
 }
 
-function withIpv6(four: RecipeBook, six: RecipeBook): RecipeBook {
-  const both = (own: Recipes, others: Recipes) =>
+function withIpv6(four: Book, six: Book): Book {
+  const both = (own: Recipes<World>, others: Recipes<World>) =>
     new Map(
-      [...own].map(([name, recipe]): [HostName, () => Recipe] => {
+      [...own].map(([name, recipe]): [HostName, HostRecipe] => {
         const other = others.get(name);
-        return [name, other === undefined ? recipe : () => joinedRecipe(recipe(), other())];
+        return [name, other === undefined ? recipe : (world) => joinedRecipe(recipe(world), other(world))];
       }),
     );
-  const groups = [...four.groups].map(([key, own]): [string, RecipeGroup] => {
+  const groups = [...four.groups].map(([key, own]): [string, RecipeGroup<World>] => {
     const other = six.groups.get(key);
     if (other === undefined) return [key, own];
     return [key, { inputs: [...own.inputs, ...other.inputs], recipes: () => both(own.recipes(), other.recipes()) }];
@@ -157,13 +160,9 @@ function joinedRecipe(four: Recipe, six: Recipe): Recipe {
 }
 
 /** Of one family, without what faults do. */
-function recipesOfHalf(
-  topology: Topology,
-  shared: Map<string, SharedParts>,
-  sharedBefore: ReadonlyMap<string, SharedParts> | undefined,
-): RecipeBook {
-  const recipes = new Map<HostName, () => Recipe>();
-  const groups = new Map<string, RecipeGroup>();
+function recipesOfHalf(topology: Topology): Book {
+  const recipes = new Map<HostName, HostRecipe>();
+  const groups = new Map<string, RecipeGroup<World>>();
   const securityGroups = new SecurityGroups(topology);
   for (const vnet of topology.vnets) {
     const inputs = () => fabricInputs(topology, vnet);
@@ -240,22 +239,22 @@ function recipesOfHalf(
       };
     });
   }
-  for (const cluster of topology.clusters.values()) addCluster({ single: recipes, groups }, cluster, securityGroups, shared, sharedBefore);
+  for (const cluster of topology.clusters.values()) addCluster({ single: recipes, groups }, cluster, securityGroups);
   return { single: recipes, groups };
 }
 
 /** The recipes of hosts that faults do something to, changed so. */
-function withFaults(topology: Topology, { single, groups }: RecipeBook): RecipeBook {
+function withFaults(topology: Topology, { single, groups }: Book): Book {
   if (topology.faults.length === 0) return { single, groups };
   const effects = faultEffects(topology);
-  const change = (recipes: Recipes): Map<HostName, () => Recipe> =>
+  const change = (recipes: Recipes<World>): Recipes<World> =>
     new Map(
       [...recipes].map(([name, recipe]) => {
         const own = effects.get(name);
-        return [name, own === undefined ? recipe : () => faulty(recipe(), own)] as const;
+        return [name, own === undefined ? recipe : (world: World) => faulty(recipe(world), own)] as const;
       }),
     );
-  const changed = [...groups].map(([key, { inputs, recipes }]): [string, RecipeGroup] => [
+  const changed = [...groups].map(([key, { inputs, recipes }]): [string, RecipeGroup<World>] => [
     key,
     { inputs: [...inputs, ...topology.faults], recipes: () => change(recipes()) },
   ]);
@@ -367,19 +366,11 @@ function internetRecipe(topology: Topology): Recipe {
 }
 
 function addCluster(
-  { single, groups }: RecipeBook,
+  { single, groups }: { readonly single: Map<HostName, HostRecipe>; readonly groups: Map<string, RecipeGroup<World>> },
   cluster: ClusterInfo,
   securityGroups: SecurityGroups,
-  shared: Map<string, SharedParts>,
-  sharedBefore: ReadonlyMap<string, SharedParts> | undefined,
 ): void {
   const network = podNetworkOf(cluster);
-  const half = `${cluster.name} IPv${cluster.vnet.family}`;
-  const common = () => {
-    const made = shared.get(half) ?? sharedPartsOf(cluster, network, sharedBefore?.get(half));
-    shared.set(half, made);
-    return made;
-  };
   for (const [name, node] of cluster.nodes) {
     const pods = podsOn(cluster, name);
     const context = (): NodeContext => {
@@ -398,22 +389,23 @@ function addCluster(
       node.podCidr,
       node.os,
     ];
-    single.set(node.host, () => {
+    single.set(node.host, (world) => {
+      const { services, policies: tables, bareNodes } = world.sharedBy(cluster, network);
       const guards = securityGroups.of(cluster.vnet, nic);
       const podSubnet = nic.pods?.subnet;
       const podGuards =
         podSubnet === undefined ? undefined : securityGroups.of(cluster.vnet, { subnet: podSubnet, securityGroup: undefined });
-      const policies = common().policies.table(name);
+      const policies = tables.table(name);
       const inputs = [
         ...nodeInputs,
-        common().services,
+        services,
         ...cluster.masqueradeMaps,
         ...guardInputs(guards),
         ...guardInputs(podGuards),
         pods,
         hostNetworkPodsOn(cluster, name),
       ];
-      const bare = common().bareNodes.prepared(node.host, {
+      const bare = bareNodes.prepared(node.host, {
         inputs,
         build: () => {
           const { uplink } = network;
@@ -422,7 +414,7 @@ function addCluster(
             ...(uplink.shared === true ? { inside: nic.secondary } : {}),
             ...(podSubnet === undefined ? {} : { pods: { prefix: podSubnet.prefix, guards: podGuards } }),
           });
-          return nodeHost(cluster, network, node, context(), common().services, guard);
+          return nodeHost(cluster, network, node, context(), services, guard);
         },
       });
       return { inputs: [...inputs, policies], build: () => withTable(bare(), policies) };
@@ -441,11 +433,12 @@ function addCluster(
   }
   for (const virtual of cluster.virtualPods) {
     const { pod, nic } = virtual;
-    single.set(pod.host, () => {
+    single.set(pod.host, (world) => {
+      const { services } = world.sharedBy(cluster, network);
       const guards = securityGroups.of(cluster.vnet, nic);
       return {
-        inputs: [pod, nic.resource, nic.subnet.resource, cluster.vnet.resource, common().services, ...guardInputs(guards)],
-        build: () => virtualPodHost(cluster, virtual, common().services, guardPart(guards, { name: eth0 })),
+        inputs: [pod, nic.resource, nic.subnet.resource, cluster.vnet.resource, services, ...guardInputs(guards)],
+        build: () => virtualPodHost(cluster, virtual, services, guardPart(guards, { name: eth0 })),
       };
     });
   }
@@ -514,6 +507,33 @@ type SharedParts = {
   /** Without their network policies. */
   readonly bareNodes: BareHosts;
 };
+
+/** Made for each cluster when first asked for. */
+class SharedPartsOf implements World {
+  readonly #topology: Topology;
+  readonly #made = new Map<string, SharedParts>();
+  #before: SharedPartsOf | undefined;
+
+  constructor(topology: Topology, before: SharedPartsOf | undefined) {
+    this.#topology = topology;
+    this.#before = before;
+    if (before !== undefined) before.#before = undefined;
+  }
+
+  /** The cluster may be one of a version that had other network policies. */
+  sharedBy(cluster: ClusterInfo, network: PodNetwork): SharedParts {
+    const { name, vnet } = cluster;
+    const key = `${name} IPv${vnet.family}`;
+    let made = this.#made.get(key);
+    if (made === undefined) {
+      const half = vnet.family === 4 ? this.#topology : ipv6Half(this.#topology);
+      const before = this.#before === undefined ? undefined : this.#before.#made.get(key);
+      made = sharedPartsOf(half?.clusters.get(name) ?? cluster, network, before);
+      this.#made.set(key, made);
+    }
+    return made;
+  }
+}
 
 function sharedPartsOf(cluster: ClusterInfo, network: PodNetwork, before: SharedParts | undefined): SharedParts {
   return {

@@ -41,8 +41,9 @@ import { type CniConfig, cniConfigMap, cniNamespace, readCniConfig } from "../ku
 import type { ConfigMap, EndpointSlice, KubeObject, NetworkPolicy, Node, NodeNetworkConfig, Pod, Service } from "../kube/objects.ts";
 import { type Address, type Family, familyOf, formatIpv4, ipv4Number, mustAddress, parseAddress } from "../net/address.ts";
 import { addressAt, addressOf, type Prefix, parseLoosePrefix, parsePrefix, prefixFamily, sizeOf } from "../net/prefix.ts";
-import { armBucket, armKey, type Key, kubeBucket, type Resources } from "../resources/resources.ts";
+import { armBucket, armKey, type Bucket, type Key, kubeBucket, type Resource, type Resources } from "../resources/resources.ts";
 import { type PodInfo, type PodPlaces, podPlaces } from "./pods.ts";
+import { withRouteTables } from "./route-tables.ts";
 import { addressMark, hostNames } from "./wiring.ts";
 
 export type { PodInfo } from "./pods.ts";
@@ -205,11 +206,53 @@ export type Topology = {
 
 const noPods: readonly never[] = [];
 
-/** `previous`: the topology of an earlier version of the resources; what did not change of pods is taken from it. */
+/** The lists of resources that a topology was made from. */
+const readFor = new WeakMap<Topology, ReadonlyMap<Bucket, readonly Resource[]>>();
+
+/** `previous`: the topology of an earlier version of the resources; what did not change is taken from it. */
 export function topologyOf(resources: Resources, previous?: Topology): Topology {
+  const read = new Map<Bucket, readonly Resource[]>();
+  const topology = (previous === undefined ? undefined : withRules(previous, resources, read)) ?? topologyAnew(resources, previous, read);
+  readFor.set(topology, read);
+  return topology;
+}
+
+/** `previous` with other network policies and route tables, when nothing else has changed. Fills `read`. */
+function withRules(previous: Topology, resources: Resources, read: Map<Bucket, readonly Resource[]>): Topology | undefined {
+  const changed = new Set<Bucket>();
+  for (const [bucket, list] of readFor.get(previous) ?? []) {
+    const now = resources.list(bucket);
+    read.set(bucket, now);
+    if (now !== list) changed.add(bucket);
+  }
+  if (read.size === 0) return undefined;
+  const tables = armBucket("Microsoft.Network/routeTables");
+  // A fault of a route is found by the route's name.
+  const hasTables = changed.delete(tables) && previous.faults.length === 0;
+  let topology: Topology = hasTables ? withRouteTables(previous, byKey(read.get(tables) as readonly RouteTable[])) : { ...previous };
+  for (const [name, cluster] of topology.clusters) {
+    const bucket = kubeBucket(name, "NetworkPolicy");
+    if (!changed.delete(bucket)) continue;
+    const networkPolicies = read.get(bucket) as readonly NetworkPolicy[];
+    topology = { ...topology, clusters: new Map(topology.clusters).set(name, { ...cluster, networkPolicies }) };
+  }
+  return changed.size === 0 ? topology : undefined;
+}
+
+/** Was the one made from the other with nothing but network policies changed? Whatever else changes makes new VNets. */
+export function differOnlyInPolicies(one: Topology, other: Topology): boolean {
+  return one.vnets === other.vnets;
+}
+
+function topologyAnew(resources: Resources, previous: Topology | undefined, read: Map<Bucket, readonly Resource[]>): Topology {
+  const list = (bucket: Bucket) => {
+    const found = resources.list(bucket);
+    read.set(bucket, found);
+    return found;
+  };
   // The one place where the type of a bucket's contents is asserted: keys and values are written together.
-  const azure = <T>(type: Parameters<typeof armBucket>[0]) => resources.list(armBucket(type)) as unknown as readonly T[];
-  const kube = <T>(cluster: string, kind: string) => resources.list(kubeBucket(cluster, kind)) as unknown as readonly T[];
+  const azure = <T>(type: Parameters<typeof armBucket>[0]) => list(armBucket(type)) as unknown as readonly T[];
+  const kube = <T>(cluster: string, kind: string) => list(kubeBucket(cluster, kind)) as unknown as readonly T[];
 
   const faults = azure<Fault>("Drydock.Lab/faults");
   const lostRoutes = (subnet: Key, table: RouteTable): LostRoute[] =>

@@ -48,6 +48,20 @@ describe("MemoryResources", () => {
     );
   });
 
+  it("is copied with what it holds, and both change apart", () => {
+    const resources = new MemoryResources();
+    resources.apply([1, 2].map((number) => ({ key: key(number), value: value(number, 0) })));
+    const copy = resources.copy();
+    const again = copy.copy();
+    expect(copy.list(bucket)).toBe(resources.list(bucket));
+    resources.apply([{ key: key(1), value: undefined }]);
+    copy.apply([{ key: key(3), value: value(3, 0) }]);
+    expect(resources.list(bucket)).toEqual([value(2, 0)]);
+    expect(copy.list(bucket)).toEqual([value(1, 0), value(2, 0), value(3, 0)]);
+    expect(again.list(bucket)).toEqual([value(1, 0), value(2, 0)]);
+    expect(again.get(key(3))).toBeUndefined();
+  });
+
   it.each([
     { key: kubeKey("c", "Pod", "shop", "web"), want: "/kubernetes/c/Pod" },
     { key: kubeKey("c", "Node", undefined, "n"), want: "/kubernetes/c/Node" },

@@ -23,6 +23,20 @@ const fewChanges = 64;
 /** Reading costs nothing that did not change, and one write to a long bucket costs a copy of its list, not a sort. */
 export class MemoryResources implements Resources {
   readonly #shelves = new Map<Bucket, Shelf>();
+  /** Shelves that a copy has too: written to only after taking one's own. */
+  readonly #lent = new Set<Bucket>();
+
+  /** The same resources, which may then change apart. What is never written to is not copied. */
+  copy(): MemoryResources {
+    const copy = new MemoryResources();
+    for (const [bucket, shelf] of this.#shelves) {
+      this.list(bucket);
+      copy.#shelves.set(bucket, shelf);
+      copy.#lent.add(bucket);
+      this.#lent.add(bucket);
+    }
+    return copy;
+  }
 
   get(key: Key): Resource | undefined {
     return this.#shelves.get(bucketOf(key))?.values.get(key);
@@ -56,8 +70,12 @@ export class MemoryResources implements Resources {
         shelf = { values: new Map(), keys: [], listing: nothing, changed: new Set(), added: [], isShorter: false };
         this.#shelves.set(bucket, shelf);
       }
+      if (shelf.values.get(key) === value) continue;
+      if (this.#lent.delete(bucket)) {
+        shelf = { ...shelf, values: new Map(shelf.values), keys: [...shelf.keys], changed: new Set(), added: [] };
+        this.#shelves.set(bucket, shelf);
+      }
       const before = shelf.values.get(key);
-      if (before === value) continue;
       shelf.changed.add(key);
       if (value === undefined) {
         shelf.values.delete(key);

@@ -20,6 +20,7 @@ export function withChanges(view: LabView, changes: readonly Change[], { measure
 }
 
 function copyOf(resources: Resources): MemoryResources {
+  if (resources instanceof MemoryResources) return resources.copy();
   const copy = new MemoryResources();
   for (const bucket of resources.buckets()) copy.apply(resources.list(bucket).map((value) => ({ key: keyOf(bucket, value), value })));
   return copy;

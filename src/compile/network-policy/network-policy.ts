@@ -52,7 +52,7 @@ export class ClusterPolicies {
     this.#before = before;
     this.#policies = byNamespace(inputs.engine === "none" ? [] : inputs.policies, before === undefined ? undefined : before.#policies);
     // Without policies nobody asks which pods there are.
-    const pods = this.#policies.size === 0 ? [] : inputs.podsByNode.values();
+    const pods = this.#policies.size === 0 ? nobody : inputs.podsByNode;
     this.#pods = new PodSets(pods, inputs.namespaces, before === undefined ? undefined : before.#pods);
     this.#addresses =
       inputs.engine === "cilium" && this.#policies.size > 0
@@ -116,6 +116,8 @@ export class ClusterPolicies {
     return isolation;
   }
 }
+
+const nobody: PolicyInputs["podsByNode"] = new Map();
 
 type IsolatedPod = { readonly address: Address; readonly ingress: Isolation | undefined; readonly egress: Isolation | undefined };
 

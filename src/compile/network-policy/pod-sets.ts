@@ -16,17 +16,22 @@ export type PodSet = {
   readonly port?: { readonly name: string; readonly protocol: "TCP" | "UDP" | "SCTP" };
 };
 
+type PodsByNode = ReadonlyMap<string, readonly PodInfo[]>;
+
 type Made = { readonly from: readonly (readonly PodInfo[])[]; readonly elements: readonly SetElement[] };
 
 export class PodSets {
+  readonly #placed: PodsByNode;
   readonly #pods: ReadonlyMap<string, readonly PodInfo[]>;
   readonly #namespaces: ReadonlyMap<string, Labels>;
   readonly #made = new Map<string, Made>();
   #before: PodSets | undefined;
 
   /** `namespaces`: the labels of each. `before`: the sets of the last version of the cluster. */
-  constructor(pods: Iterable<readonly PodInfo[]>, namespaces: ReadonlyMap<string, Labels>, before: PodSets | undefined) {
-    this.#pods = byNamespace(pods, before === undefined ? undefined : before.#pods);
+  constructor(pods: PodsByNode, namespaces: ReadonlyMap<string, Labels>, before: PodSets | undefined) {
+    this.#placed = pods;
+    const known = before === undefined ? undefined : before.#pods;
+    this.#pods = known !== undefined && before !== undefined && before.#placed === pods ? known : byNamespace(pods.values(), known);
     this.#namespaces = namespaces;
     this.#before = before;
     if (before !== undefined) before.#before = undefined;
