@@ -103,6 +103,11 @@ export class Roles {
     return new Cast(this, sender, receiver).text(text);
   }
 
+  /** Of a pod or a node. */
+  clusterOf(host: HostName): string | undefined {
+    return this.#machines.get(host)?.cluster;
+  }
+
   isPodOrNode(host: HostName): boolean {
     return this.#machines.has(host);
   }
@@ -156,7 +161,7 @@ class Cast {
   #translations(host: HostName, before: Tuple, after: Tuple): Translation[] {
     const at = this.#host(host);
     const changes: Translation[] = [];
-    if (before.destination !== after.destination) changes.push({ at, what: "destination", to: this.#address(after.destination) });
+    if (before.destination !== after.destination) changes.push({ at, what: "destination", to: this.#address(after.destination, host) });
     // A sender that has yet to choose its address translates nothing, and neither does a node that takes another one of its own.
     const isOpen = before.source === "0.0.0.0" || before.source === "::";
     if (before.source !== after.source && !isOpen) {
@@ -169,7 +174,7 @@ class Cast {
   #decision({ host, origin }: NonNullable<Path["decidedBy"]>): NonNullable<Way["decidedBy"]> {
     const at = this.#host(host);
     if (origin === undefined) return { at };
-    return { at, origin: { ...origin, resource: this.text(origin.resource), reason: this.text(origin.reason) } };
+    return { at, origin: { ...origin, resource: this.text(origin.resource, host), reason: this.text(origin.reason, host) } };
   }
 
   #host(host: HostName): string {
@@ -179,22 +184,23 @@ class Cast {
     return this.#roles.nodeOf(host) === host ? "another node" : "another pod";
   }
 
-  #address(address: Address): string {
-    const host = this.#named(address) ?? this.#roles.hostOf(address, this.#sender);
+  /** `near`: the host that says it. Clusters may have the same addresses and names, and it means its own. */
+  #address(address: Address, near: HostName = this.#sender): string {
+    const host = this.#named(address, near) ?? this.#roles.hostOf(address, near);
     return host === undefined ? address : this.#host(host);
   }
 
   /** A text with parts in the place of names. */
-  text(text: string): string {
+  text(text: string, near: HostName = this.#sender): string {
     return text.replaceAll(/[A-Za-z0-9][\w./:-]*[\w]/g, (word) => {
-      const host = this.#named(word) ?? this.#roles.hostCalled(word) ?? this.#roles.hostOf(word as Address, this.#sender);
+      const host = this.#named(word, near) ?? this.#roles.hostCalled(word) ?? this.#roles.hostOf(word as Address, near);
       return host === undefined ? word : this.#host(host);
     });
   }
 
   /** Names and addresses of those that play a part come first: others may have the same. */
-  #named(word: string): HostName | undefined {
-    for (const host of this.#parts.keys()) if (this.#roles.namesOf(host).includes(word)) return host;
-    return undefined;
+  #named(word: string, near: HostName): HostName | undefined {
+    const named = [...this.#parts.keys()].filter((host) => this.#roles.namesOf(host).includes(word));
+    return named.find((host) => this.#roles.clusterOf(host) === this.#roles.clusterOf(near)) ?? named[0];
   }
 }
