@@ -215,7 +215,10 @@ export class HostVisit {
     peerState.links.set(wanted.peer.name, other);
     this.#swept.add(wanted.name);
     if (sameHost) this.#swept.add(wanted.peer.name);
-    else this.#visits.add(peer.host);
+    else {
+      peerState.settled = undefined;
+      this.#visits.add(peer.host);
+    }
     this.#message(
       {
         kind: "interface",
@@ -386,9 +389,12 @@ export class HostVisit {
   /** Hosts that have entries for what changed here are to look again. */
   #tellNeighbours(changed: Interface, knows: (peer: HostName) => boolean): void {
     for (const link of changed.kind === "veth" ? [changed] : this.#host.interfaces) {
-      if (link.kind !== "veth" || knows(link.peer.host) || !this.#states.has(link.peer.host)) continue;
+      const state = link.kind === "veth" ? this.#states.get(link.peer.host) : undefined;
+      if (link.kind !== "veth" || state === undefined || knows(link.peer.host)) continue;
       const peer = this.#run.network.host(link.peer.host);
-      if (peer !== undefined) this.#visits.add(peer);
+      if (peer === undefined) continue;
+      state.settled = undefined;
+      this.#visits.add(peer);
     }
   }
 

@@ -16,7 +16,7 @@ import type { Host, HostName, InterfaceName, Network } from "../ir/network.ts";
 import { HostVisit } from "./host-visit.ts";
 import { errnoName, linux, SystemError } from "./libc.ts";
 import { makeNamespace, removeNamespace, within } from "./namespaces.ts";
-import { Batch } from "./netlink.ts";
+import { Batch, NETLINK_NETFILTER, NetlinkSocket } from "./netlink.ts";
 import { deleteLink, deleteLinkGroup, setLink } from "./netlink-route.ts";
 import { CommandError, changeTransactions, type NftProblem, replacementTransactions, type Transaction, transact } from "./nft-netlink.ts";
 import { type ObservedHost, observeHost } from "./observe.ts";
@@ -31,6 +31,7 @@ const firstIndex = 1000;
 
 export class Kernel {
   readonly #states = new Map<HostName, State>();
+  readonly #ruleSockets = new Map<HostName, NetlinkSocket>();
   readonly #batch = new Batch();
   /** Unique in the whole world, so that the index of a peer tells which link it is. */
   #nextIndex = firstIndex;
@@ -94,7 +95,10 @@ export class Kernel {
 
   /** Removes every host. */
   close(): void {
-    for (const name of this.#states.keys()) removeNamespace(name);
+    for (const name of this.#states.keys()) {
+      this.#closeRuleSocket(name);
+      removeNamespace(name);
+    }
     this.#states.clear();
     releaseSettings();
   }
@@ -199,6 +203,7 @@ export class Kernel {
 
   #removeHost(run: Run, name: HostName): void {
     try {
+      this.#closeRuleSocket(name);
       removeNamespace(name);
       this.#states.delete(name);
       run.removed.push(name);
@@ -268,16 +273,20 @@ export class Kernel {
 
   *#visit(run: Run, visits: Visits, host: Host): Generator<void, void> {
     run.forget(host.name);
-    run.visited.add(host.name);
     const state = this.#ensure(run, host);
     if (state === undefined) return;
+    const { settled } = state;
     state.settled = undefined;
-    this.#ensurePeers(run, visits, state, host);
     const before = run.operations;
     const problems = run.errors.length + run.waiting.length;
-    this.#changeSettings(run, state, host);
-    yield* this.#applyRuleSet(run, state, host);
-    yield* new HostVisit(run, visits, this.#states, this.#batch, () => this.#nextIndex++, state, host).run();
+    if (settled !== undefined && differOnlyInRules(settled, host)) yield* this.#applyRuleSet(run, state, host);
+    else {
+      run.visited.add(host.name);
+      this.#ensurePeers(run, visits, state, host);
+      this.#changeSettings(run, state, host);
+      yield* this.#applyRuleSet(run, state, host);
+      yield* new HostVisit(run, visits, this.#states, this.#batch, () => this.#nextIndex++, state, host).run();
+    }
     if (run.errors.length + run.waiting.length === problems) state.settled = host;
     if (run.operations > before) run.changed.add(host.name);
   }
@@ -318,6 +327,21 @@ export class Kernel {
     }
   }
 
+  /** Stays open: what a policy changes it changes on many hosts, and again. */
+  #ruleSocket(host: HostName): NetlinkSocket {
+    let socket = this.#ruleSockets.get(host);
+    if (socket === undefined) {
+      socket = within(host, () => new NetlinkSocket(NETLINK_NETFILTER));
+      this.#ruleSockets.set(host, socket);
+    }
+    return socket;
+  }
+
+  #closeRuleSocket(host: HostName): void {
+    this.#ruleSockets.get(host)?.closeLater();
+    this.#ruleSockets.delete(host);
+  }
+
   #refused(run: Run, host: Host, problems: readonly NftProblem[]): void {
     for (const problem of problems) run.errors.push(applyError(host.name, "nft", problem.element, problem, problem.origin ?? host.origin));
   }
@@ -326,7 +350,7 @@ export class Kernel {
   *#load(run: Run, state: State, host: Host, transactions: readonly Transaction[]): Generator<void, readonly NftProblem[]> {
     for (const [index, transaction] of transactions.entries()) {
       run.operations++;
-      const problems = within(host.name, () => transact(transaction));
+      const problems = transact(this.#ruleSocket(host.name), transaction);
       if (problems.length > 0) return problems;
       // From the first of several to the last, nobody knows what the kernel holds.
       if (index < transactions.length - 1) {
@@ -337,4 +361,15 @@ export class Kernel {
     }
     return [];
   }
+}
+
+/** Of all that the kernel is told. */
+function differOnlyInRules(a: Host, b: Host): boolean {
+  return (
+    a.forwarding === b.forwarding &&
+    a.interfaces === b.interfaces &&
+    a.routes === b.routes &&
+    a.rules === b.rules &&
+    a.neighbours === b.neighbours
+  );
 }

@@ -8,6 +8,7 @@
  * Little-endian machines only, which is what Node's Linux builds for x64 and arm64 are.
  */
 
+import { close } from "node:fs";
 import { type Address, addressValue, ipv4Number } from "../net/address.ts";
 import { checked, lastErrno, libc, linux, SystemError } from "./libc.ts";
 
@@ -283,6 +284,13 @@ export class NetlinkSocket {
 
   close(): void {
     libc().close(this.fd);
+  }
+
+  /** For where closing waits: on rules, until the kernel has forgotten what was deleted, some milliseconds. In a thread of its own. */
+  closeLater(): void {
+    close(this.fd, (error) => {
+      if (error !== null) process.stderr.write(`drydock: closing a netlink socket: ${error.message}\n`);
+    });
   }
 
   /** Sends every message of the batch, and returns those that the kernel refused. All the others are done when this returns. */

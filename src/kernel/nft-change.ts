@@ -64,26 +64,46 @@ function tableKey(table: Table): string {
 
 /** True when a set, a map or a base chain of both tables is declared in another way, which the kernel can't change in place. */
 function redeclares(before: Table, after: Table): boolean {
-  if (before.sets !== after.sets || before.maps !== after.maps) {
-    const old = new Map<string, Collection>([...before.sets, ...before.maps].map((set) => [set.name, set]));
-    for (const set of [...after.sets, ...after.maps]) {
-      const previous = old.get(set.name);
-      if (previous !== undefined && !sameDeclaration(previous, set)) return true;
-    }
-  }
-  if (before.chains === after.chains) return false;
-  const old = new Map(before.chains.map((chain) => [chain.name, chain]));
-  return after.chains.some((chain) => {
-    const previous = old.get(chain.name);
-    return previous !== undefined && previous.base !== chain.base && hookOf(previous) !== hookOf(chain);
-  });
+  const [sets, maps, chains] = [byName(before.sets), byName(before.maps), byName(before.chains)];
+  const differs = (set: Collection, same: ReadonlyMap<string, Collection>, other: ReadonlyMap<string, Collection>): boolean => {
+    const previous = same.get(set.name);
+    return previous === undefined ? other.has(set.name) : !sameDeclaration(previous, set);
+  };
+  if (before.sets !== after.sets && after.sets.some((set) => differs(set, sets, maps))) return true;
+  if (before.maps !== after.maps && after.maps.some((map) => differs(map, maps, sets))) return true;
+  return (
+    before.chains !== after.chains &&
+    after.chains.some((chain) => {
+      const previous = chains.get(chain.name);
+      return previous !== undefined && previous !== chain && hookOf(previous) !== hookOf(chain);
+    })
+  );
 }
 
 function sameDeclaration(a: Collection, b: Collection): boolean {
   if (a === b) return true;
   const timeout = (set: Collection) => ("dynamicTimeoutSeconds" in set ? set.dynamicTimeoutSeconds : undefined);
-  const value = (set: Collection) => ("value" in set ? `${set.value}` : undefined);
-  return `${a.key}` === `${b.key}` && value(a) === value(b) && (a.interval === true) === (b.interval === true) && timeout(a) === timeout(b);
+  const value = (set: Collection) => ("value" in set ? set.value : "none");
+  return (
+    sameWords(a.key, b.key) && sameWords(value(a), value(b)) && (a.interval === true) === (b.interval === true) && timeout(a) === timeout(b)
+  );
+}
+
+function sameWords(a: string | readonly string[], b: string | readonly string[]): boolean {
+  if (a === b || typeof a === "string" || typeof b === "string") return a === b;
+  return a.length === b.length && a.every((word, index) => word === b[index]);
+}
+
+const names = new WeakMap<readonly object[], ReadonlyMap<string, unknown>>();
+
+/** Worked out once per list, which mostly is the old one and then the new one of a change. */
+function byName<T extends { readonly name: string }>(list: readonly T[]): ReadonlyMap<string, T> {
+  let found = names.get(list) as ReadonlyMap<string, T> | undefined;
+  if (found === undefined) {
+    found = new Map(list.map((one) => [one.name, one]));
+    names.set(list, found);
+  }
+  return found;
 }
 
 /** Without the policy: that can change in place. */
@@ -93,19 +113,17 @@ function hookOf({ base }: Chain): string {
 
 function* changeTable(before: Table, after: Table, steps: boolean): Generator<Command> {
   const table = after;
-  const oldChains = new Map(before.chains.map((chain) => [chain.name, chain]));
-  const names = new Set(after.chains.map((chain) => chain.name));
-  const removed = before.chains.filter((chain) => !names.has(chain.name));
+  const oldChains = byName(before.chains);
+  const removed = without(before.chains, after.chains);
   const changed = after.chains.filter((chain) => !sameChain(oldChains.get(chain.name), chain));
-  const collections: readonly Collection[] = [...after.sets, ...after.maps];
-  const oldCollections = new Map<string, Collection>([...before.sets, ...before.maps].map((set) => [set.name, set]));
-  const kept = new Set(collections.map((set) => set.name));
+  const oldSets = byName(before.sets);
+  const oldMaps = byName(before.maps);
 
   for (const chain of changed) {
     const old = oldChains.get(chain.name);
     if (old === undefined || old.base?.policy !== chain.base?.policy) yield { do: "add chain", table, chain };
   }
-  for (const set of collections) if (!oldCollections.has(set.name)) yield { do: "add set", table, set };
+  for (const set of [...without(after.sets, before.sets), ...without(after.maps, before.maps)]) yield { do: "add set", table, set };
   yield { do: "cut" };
 
   const flush = function* (chain: Chain): Generator<Command> {
@@ -113,7 +131,8 @@ function* changeTable(before: Table, after: Table, steps: boolean): Generator<Co
   };
   // All at once, before any is filled: rules of now and rules of then may jump in a circle.
   if (!steps) for (const chain of [...changed, ...removed]) yield* flush(chain);
-  for (const set of collections) yield* changeElements(table, oldCollections.get(set.name), set, steps);
+  for (const set of after.sets) if (oldSets.get(set.name) !== set) yield* changeElements(table, oldSets.get(set.name), set, steps);
+  for (const map of after.maps) if (oldMaps.get(map.name) !== map) yield* changeElements(table, oldMaps.get(map.name), map, steps);
   for (const chain of [...changed.filter(({ base }) => base === undefined), ...changed.filter(({ base }) => base !== undefined)]) {
     if (steps) yield* flush(chain);
     for (const rule of chain.rules) {
@@ -123,8 +142,15 @@ function* changeTable(before: Table, after: Table, steps: boolean): Generator<Co
   }
   if (steps) for (const chain of removed) yield* flush(chain);
   // What is removed may be named by what is removed: maps hold verdicts to chains, chains look into maps.
-  for (const set of [...before.maps, ...before.sets]) if (!kept.has(set.name)) yield { do: "delete set", table, set };
+  for (const set of [...without(before.maps, after.maps), ...without(before.sets, after.sets)]) yield { do: "delete set", table, set };
   for (const chain of removed) yield { do: "delete chain", table, chain };
+}
+
+/** Those whose names are not among the others'. */
+function without<T extends { readonly name: string }>(list: readonly T[], others: readonly T[]): readonly T[] {
+  if (list === others) return [];
+  const known = byName(others);
+  return list.filter(({ name }) => !known.has(name));
 }
 
 function sameChain(before: Chain | undefined, after: Chain): boolean {

@@ -5,13 +5,12 @@
  * The kernel's numbers are those of include/uapi/linux/netfilter/nf_tables.h and nfnetlink.h.
  */
 
-import { close } from "node:fs";
 import type { Origin } from "../ir/network.ts";
 import type { Chain, Rule, RuleSet, Table } from "../ir/ruleset.ts";
 import { nftComment, renderRule } from "../render/nft.ts";
 import { nftName } from "../render/nft-names.ts";
 import { errnoName, linux, SystemError } from "./libc.ts";
-import { Batch, NETLINK_NETFILTER, NetlinkSocket, NLM_F_APPEND, NLM_F_CREATE, type Refusal } from "./netlink.ts";
+import { Batch, type NetlinkSocket, NLM_F_APPEND, NLM_F_CREATE, type Refusal } from "./netlink.ts";
 import { type Command, changeCommands, removalCommands } from "./nft-change.ts";
 import { type Attribute, type Expression, programOf } from "./nft-expressions.ts";
 import { type AnyElement, anonymousSet, declarationOf, putData, putSet, putVerdict, type Run, runsOf } from "./nft-sets.ts";
@@ -88,33 +87,18 @@ export class CommandError extends Error {
   }
 }
 
-/** Runs a transaction in the current namespace: all of it or nothing. Returns what was wrong. */
-export function transact({ datagram, notes }: Transaction): readonly NftProblem[] {
-  const socket = new NetlinkSocket(NETLINK_NETFILTER);
-  try {
-    const { refusals, lost } = socket.exchange(datagram);
-    if (lost && refusals.length === 0) throw new SystemError("recv(netlink): refusals were lost", linux.ENOBUFS);
-    return refusals.map((refusal) => {
-      const note = notes[refusal.index];
-      // The batch as a whole: rules jump in a circle, or memory is short.
-      if (note === undefined)
-        return { element: "ruleset", code: errnoName(refusal.errno), ...(refusal.text === undefined ? {} : { text: refusal.text }) };
-      const element = elementAt(note, refusal, datagram);
-      return {
-        element: `${subject(note.command)}${objectOf(note.command, element)}`,
-        code: errnoName(refusal.errno),
-        ...(refusal.text === undefined ? {} : { text: refusal.text }),
-        ...originOf(note.command, element),
-      };
-    });
-  } finally {
-    // Closing waits until the kernel has forgotten what was deleted, some milliseconds: in a thread of its own.
-    close(socket.fd, lateProblem);
-  }
-}
-
-function lateProblem(error: Error | null): void {
-  if (error !== null) process.stderr.write(`drydock: closing a socket of nftables: ${error.message}\n`);
+/** Runs a transaction in the namespace of the socket (NETLINK_NETFILTER): all of it or nothing. Returns what was wrong. */
+export function transact(socket: NetlinkSocket, { datagram, notes }: Transaction): readonly NftProblem[] {
+  const { refusals, lost } = socket.exchange(datagram);
+  if (lost && refusals.length === 0) throw new SystemError("recv(netlink): refusals were lost", linux.ENOBUFS);
+  return refusals.map((refusal) => {
+    const why = { code: errnoName(refusal.errno), ...(refusal.text === undefined ? {} : { text: refusal.text }) };
+    const note = notes[refusal.index];
+    // The batch as a whole: rules jump in a circle, or memory is short.
+    if (note === undefined) return { element: "ruleset", ...why };
+    const element = elementAt(note, refusal, datagram);
+    return { element: `${subject(note.command)}${objectOf(note.command, element)}`, ...why, ...originOf(note.command, element) };
+  });
 }
 
 class Encoder {

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Chain, MapElement, Rule, RuleSet, SetElement, Table, Verdict } from "../../src/ir/ruleset.ts";
 import { makeNamespace, removeNamespace, within } from "../../src/kernel/namespaces.ts";
+import { NETLINK_NETFILTER, NetlinkSocket } from "../../src/kernel/netlink.ts";
 import { changeTransactions, replacementTransactions, type Transaction, transact } from "../../src/kernel/nft-netlink.ts";
 import { listNft, runNft } from "../../src/kernel/nftables.ts";
 import { mustAddress } from "../../src/net/address.ts";
@@ -17,14 +18,20 @@ import { requireKernel } from "./require-kernel.ts";
 const host = "test/nft-accepts";
 
 requireKernel();
-beforeAll(() => makeNamespace(host, () => undefined));
-afterAll(() => removeNamespace(host));
+let socket: NetlinkSocket;
+beforeAll(() => {
+  socket = makeNamespace(host, () => new NetlinkSocket(NETLINK_NETFILTER));
+});
+afterAll(() => {
+  socket.close();
+  removeNamespace(host);
+});
 
 /** Runs transactions one after the other from an empty ruleset, and lists what is there then. */
 function run(...transactions: readonly Transaction[]): string {
   return within(host, () => {
     runNft("flush ruleset");
-    for (const transaction of transactions) expect(transact(transaction)).toEqual([]);
+    for (const transaction of transactions) expect(transact(socket, transaction)).toEqual([]);
     return sortedListing(listNft());
   });
 }
@@ -80,7 +87,7 @@ test("a refusal names the rule, the element, or the set", () => {
   };
   const [transaction] = loading([table]);
   if (transaction === undefined) throw new Error("nothing to do");
-  expect(within(host, () => transact(transaction))).toEqual([
+  expect(transact(socket, transaction)).toEqual([
     { element: "add elements ip t m { 10.0.0.2 }", code: "ENOENT", origin },
     { element: "add rule ip t c jump nowhere", code: "ENOENT", origin },
   ]);
@@ -226,9 +233,9 @@ test("an element more is one element more, and what rules put into dynamic sets 
   const after = [table(["10.0.0.2", "10.0.0.3"])];
   within(host, () => {
     runNft("flush ruleset");
-    for (const transaction of loading(before)) expect(transact(transaction)).toEqual([]);
+    for (const transaction of loading(before)) expect(transact(socket, transaction)).toEqual([]);
     expect(runNft("add element ip t seen { 192.0.2.7 }")).toEqual([]);
-    for (const transaction of changeTransactions(before, after)) expect(transact(transaction)).toEqual([]);
+    for (const transaction of changeTransactions(before, after)) expect(transact(socket, transaction)).toEqual([]);
     expect(listNft()).toContain("192.0.2.7");
   });
 });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { RuleSet } from "../../src/ir/ruleset.ts";
 import { makeNamespace, removeNamespace, within } from "../../src/kernel/namespaces.ts";
+import { NETLINK_NETFILTER, NetlinkSocket } from "../../src/kernel/netlink.ts";
 import { changeTransactions, transact } from "../../src/kernel/nft-netlink.ts";
 import { listNft, runNft } from "../../src/kernel/nftables.ts";
 import { openLab } from "../../src/lab/index.ts";
@@ -16,8 +17,14 @@ import { requireKernel } from "./require-kernel.ts";
 const host = "test/nft-netlink";
 
 requireKernel();
-beforeAll(() => makeNamespace(host, () => undefined));
-afterAll(() => removeNamespace(host));
+let socket: NetlinkSocket;
+beforeAll(() => {
+  socket = makeNamespace(host, () => new NetlinkSocket(NETLINK_NETFILTER));
+});
+afterAll(() => {
+  socket.close();
+  removeNamespace(host);
+});
 
 function listed(load: () => void): string {
   return within(host, () => {
@@ -34,7 +41,7 @@ const typed = (listing: string) =>
 const byText = (ruleSet: RuleSet) => listed(() => expect(runNft(renderRuleSet(ruleSet))).toEqual([]));
 const byNetlink = (ruleSet: RuleSet) =>
   listed(() => {
-    for (const transaction of changeTransactions([], ruleSet)) expect(transact(transaction)).toEqual([]);
+    for (const transaction of changeTransactions([], ruleSet)) expect(transact(socket, transaction)).toEqual([]);
   });
 
 describe("a table that contains everything", () => {
