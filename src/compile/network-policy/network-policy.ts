@@ -79,7 +79,7 @@ export class ClusterPolicies {
       if (policies === undefined) continue;
       const { ingress, egress } = selecting(policies, info);
       if (ingress.length + egress.length === 0) continue;
-      isolated.push({ address: info.address, ingress: this.#isolation(ingress, "ingress"), egress: this.#isolation(egress, "egress") });
+      isolated.push({ info, ingress: this.#isolation(ingress, "ingress"), egress: this.#isolation(egress, "egress") });
     }
     const distinct = new Set<Isolation>();
     for (const { ingress, egress } of isolated) {
@@ -87,15 +87,15 @@ export class ClusterPolicies {
       if (egress !== undefined) distinct.add(egress);
     }
     const isolations = [...distinct];
-    const uses = new Map(isolations.flatMap(({ parts }) => parts.flatMap(({ sets }) => sets.map((use) => [use.name, use] as const))));
+    const uses = new Map<string, SetUse>();
+    for (const { parts } of isolations) for (const { sets } of parts) for (const use of sets) uses.set(use.name, use);
     const sets = [...uses.values()].map((use): NamedSet => ({ name: use.name, key: use.key, ...this.#filled(use) })).sort(byName);
-    const inputs = [
-      ...isolated.flatMap(({ address, ingress, egress }) => [address, ingress, egress]),
-      ...sets.flatMap(({ name, elements }) => [name, elements]),
-    ];
+    const inputs: unknown[] = [];
+    for (const { info, ingress, egress } of isolated) inputs.push(info.address, ingress, egress);
+    for (const { name, elements } of sets) inputs.push(name, elements);
     const before = this.#before === undefined ? undefined : this.#before.#tables.get(node);
     if (before !== undefined && sameItems(before.inputs, inputs)) return before;
-    return { inputs, table: isolated.length === 0 ? undefined : nodeTable(isolated, isolations, sets) };
+    return { inputs, table: isolated.length === 0 ? undefined : nodeTable(isolated, isolations, sets, before?.table) };
   }
 
   #filled(use: SetUse): Pick<NamedSet, "elements" | "interval"> {
@@ -119,7 +119,7 @@ export class ClusterPolicies {
 
 const nobody: PolicyInputs["podsByNode"] = new Map();
 
-type IsolatedPod = { readonly address: Address; readonly ingress: Isolation | undefined; readonly egress: Isolation | undefined };
+type IsolatedPod = { readonly info: PodInfo; readonly ingress: Isolation | undefined; readonly egress: Isolation | undefined };
 
 function byNamespace(
   policies: readonly NetworkPolicy[],
@@ -169,11 +169,102 @@ function selecting(policies: readonly NetworkPolicy[], info: PodInfo): Selecting
   return result;
 }
 
-function nodeTable(pods: readonly IsolatedPod[], isolations: readonly Isolation[], sets: readonly NamedSet[]): Table {
+/** What is the same in the table `before` is the same object. */
+function nodeTable(
+  pods: readonly IsolatedPod[],
+  isolations: readonly Isolation[],
+  sets: readonly NamedSet[],
+  before: Table | undefined,
+): Table {
   const parts = [...new Set(isolations.flatMap((isolation) => isolation.parts))];
   const [first] = isolations;
-  const origin = (reason: string): Origin => ({ resource: first?.origin.resource ?? "", reason, source });
-  const addresses = pods.map(({ address }): SetElement => ({ key: [address] }));
+  const kept = <T>(
+    old: readonly { readonly name: string; readonly elements: readonly T[] }[] | undefined,
+    name: string,
+    elements: readonly T[],
+  ) => {
+    const known = old?.find((one) => one.name === name)?.elements;
+    return { name, elements: known !== undefined && sameItems(known, elements) ? known : elements };
+  };
+  const own = pods.map(({ info }) => ownElements(info));
+  return {
+    family: "ip",
+    name: "network-policy",
+    chains: [
+      ...(first === undefined ? [] : baseChains(first)),
+      ...isolations.map(({ chain }) => chain).sort(byName),
+      ...parts.map(({ chain }) => chain).sort(byName),
+    ],
+    sets: [
+      {
+        key: ["ipv4_addr"],
+        ...kept(
+          before?.sets,
+          "isolated",
+          own.map(({ address }) => address),
+        ),
+      },
+      {
+        key: ["ipv4_addr", "ipv4_addr"],
+        ...kept(
+          before?.sets,
+          "itself",
+          own.map(({ pair }) => pair),
+        ),
+      },
+      ...sets,
+    ],
+    maps: directions.map((direction) => ({
+      key: ["ipv4_addr"],
+      value: "verdict",
+      ...kept(
+        before?.maps,
+        `${direction}-pods`,
+        pods.flatMap(({ info, [direction]: isolation }) => (isolation === undefined ? [] : [jumpOf(info, isolation)])),
+      ),
+    })),
+  };
+}
+
+const ownElementsOf = new WeakMap<PodInfo, { readonly address: SetElement; readonly pair: SetElement }>();
+
+function ownElements(info: PodInfo): { readonly address: SetElement; readonly pair: SetElement } {
+  let own = ownElementsOf.get(info);
+  if (own === undefined) {
+    own = { address: { key: [info.address] }, pair: { key: [info.address, info.address] } };
+    ownElementsOf.set(info, own);
+  }
+  return own;
+}
+
+const jumps = new WeakMap<Isolation, Map<Address, MapElement>>();
+
+/** From a pod's address to the chain that judges it. */
+function jumpOf({ address }: PodInfo, isolation: Isolation): MapElement {
+  const known = jumps.get(isolation) ?? new Map<Address, MapElement>();
+  jumps.set(isolation, known);
+  let element = known.get(address);
+  if (element === undefined) {
+    element = { key: [address], value: { verdict: "jump", chain: isolation.chain.name }, origin: isolation.origin };
+    known.set(address, element);
+  }
+  return element;
+}
+
+const bases = new WeakMap<Isolation, readonly Chain[]>();
+
+/** Where every forwarded packet comes by. `first`: whose doing it is that there are policies at all. */
+function baseChains(first: Isolation): readonly Chain[] {
+  let chains = bases.get(first);
+  if (chains === undefined) {
+    chains = (["egress", "ingress"] as const).map((direction) => baseChain(direction, first));
+    bases.set(first, chains);
+  }
+  return chains;
+}
+
+function baseChain(direction: Direction, first: Isolation): Chain {
+  const origin = (reason: string): Origin => ({ resource: first.origin.resource, reason, source });
   const invalid = (field: "ip saddr" | "ip daddr"): Rule => ({
     matches: [
       { kind: "value", field: "ct state", op: "==", values: ["invalid"] },
@@ -182,7 +273,7 @@ function nodeTable(pods: readonly IsolatedPod[], isolations: readonly Isolation[
     statements: [{ kind: "verdict", verdict: "drop" }],
     origin: origin("of no connection, so that nothing can allow it"),
   });
-  const base = (direction: Direction): Chain => ({
+  return {
     name: `forward-${direction}`,
     // Accepting ends one base chain, so each direction has its own: what the sender may send, the receiver must be allowed to get.
     base: { type: "filter", hook: "forward", priority: priorities.filter + (direction === "egress" ? 10 : 11), policy: "accept" },
@@ -199,33 +290,6 @@ function nodeTable(pods: readonly IsolatedPod[], isolations: readonly Isolation[
         origin: origin(`pods that network policies isolate for ${direction}`),
       },
     ],
-  });
-  const elements = (direction: Direction): MapElement[] =>
-    pods.flatMap(({ address, [direction]: isolation }) =>
-      isolation === undefined
-        ? []
-        : [{ key: [address], value: { verdict: "jump", chain: isolation.chain.name }, origin: isolation.origin }],
-    );
-  return {
-    family: "ip",
-    name: "network-policy",
-    chains: [
-      base("egress"),
-      base("ingress"),
-      ...isolations.map(({ chain }) => chain).sort(byName),
-      ...parts.map(({ chain }) => chain).sort(byName),
-    ],
-    sets: [
-      { name: "isolated", key: ["ipv4_addr"], elements: addresses },
-      { name: "itself", key: ["ipv4_addr", "ipv4_addr"], elements: pods.map(({ address }) => ({ key: [address, address] })) },
-      ...sets,
-    ],
-    maps: directions.map((direction) => ({
-      name: `${direction}-pods`,
-      key: ["ipv4_addr"],
-      value: "verdict",
-      elements: elements(direction),
-    })),
   };
 }
 
