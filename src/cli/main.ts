@@ -25,4 +25,6 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   });
 }
 
-process.exitCode = await run(context, process.argv.slice(2));
+void run(context, process.argv.slice(2)).then((status) => {
+  process.exitCode = status;
+});

@@ -10,6 +10,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, 
 import { dirname, join } from "node:path";
 import { koffi } from "../kernel/index.ts";
 import { ControlClient, ControlError, type DaemonInfo } from "./client.ts";
+import daemonFlags from "./daemon-flags.json" with { type: "json" };
 import { cutLog } from "./log.ts";
 import { type LabPaths, labPaths } from "./state.ts";
 
@@ -130,9 +131,9 @@ async function start(options: LaunchOptions, paths: LabPaths, lock: number, unsh
     [
       ...unshareOptions,
       process.execPath,
-      "--max-semi-space-size=16",
-      // A dependency asks for a report of the process to learn which C library there is; with the network in it that takes 200 ms.
-      "--report-exclude-network",
+      // Room for what a change makes and drops; and without the network in the report that a dependency asks for to learn which C library there
+      // is, which takes 200 ms. The build writes the code cache with the same flags.
+      ...daemonFlags,
       options.program,
       options.lab,
       options.state,

@@ -20,11 +20,12 @@ const machineProc = 4;
 const lifeline = 5;
 
 const [name, state, version, foreground] = process.argv.slice(2);
-if (name === undefined || state === undefined || version === undefined) throw new Error("usage: world LAB STATE-FOLDER VERSION");
+if (name === undefined || state === undefined || version === undefined) {
+  say("usage: world LAB STATE-FOLDER VERSION");
+  process.exitCode = 2;
+} else start(name, state, version).catch(fail);
 
-try {
-  await start(name, state, version);
-} catch (error) {
+function fail(error: unknown): never {
   const known = error instanceof StoreError ? { code: error.code, fix: error.fix } : {};
   say(JSON.stringify({ drydock: "failed", message: error instanceof Error ? error.message : String(error), ...known }));
   if (!(error instanceof StoreError) && error instanceof Error) say(String(error.stack));
