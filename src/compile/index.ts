@@ -14,6 +14,7 @@ import type { EndpointSlice } from "../kube/objects.ts";
 import { hostPrefix } from "../net/prefix.ts";
 import type { Resources } from "../resources/resources.ts";
 import { answersOnly } from "./answers-only.ts";
+import { balancedHops } from "./appliances.ts";
 import { azureCniBridge, azureCniTransparent } from "./azure-cni/azure-cni.ts";
 import { byoCni, byoCniTables } from "./byo-cni/byo-cni.ts";
 import { type EdgeInputs, edge, internetLink, publicAddressesOf } from "./edge/edge.ts";
@@ -29,6 +30,7 @@ import { kubenet } from "./kubenet/kubenet.ts";
 import { listenersOf, podListeners } from "./listeners.ts";
 import { frontendAddresses } from "./load-balancer/frontends.ts";
 import { inboundLoadBalancing } from "./load-balancer/inbound.ts";
+import { balancedHop, balancedHopLinks, balancedWays } from "./load-balancer/next-hop.ts";
 import { outboundRules } from "./load-balancer/outbound.ts";
 import { masqueradeTable } from "./masquerade/masquerade.ts";
 import { natGateways } from "./nat-gateway/nat-gateway.ts";
@@ -177,6 +179,16 @@ function recipesOfHalf(topology: Topology): Book {
           edge(edgeInputs(topology, vnet)),
         ]),
     }));
+    for (const hop of balancedHops(vnet)) {
+      const { balancer, address, host } = hop;
+      recipes.set(host, () => ({
+        inputs: [...inputs(), address],
+        build: () =>
+          hostOf(host, true, { resource: balancer.id, reason: `frontend ${address} of load balancer ${balancer.name}` }, [
+            balancedHop(topology, vnet, hop),
+          ]),
+      }));
+    }
     for (const site of vnet.sites) {
       const { resource } = site;
       const origin: Origin = { resource: resource.id, reason: `site ${resource.name}` };
@@ -281,7 +293,8 @@ function fabricHost(topology: Topology, vnet: VnetInfo): Host {
     peering(vnet),
     serviceLinks(vnet),
     ...vnet.sites.map(tunnel),
-    inboundLoadBalancing(topology, vnet, diversions(vnet, privateFrontends)),
+    balancedHopLinks(topology, vnet),
+    inboundLoadBalancing(topology, vnet, diversions(vnet, privateFrontends), balancedWays(topology, vnet)),
   ]);
 }
 
@@ -297,7 +310,8 @@ function peeringInputs(vnet: VnetInfo): readonly unknown[] {
     ...vnet.peerings.flatMap(({ resource, reverse, remote }) => [resource, reverse, remote.resource, remote.index]),
     ...vnet.peerings.flatMap(({ remote }) => remote.privateEndpoints.map((nic) => nic.resource)),
     ...sitesInReach(vnet).flatMap(({ site }) => [site.resource, ...site.prefixes]),
-    ...[...remoteAppliances(vnet), ...appliancesForPeers(vnet)].map(({ nic }) => nic.resource),
+    ...[...remoteAppliances(vnet), ...appliancesForPeers(vnet)].map(({ appliance }) => appliance.source),
+    ...balancedHops(vnet).map(({ address }) => address),
   ];
 }
 

@@ -5,9 +5,9 @@
 
 import { interfaceName } from "../ir/names.ts";
 import type { InterfaceName } from "../ir/network.ts";
-import { parseAddress } from "../net/address.ts";
 import { type Prefix, prefixContains } from "../net/prefix.ts";
-import { type NicInfo, nicsByAddress, type PeeringInfo, type SiteInfo, type VnetInfo } from "./topology.ts";
+import { type Appliance, applianceAt, namedHops } from "./appliances.ts";
+import type { PeeringInfo, SiteInfo, VnetInfo } from "./topology.ts";
 
 /** May machines of the two VNets talk? Either side can say no. */
 export function isOpen({ resource, reverse }: PeeringInfo): boolean {
@@ -33,10 +33,10 @@ export function usesRemoteGateway({ resource, reverse }: Pick<PeeringInfo, "reso
   return resource.properties.useRemoteGateways && reverse.properties.allowGatewayTransit;
 }
 
-/** A network interface in a peered VNet that user-defined routes of this VNet name as next hop, and the link that leads to it alone. */
+/** An appliance in a peered VNet that user-defined routes of this VNet name as next hop, and the link that leads to it alone. */
 export type RemoteAppliance = {
   readonly peering: PeeringInfo;
-  readonly nic: NicInfo;
+  readonly appliance: Appliance;
   /** This fabric's end of the link. */
   readonly fabricInterface: InterfaceName;
   /** The remote fabric's end. */
@@ -61,19 +61,14 @@ export function appliancesForPeers(vnet: VnetInfo): readonly RemoteAppliance[] {
 }
 
 function findAppliances(vnet: VnetInfo): readonly RemoteAppliance[] {
-  const tables = new Set(vnet.subnets.flatMap(({ routeTable }) => routeTable ?? []));
-  const hops = new Set(
-    [...tables].flatMap((table) => table.properties.routes.flatMap(({ properties }) => properties.nextHopIpAddress ?? [])),
-  );
-  const found = new Map<string, RemoteAppliance>();
-  for (const text of hops) {
-    const hop = parseAddress(text);
-    const peering = hop === undefined ? undefined : vnet.peerings.find(({ remote }) => remote.prefixes.some((p) => prefixContains(p, hop)));
-    const nic = hop === undefined || peering === undefined ? undefined : nicsByAddress(peering.remote).get(hop);
-    if (peering === undefined || nic === undefined || !isOpen(peering)) continue;
-    const fabricInterface = interfaceName(nic.machine, `${peering.resource.id} ${nic.key}`);
-    const remoteInterface = interfaceName(nic.machine, `${peering.reverse.id} ${nic.key}`);
-    found.set(fabricInterface, { peering, nic, fabricInterface, remoteInterface });
+  const found = new Map<InterfaceName, RemoteAppliance>();
+  for (const address of namedHops(vnet)) {
+    const peering = vnet.peerings.find(({ remote }) => remote.prefixes.some((prefix) => prefixContains(prefix, address)));
+    const appliance = peering === undefined ? undefined : applianceAt(peering.remote, address);
+    if (peering === undefined || appliance === undefined || !isOpen(peering)) continue;
+    const fabricInterface = interfaceName(appliance.name, `${peering.resource.id} ${appliance.key}`);
+    const remoteInterface = interfaceName(appliance.name, `${peering.reverse.id} ${appliance.key}`);
+    found.set(fabricInterface, { peering, appliance, fabricInterface, remoteInterface });
   }
   return [...found.values()].sort((a, b) => (a.fabricInterface < b.fabricInterface ? -1 : 1));
 }

@@ -13,6 +13,7 @@ export const routerAddress = {
   edge: mustAddress("169.254.255.2"),
   internet: mustAddress("169.254.255.3"),
   site: mustAddress("169.254.255.4"),
+  balancer: mustAddress("169.254.255.5"),
 } as const satisfies Record<string, Address>;
 
 /**
@@ -61,6 +62,8 @@ export const internetHost: HostName = "internet";
 export const hostNames = {
   fabric: (vnet: string): HostName => `vnet/${vnet}`,
   edge: (vnet: string): HostName => `edge/${vnet}`,
+  /** A load balancer's frontend that is a next hop. */
+  balancer: (vnet: string, frontend: Address): HostName => `balancer/${vnet}/${frontend}`,
   site: (site: string): HostName => `site/${site}`,
   siteMachine: (site: string, machine: string): HostName => `site/${site}/${machine}`,
   internetMachine: (name: string): HostName => `internet/${name}`,

@@ -3,8 +3,10 @@
  * of the ways that the model predicts.
  */
 
+import { segmentAfter } from "../arm/names.ts";
 import { hostPortsOf } from "../compile/host-port/host-port.ts";
 import { ipv6Half } from "../compile/ipv6/half.ts";
+import { balancingRules } from "../compile/load-balancer/frontends.ts";
 import { machineAddresses } from "../compile/public-address/public-address.ts";
 import type { ClusterInfo } from "../compile/topology.ts";
 import type { HostName, Network } from "../ir/network.ts";
@@ -106,6 +108,7 @@ export function questionsFor(lab: LabView, seed: number, sample: number | undefi
   for (const half of [lab.topology, ipv6Half(lab.topology)]) {
     for (const cluster of half?.clusters.values() ?? []) targets.push(...hostPortTargets(cluster));
   }
+  targets.push(...frontendTargets(lab));
   const total = senders.length * targets.length;
   const numbers = sample === undefined || sample >= total ? range(total) : chance.sample(total, sample);
   function* ask(): Generator<Question> {
@@ -130,6 +133,28 @@ export function questionsFor(lab: LabView, seed: number, sample: number | undefi
     }
   }
   return { total, asked: { [Symbol.iterator]: ask }, count: numbers.length };
+}
+
+/** Ports that a rule for all ports is asked at. */
+const somePorts = [80, 443] as const;
+
+/** Of load balancers of one's own, in front of machines: those of Services are asked as their Services. */
+function frontendTargets({ topology }: LabView): Target[] {
+  const services = new Set([...topology.clusters.values()].map(({ resource }) => resource.properties.nodeResourceGroup.toLowerCase()));
+  return topology.vnets.flatMap((vnet) =>
+    balancingRules(topology, vnet).flatMap(({ balancer, frontend: address, protocol, frontendPort }): Target[] => {
+      if (services.has(segmentAfter(balancer.id, "resourceGroups").toLowerCase())) return [];
+      const target = (proto: "tcp" | "udp", port: number): Target => ({
+        label: `${bracketed(address)}:${port}${proto === "udp" ? "/udp" : ""}`,
+        address,
+        protocol: proto,
+        port,
+        options: [],
+      });
+      if (protocol !== "all") return [target(protocol, frontendPort)];
+      return [...somePorts.map((port) => target("tcp", port)), target("udp", 53)];
+    }),
+  );
 }
 
 /** A host port is a pod's: each is asked at its node. */

@@ -1,6 +1,7 @@
 /** Labs by chance, for tests: small, valid, and different in everything that decides where a packet goes. */
 
 import { Chance } from "../../src/lab/check.ts";
+import { randomLoadBalancers } from "./random-load-balancers.ts";
 import { addNetworkPolicies } from "./random-network-policies.ts";
 import { randomOptions, virtualNode, windowsPool } from "./random-options.ts";
 import { randomAccess, randomSecurityGroups } from "./random-security-groups.ts";
@@ -22,6 +23,9 @@ export function randomLab(seed: number): LabText {
   const subnetsOf: string[][] = [];
   const clusters: string[] = [];
   const machines: string[] = [];
+  const loadBalancers: string[] = [];
+  // Behind the others, which are called by their place in the list.
+  const later: string[] = [];
   const sites: string[] = [];
   const routeTables: string[] = [];
   const manifests: Record<string, string> = {};
@@ -67,6 +71,11 @@ export function randomLab(seed: number): LabText {
     routeTables.push(...options.routeTables);
     groupsOfOptions.push(...options.securityGroups);
     Object.assign(manifests, options.manifests);
+    const balanced = randomLoadBalancers(new Chance((seed * 2 + vnet) ^ 0x6c6f6164), vnet, base);
+    subnets.push(...balanced.subnets);
+    later.push(...balanced.machines);
+    loadBalancers.push(...balanced.loadBalancers);
+    routeTables.push(...balanced.routeTables);
     subnetsOf.push(subnets);
     subnetNames.push(`v${vnet}/data`);
     prefixes.push(`${base}.200.0/28`, `${base}.200.4`, `${base}.0.0/16`);
@@ -113,8 +122,9 @@ export function randomLab(seed: number): LabText {
     machines.push(router.machine);
     routeTables.push(...networks.flatMap((_, vnet) => router.tablesOf(vnet)));
   }
+  machines.push(...later);
   const section = (name: string, lines: readonly string[]) => (lines.length === 0 ? "" : `${name}:\n${lines.join("\n")}\n`);
-  const lab = `lab: random\nrules: ${pick(["current", "lesson"])}\n${section("networks", networks)}${section("machines", machines)}${section("natGateways", natGateways)}${section(
+  const lab = `lab: random\nrules: ${pick(["current", "lesson"])}\n${section("networks", networks)}${section("machines", machines)}${section("loadBalancers", loadBalancers)}${section("natGateways", natGateways)}${section(
     "publicIPAddresses",
     publicAddresses.map((name) => `  - { name: ${name} }`),
   )}${section("privateEndpoints", router === undefined ? [] : [router.endpoint])}${section("sites", sites)}${section("routeTables", routeTables)}${section("securityGroups", [...securityGroups, ...groupsOfOptions])}internet:\n  - { name: www, address: 203.0.113.10, listen: [443/tcp, 53/udp], service: Microsoft.Storage }\n${section("clusters", clusters)}`;

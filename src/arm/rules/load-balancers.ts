@@ -10,6 +10,18 @@ import { isReserved } from "./surroundings.ts";
 import { type AzureView, parentOf, sameId, subnetLabel } from "./view.ts";
 
 const docs = "learn:azure/load-balancer/components";
+const haPorts = "learn:azure/load-balancer/load-balancer-ha-ports-overview";
+
+/** The machines behind a load balancer. */
+export function backendsOf(view: AzureView, { properties }: LoadBalancer): AzureView["machines"] {
+  return view.machines.filter((machine) =>
+    properties.backendAddressPools.some((pool) =>
+      pool.properties.backendIPConfigurations.some((one) =>
+        one.id.toLowerCase().startsWith(`${machineInterface(machine.id)}/`.toLowerCase()),
+      ),
+    ),
+  );
+}
 
 export function checkLoadBalancers(view: AzureView, report: Report): void {
   const taken = new Map<string, string>();
@@ -44,15 +56,11 @@ function checkFrontend(view: AzureView, { id, name, properties }: LoadBalancer, 
 }
 
 /** A pool is of one VNet, and that is the frontend's (Azure docs: load-balancer/backend-pool-management). */
-function checkBackends(view: AzureView, { id, name, properties }: LoadBalancer, report: Report): void {
+function checkBackends(view: AzureView, balancer: LoadBalancer, report: Report): void {
+  const { id, name, properties } = balancer;
   const network = parentOf(properties.frontendIPConfigurations[0]?.properties.subnet?.id ?? "");
-  for (const machine of view.machines) {
-    const isBehind = properties.backendAddressPools.some((pool) =>
-      pool.properties.backendIPConfigurations.some((one) =>
-        one.id.toLowerCase().startsWith(`${machineInterface(machine.id)}/`.toLowerCase()),
-      ),
-    );
-    if (!isBehind || sameId(parentOf(machine.tags?.[subnetTag] ?? ""), network)) continue;
+  for (const machine of backendsOf(view, balancer)) {
+    if (sameId(parentOf(machine.tags?.[subnetTag] ?? ""), network)) continue;
     report({
       id,
       property: ["machines"],
@@ -70,13 +78,26 @@ function checkPorts({ id, name, properties }: LoadBalancer, report: Report): voi
   const taken = new Map<string, string>();
   for (const [index, rule] of properties.loadBalancingRules.entries()) {
     const { protocol, frontendPort, backendPort } = rule.properties;
+    const isAllPorts = protocol === "All";
     const at = (property: string) => ({ id, property: ["rules", index, property], severity: "error", source: docs }) as const;
     for (const [property, value] of [
       ["frontendPort", frontendPort],
       ["backendPort", backendPort],
     ] as const) {
-      if (value >= 1 && value <= 65_535) continue;
-      report({ ...at(property), code: "InvalidParameter", value, message: `${property} ${value} is no port`, fix: "use 1 to 65535" });
+      if (isAllPorts ? value === 0 : value >= 1 && value <= 65_535) continue;
+      const message = isAllPorts ? `${property} of a rule for all protocols is 0, not ${value}` : `${property} ${value} is no port`;
+      report({ ...at(property), code: "InvalidParameter", value, message, fix: isAllPorts ? "leave it out" : "use 1 to 65535" });
+    }
+    const others = properties.loadBalancingRules.length - 1;
+    if (isAllPorts && others > 0) {
+      report({
+        ...at("protocol"),
+        code: "RulesUseSameBackendPortProtocolAndPool",
+        value: protocol,
+        message: `rule ${rule.name} of load balancer ${name} takes all ports (high-availability ports); with ${others} more of the same frontend and machines Azure refuses it`,
+        source: haPorts,
+        fix: "leave the other rules out, or use a load balancer of their own",
+      });
     }
     const key = `${protocol} ${frontendPort}`;
     const other = taken.get(key);

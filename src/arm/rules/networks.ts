@@ -4,9 +4,10 @@ import { type Address, parseAddress } from "../../net/address.ts";
 import { hostPrefix, lengthOf, type Prefix, parsePrefix } from "../../net/prefix.ts";
 import { dayOf, labReserved, limitAt, limits, networkForbidden } from "../limits.ts";
 import { addressTag, ipForwardingTag, subnetTag } from "../names.ts";
-import type { RouteTable, Subnet, VirtualNetwork } from "../resources.ts";
+import type { RouteTable, Subnet, VirtualMachine, VirtualNetwork } from "../resources.ts";
 import { checkForbidden, readCidr, some, span } from "./cidr.ts";
 import { isIpv6 } from "./dual-stack.ts";
+import { backendsOf } from "./load-balancers.ts";
 import { PrefixSet } from "./prefix-set.ts";
 import type { Report } from "./problem.ts";
 import { type AzureView, parentOf, sameId, subnetLabel } from "./view.ts";
@@ -15,6 +16,7 @@ import { type AzureView, parentOf, sameId, subnetLabel } from "./view.ts";
 export const gatewaySubnet = "GatewaySubnet";
 
 const faq = "learn:azure/virtual-network/virtual-networks-faq";
+const haPorts = "learn:azure/load-balancer/load-balancer-ha-ports-overview";
 const routing = "learn:azure/virtual-network/virtual-networks-udr-overview";
 
 export function checkNetworks(view: AzureView, report: Report): void {
@@ -230,13 +232,18 @@ function checkForwarding(
   const appliance = view.machines.find(
     ({ tags }) => tags?.[addressTag] === hop && networks.some((one) => sameId(parentOf(tags[subnetTag] ?? ""), one.id)),
   );
-  if (appliance === undefined || appliance.tags?.[ipForwardingTag] === "true") return;
+  if (appliance !== undefined) checkMachine(appliance, hop, where, report);
+}
+
+function checkMachine(appliance: VirtualMachine, hop: Address, where: Parameters<typeof readCidr>[1], report: Report): void {
+  if (appliance.tags?.[ipForwardingTag] === "true") return;
+  const isIt = appliance.tags?.[addressTag] === hop ? "is machine" : "leads to machine";
   report({
     ...where,
     code: "IPForwardingDisabled",
     severity: "warning",
     value: hop,
-    message: `next hop ${hop} is machine ${appliance.name}, whose network interface does not forward: what this route sends there is dropped`,
+    message: `next hop ${hop} ${isIt} ${appliance.name}, whose network interface does not forward: what this route sends there is dropped`,
     source: "learn:azure/virtual-network/virtual-network-network-interface",
     fix: `set enableIPForwarding: true on ${appliance.name}`,
   });
@@ -255,22 +262,23 @@ function checkAppliance(
   const balancer = view.loadBalancers.find(({ properties }) =>
     properties.frontendIPConfigurations.some((frontend) => frontend.properties.privateIPAddress === hop),
   );
-  if (balancer !== undefined) {
+  if (balancer !== undefined && !balancer.properties.loadBalancingRules.some((rule) => rule.properties.protocol === "All")) {
     report({
       ...where,
       code: "NotModelled",
       severity: "error",
       value: address,
-      message: `next hop ${address} is the frontend of load balancer ${balancer.name}: routes to several appliances by high-availability ports are not modelled yet`,
-      source: "learn:azure/load-balancer/load-balancer-ha-ports-overview",
-      fix: "use the address of one of the appliances behind it",
+      message: `next hop ${address} is the frontend of load balancer ${balancer.name}, which has no rule for all ports: Azure does not say which flows of a route such rules would take`,
+      source: haPorts,
+      fix: `give ${balancer.name} one rule of protocol All (high-availability ports), or use the address of an appliance`,
     });
     return;
   }
   for (const network of parents) {
     const near = [network, ...view.peersOf(network)];
     if (near.some((one) => view.spaceOf(one).set.covering(hostPrefix(hop)) !== undefined)) {
-      checkForwarding(view, near, hop, where, report);
+      if (balancer === undefined) checkForwarding(view, near, hop, where, report);
+      else for (const behind of backendsOf(view, balancer)) checkMachine(behind, hop, where, report);
       continue;
     }
     report({

@@ -9,7 +9,7 @@
  */
 
 import { faultReason } from "../../arm/faults.ts";
-import type { Origin, PolicyRule, Route } from "../../ir/network.ts";
+import type { InterfaceName, Origin, PolicyRule, Route } from "../../ir/network.ts";
 import {
   type Chain,
   type Field,
@@ -31,7 +31,7 @@ import { type BalancingRule, balancingRules, type Distribution, frontendAddresse
 const source = "Azure docs: load-balancer/distribution-mode-concepts";
 
 /** What each distribution mode hashes. */
-const hashedFields: Readonly<Record<Distribution, readonly Field[]>> = {
+export const hashedFields: Readonly<Record<Distribution, readonly Field[]>> = {
   Default: ["ip saddr", "th sport", "ip daddr", "th dport", "meta l4proto"],
   SourceIP: ["ip saddr", "ip daddr"],
   SourceIPProtocol: ["ip saddr", "ip daddr", "meta l4proto"],
@@ -44,11 +44,15 @@ const flow: readonly Field[] = ["ip daddr", "meta l4proto", "th dport"];
 /** Of a rule for every port. */
 const anyFlow: readonly Field[] = ["ip daddr"];
 
-/** `diverted`: packets with the mark of a sender whose routes take them elsewhere first; they are balanced when they come from there. */
+/**
+ * `diverted`: packets with the mark of a sender whose routes take them elsewhere first; they are balanced when they come from there.
+ * `onTheWay`: links by which packets come that are on their way to an appliance, wherever they go.
+ */
 export function inboundLoadBalancing(
   topology: Topology,
   vnet: VnetInfo,
   diverted: readonly { readonly senderMark: number; readonly address: Address }[],
+  onTheWay: readonly InterfaceName[],
 ): Part {
   const frontends = frontendAddresses(topology, vnet);
   if (frontends.length === 0) return {};
@@ -87,7 +91,7 @@ export function inboundLoadBalancing(
         origin: { resource: nic.resource.id, reason: `flows balanced to ${nic.machine}` },
       }),
     ),
-    tables: [table(vnet, frontends, rules, diverted)],
+    tables: [table(vnet, frontends, rules, diverted, onTheWay)],
   };
 }
 
@@ -102,13 +106,15 @@ function table(
   frontends: ReturnType<typeof frontendAddresses>,
   rules: readonly BalancingRule[],
   diverted: readonly { readonly senderMark: number; readonly address: Address }[],
+  onTheWay: readonly InterfaceName[],
 ): Table {
   const origin: Origin = { resource: vnet.resource.id, reason: `load balancing in VNet ${vnet.name}`, source };
   const picks = new Map<string, Chain>();
   for (const rule of rules) if (rule.healthy.length > 0) picks.set(pickName(rule), pickChain(rule, origin));
   const onePort = rules.filter((rule) => rule.protocol !== "all");
   const allPorts = rules.filter((rule) => rule.protocol === "all");
-  const translated = rules.filter((rule) => rule.nodePort !== undefined);
+  const translated = onePort.filter((rule) => rule.nodePort !== undefined);
+  const readdressed = allPorts.filter((rule) => rule.nodePort !== undefined);
   return {
     family: "ip",
     name: "load-balancer",
@@ -116,7 +122,11 @@ function table(
       {
         name: "track",
         base: { type: "filter", hook: "prerouting", priority: priorities.raw, policy: "accept" },
-        rules: [...(diverted.length === 0 ? [] : divertedRules(origin)), ...trackRules(origin, translated.length > 0)],
+        rules: [
+          ...(onTheWay.length === 0 ? [] : [onTheWayRule(origin)]),
+          ...(diverted.length === 0 ? [] : divertedRules(origin)),
+          ...trackRules(origin, translated.length > 0, readdressed.length > 0),
+        ],
       },
       {
         name: "track-own",
@@ -127,7 +137,7 @@ function table(
         name: "prerouting",
         base: { type: "filter", hook: "prerouting", priority: priorities.mangle, policy: "accept" },
         rules: [
-          ...(diverted.length === 0 ? [] : [untrackedRule(origin)]),
+          ...(diverted.length === 0 && onTheWay.length === 0 ? [] : [untrackedRule(origin)]),
           ...knownFlows(origin, rules),
           ...newFlows(origin, allPorts.length > 0),
         ],
@@ -148,7 +158,7 @@ function table(
           },
         ],
       },
-      ...(translated.length === 0 ? [] : [translation(origin)]),
+      ...(translated.length + readdressed.length === 0 ? [] : [translation(origin, translated.length > 0, readdressed.length > 0)]),
       ...[...picks.values()].sort((a, b) => (a.name < b.name ? -1 : 1)),
     ],
     sets: [
@@ -177,8 +187,20 @@ function table(
               elements: uniqueBackends(rules).map((nic) => ({ key: [nic.fabricInterface] })),
             } as const,
           ]),
+      ...(onTheWay.length === 0
+        ? []
+        : [{ name: "on-the-way", key: ["ifname"], elements: onTheWay.map((name) => ({ key: [name] })) } as const]),
       ...servingSets(rules),
       ...(translated.length === 0 ? [] : [translatedSet(translated)]),
+      ...(readdressed.length === 0
+        ? []
+        : [
+            {
+              name: "readdressed",
+              key: ["ipv4_addr"],
+              elements: uniqueBackends(readdressed).map((nic) => ({ key: [nic.primary] })),
+            } as const,
+          ]),
     ],
     maps: [
       {
@@ -209,6 +231,16 @@ function table(
               elements: translated.flatMap(translationElements),
             } as const,
           ]),
+      ...(readdressed.length === 0
+        ? []
+        : [
+            {
+              name: "machines",
+              key: ["ipv4_addr", "mark"],
+              value: ["ipv4_addr"],
+              elements: readdressed.flatMap(translationElements),
+            } as const,
+          ]),
     ],
   };
 }
@@ -233,6 +265,15 @@ function divertedRules(origin: Origin): readonly Rule[] {
   ];
 }
 
+/** What goes to an appliance for the sake of a route is balanced when the appliance sends it on. */
+function onTheWayRule(origin: Origin): Rule {
+  return {
+    matches: [{ kind: "lookup", fields: ["iifname"], op: "==", set: "on-the-way" }],
+    statements: [{ kind: "notrack" }, { kind: "verdict", verdict: "accept" }],
+    origin: { ...origin, reason: "on its way to the appliance that is a route's next hop" },
+  };
+}
+
 function untrackedRule(origin: Origin): Rule {
   return {
     matches: [{ kind: "value", field: "ct state", op: "==", values: ["untracked"] }],
@@ -242,7 +283,7 @@ function untrackedRule(origin: Origin): Rule {
 }
 
 /** Packets to and from frontends are tracked; all others cross the fabric without a trace. */
-function trackRules(origin: Origin, hasTranslated: boolean): readonly Rule[] {
+function trackRules(origin: Origin, hasTranslated: boolean, hasReaddressed: boolean): readonly Rule[] {
   const tracked = (fields: readonly Field[], set: string, reason: string): Rule => ({
     matches: [{ kind: "lookup", fields, op: "==", set }],
     statements: [{ kind: "verdict", verdict: "accept" }],
@@ -254,6 +295,7 @@ function trackRules(origin: Origin, hasTranslated: boolean): readonly Rule[] {
     ...(hasTranslated
       ? [tracked(["ip saddr", "meta l4proto", "th sport"], "translated", "replies from node ports may be a frontend's")]
       : []),
+    ...(hasReaddressed ? [tracked(["ip saddr"], "readdressed", "replies from any port may be a frontend's")] : []),
     { matches: [], statements: [{ kind: "notrack" }], origin: { ...origin, reason: "everything else is routed without state" } },
   ];
 }
@@ -323,17 +365,22 @@ function newFlows(origin: Origin, hasAllPorts: boolean): readonly Rule[] {
 }
 
 /** Without floating IP the backend gets the flow at its own address; replies are translated back. */
-function translation(origin: Origin): Chain {
+function translation(origin: Origin, hasTranslated: boolean, hasReaddressed: boolean): Chain {
   return {
     name: "translation",
     base: { type: "nat", hook: "prerouting", priority: priorities.dstnat, policy: "accept" },
     rules: [
-      {
-        matches: [{ kind: "value", field: "meta l4proto", op: "==", values: ["tcp", "udp"] }],
-        statements: [{ kind: "dnat", to: { fields: [...flow, "meta mark"], map: "node-ports" } }],
-        origin: { ...origin, reason: "a rule without floating IP sends to the backend's own address" },
-      },
+      ...(hasTranslated ? [translating([...flow, "meta mark"], "node-ports", origin)] : []),
+      ...(hasReaddressed ? [translating([...anyFlow, "meta mark"], "machines", origin)] : []),
     ],
+  };
+}
+
+function translating(fields: readonly Field[], map: string, origin: Origin): Rule {
+  return {
+    matches: [{ kind: "value", field: "meta l4proto", op: "==", values: ["tcp", "udp"] }],
+    statements: [{ kind: "dnat", to: { fields, map } }],
+    origin: { ...origin, reason: "a rule without floating IP sends to the backend's own address" },
   };
 }
 
@@ -352,7 +399,7 @@ function translatedSet(rules: readonly BalancingRule[]): NamedSet {
 function translationElements(rule: BalancingRule): MapElement[] {
   return rule.members.map((nic) => ({
     key: [...ruleKey(rule), nic.mark],
-    value: [nic.primary, rule.nodePort ?? 0],
+    value: rule.protocol === "all" ? [nic.primary] : [nic.primary, rule.nodePort ?? 0],
     origin: { ...rule.origin, reason: `${rule.origin.reason} has no floating IP: ${nic.machine} gets it at its own address` },
   }));
 }
@@ -391,15 +438,18 @@ function ruleKey(rule: BalancingRule): MapElement["key"] {
 function ruleElement(rule: BalancingRule): MapElement {
   const key = ruleKey(rule);
   if (rule.healthy.length === 0) {
-    const { probeFault: fault, probeAnswer: answer } = rule;
-    const cause = fault === undefined ? {} : { resource: fault.id };
-    const why =
-      fault !== undefined ? `: ${faultReason(fault)}` : answer !== undefined ? ` with 200: GET ${answer.path} gets ${answer.status}` : "";
-    const reason = `${rule.origin.reason}: none of ${rule.poolSize} backends answers the health probe${why}`;
-    const source = "Azure docs: load-balancer/load-balancer-custom-probe-overview";
-    return { key, value: { verdict: "drop" }, origin: { ...rule.origin, ...cause, reason, source } };
+    return { key, value: { verdict: "drop" }, origin: { ...rule.origin, ...noBackendReason(rule) } };
   }
   return { key, value: { verdict: "goto", chain: pickName(rule) }, origin: rule.origin };
+}
+
+/** Why nobody gets the flows of a rule. */
+export function noBackendReason({ probeFault: fault, probeAnswer: answer, origin, poolSize }: BalancingRule): Partial<Origin> {
+  const cause = fault === undefined ? {} : { resource: fault.id };
+  const why =
+    fault !== undefined ? `: ${faultReason(fault)}` : answer !== undefined ? ` with 200: GET ${answer.path} gets ${answer.status}` : "";
+  const reason = `${origin.reason}: none of ${poolSize} backends answers the health probe${why}`;
+  return { ...cause, reason, source: "Azure docs: load-balancer/load-balancer-custom-probe-overview" };
 }
 
 function backendElements(rule: BalancingRule): MapElement[] {

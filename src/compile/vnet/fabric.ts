@@ -12,9 +12,10 @@ import { mainTable } from "../../ir/network.ts";
 import { priorities, type Rule, type Table } from "../../ir/ruleset.ts";
 import { type Address, bitsOf, familyOf } from "../../net/address.ts";
 import { hostPrefix, lengthOf, mustPrefix, prefixContains } from "../../net/prefix.ts";
+import { applianceAt } from "../appliances.ts";
 import type { Part } from "../part.ts";
 import { isOpen, type RemoteAppliance, remoteAppliances } from "../peerings.ts";
-import { isPrivateEndpoint, type NicInfo, nicsByAddress, podSubnetAddresses, type SubnetInfo, type VnetInfo } from "../topology.ts";
+import { isPrivateEndpoint, type NicInfo, podSubnetAddresses, type SubnetInfo, type VnetInfo } from "../topology.ts";
 import { azureHostAddress, eth0, hostNames, links, nicTable, peerAddress, routerAddress, rulePriority } from "../wiring.ts";
 import { type EffectiveRoute, effectiveRoutes } from "./effective-routes.ts";
 import { foreignSenders } from "./foreign-senders.ts";
@@ -36,7 +37,7 @@ const defaultRoute = mustPrefix("0.0.0.0/0");
 export function fabric(vnet: VnetInfo): Part {
   const origin: Origin = { resource: vnet.resource.id, reason: `fabric of VNet ${vnet.name}` };
   const senders = sendersOf(vnet);
-  const next = nextHops(vnet);
+  const remote = remoteHops(vnet);
   return {
     interfaces: [
       loopback(vnet, origin),
@@ -64,7 +65,7 @@ export function fabric(vnet: VnetInfo): Part {
       ...senders.flatMap((sender) =>
         effectiveRoutes(vnet, sender.subnet)
           .filter((r) => r.state === "Active")
-          .map((r) => subnetRoute(vnet, senderTable(sender), r, next)),
+          .map((r) => subnetRoute(vnet, senderTable(sender), r, remote)),
       ),
       ...overlayRoutes(vnet),
       // What a peered VNet sends to this one's gateway.
@@ -213,17 +214,14 @@ function nicRoutes(nic: NicInfo): Route[] {
   ];
 }
 
-/** What the next hops of routes are: network interfaces of the VNet, or the ways to those of peered VNets. */
-type NextHops = { readonly own: ReadonlyMap<Address, NicInfo>; readonly remote: ReadonlyMap<Address, RemoteAppliance> };
+/** The ways to appliances of peered VNets, by their addresses. */
+type RemoteHops = ReadonlyMap<Address, RemoteAppliance>;
 
-function nextHops(vnet: VnetInfo): NextHops {
-  const remote = remoteAppliances(vnet).flatMap((appliance) =>
-    [appliance.nic.primary, ...appliance.nic.secondary].map((address) => [address, appliance] as const),
-  );
-  return { own: nicsByAddress(vnet), remote: new Map(remote) };
+function remoteHops(vnet: VnetInfo): RemoteHops {
+  return new Map(remoteAppliances(vnet).flatMap((one) => one.appliance.addresses.map((address) => [address, one] as const)));
 }
 
-function subnetRoute(vnet: VnetInfo, table: number, route: EffectiveRoute, next: NextHops): Route {
+function subnetRoute(vnet: VnetInfo, table: number, route: EffectiveRoute, remote: RemoteHops): Route {
   const base = { table, dst: route.prefix, origin: route.origin };
   const dropped = (why: string): Route => ({
     ...base,
@@ -251,13 +249,22 @@ function subnetRoute(vnet: VnetInfo, table: number, route: EffectiveRoute, next:
       return { ...base, type: "unicast", dev: serviceInterface(vnet, route.service), via: route.service.address, onlink: true };
     case "VirtualAppliance": {
       const hop = route.nextHopIpAddress;
-      const nic = hop === undefined ? undefined : next.own.get(hop);
-      if (nic !== undefined) return { ...base, type: "unicast", dev: nic.fabricInterface, via: nic.primary, onlink: true };
-      const remote = hop === undefined ? undefined : next.remote.get(hop);
-      if (remote !== undefined) return toPeer(base, remote.fabricInterface, remote.peering.remote);
+      const own = hop === undefined ? undefined : applianceAt(vnet, hop);
+      if (own !== undefined) return { ...base, type: "unicast", dev: own.fabricInterface, via: own.via, onlink: true };
+      const far = hop === undefined ? undefined : remote.get(hop);
+      if (far !== undefined) return toPeer(base, far.fabricInterface, far.peering.remote);
+      if (hop !== undefined && isFrontend(vnet, hop))
+        return dropped("the load balancer's frontend that is the next hop has no high-availability ports");
       return dropped("no network interface of this VNet or of a peered one has the next hop's address");
     }
   }
+}
+
+/** Of an internal load balancer of the VNet. */
+function isFrontend({ loadBalancers }: VnetInfo, address: Address): boolean {
+  return loadBalancers.some(({ properties }) =>
+    properties.frontendIPConfigurations.some((frontend) => frontend.properties.privateIPAddress === address),
+  );
 }
 
 function toPeer(base: Pick<Route, "table" | "dst" | "origin">, dev: InterfaceName, remote: VnetInfo): Route {

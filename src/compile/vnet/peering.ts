@@ -29,34 +29,34 @@ export function peering(vnet: VnetInfo): Part {
     interfaces: [
       ...vnet.peerings.map((one) => link(one, one.fabricInterface, one.remoteInterface, "link")),
       ...remoteAppliances(vnet).map((one) =>
-        link(one.peering, one.fabricInterface, one.remoteInterface, `way to appliance ${one.nic.machine}`),
+        link(one.peering, one.fabricInterface, one.remoteInterface, `way to appliance ${one.appliance.name}`),
       ),
       ...incoming.map((one) => {
         const from = one.peering.reverse;
         return veth(one.remoteInterface, vnetOf(from.properties.remoteVirtualNetwork.id), one.fabricInterface, {
           resource: from.id,
-          reason: `peered VNet's way to appliance ${one.nic.machine}`,
+          reason: `peered VNet's way to appliance ${one.appliance.name}`,
         });
       }),
     ],
     routes: incoming.map(
-      ({ nic }, index): Route => ({
+      ({ appliance: { fabricInterface, via, id, name } }, index): Route => ({
         type: "unicast",
         table: firstApplianceTable + index,
         dst: everything,
-        dev: nic.fabricInterface,
-        via: nic.primary,
+        dev: fabricInterface,
+        via,
         onlink: true,
-        origin: { resource: nic.resource.id, reason: `appliance ${nic.machine} is the next hop of a peered VNet's route` },
+        origin: { resource: id, reason: `appliance ${name} is the next hop of a peered VNet's route` },
       }),
     ),
     rules: incoming.map(
-      ({ nic, remoteInterface, peering: { reverse } }, index): PolicyRule => ({
+      ({ appliance, remoteInterface, peering: { reverse } }, index): PolicyRule => ({
         priority: rulePriority.appliances,
         family: 4,
         iif: remoteInterface,
         table: firstApplianceTable + index,
-        origin: { resource: reverse.id, reason: `what a peered VNet's routes send to ${nic.machine}` },
+        origin: { resource: reverse.id, reason: `what a peered VNet's routes send to ${appliance.name}` },
       }),
     ),
     tables: sourceCheck(vnet),

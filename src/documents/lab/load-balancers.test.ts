@@ -72,9 +72,14 @@ describe("what Azure refuses", () => {
       /frontendPort 0 is no port/,
     ],
     [
-      "all ports",
-      "{ name: web, subnet: hub/a, address: 10.0.1.100, machines: [one], rules: [{ name: a, protocol: All, frontendPort: 0 }] }",
-      /protocol All is not modelled yet/,
+      "all ports and one more",
+      "{ name: web, subnet: hub/a, address: 10.0.1.100, machines: [one], rules: [{ name: a, protocol: All }, { name: b, frontendPort: 80 }] }",
+      /rule a of load balancer web takes all ports \(high-availability ports\); with 1 more of the same frontend and machines Azure refuses it/,
+    ],
+    [
+      "a port of all protocols",
+      "{ name: web, subnet: hub/a, address: 10.0.1.100, machines: [one], rules: [{ name: a, protocol: All, frontendPort: 80 }] }",
+      /frontendPort of a rule for all protocols is 0, not 80/,
     ],
     [
       "floating IP",
@@ -89,12 +94,27 @@ describe("what Azure refuses", () => {
   ])("%s", (_, balancer, says) => expect(printed(lab(balancer))).toMatch(says));
 });
 
-test("a route to its frontend is refused: nobody knows yet which appliance it would lead to", () => {
-  const loaded = load(`lab: t
+describe("a route to its frontend", () => {
+  const routed = (machine: string, rule: string) =>
+    printed(
+      load(`lab: t
 networks: [{ name: hub, addressSpace: [10.0.0.0/16], subnets: [{ name: a, prefix: 10.0.1.0/24 }, { name: b, prefix: 10.0.2.0/24 }] }]
-machines: [{ name: fw1, subnet: hub/a, enableIPForwarding: true }, { name: fw2, subnet: hub/a, enableIPForwarding: true }]
-loadBalancers: [{ name: fw, subnet: hub/a, address: 10.0.1.100, machines: [fw1, fw2], rules: [{ name: r, frontendPort: 443 }] }]
+machines: [{ name: fw1, subnet: hub/a, enableIPForwarding: true }, { name: fw2, subnet: hub/a${machine} }]
+loadBalancers: [{ name: fw, subnet: hub/a, address: 10.0.1.100, machines: [fw1, fw2], rules: [${rule}] }]
 routeTables: [{ name: t, subnets: [hub/b], routes: [{ name: out, addressPrefix: 0.0.0.0/0, nextHopType: VirtualAppliance, nextHopIpAddress: 10.0.1.100 }] }]
-`);
-  expect(printed(loaded)).toMatch(/next hop 10\.0\.1\.100 is the frontend of load balancer fw.*\(NotModelled\)/);
+`),
+    );
+
+  test("is refused where there are no high-availability ports: nobody knows which flows it would take", () => {
+    expect(routed(", enableIPForwarding: true", "{ name: r, frontendPort: 443 }")).toMatch(
+      /next hop 10\.0\.1\.100 is the frontend of load balancer fw, which has no rule for all ports.*\(NotModelled\)/,
+    );
+  });
+
+  test("leads to all machines behind it, which must forward", () => {
+    expect(routed(", enableIPForwarding: true", "{ name: r, protocol: All }")).toBe("");
+    expect(routed("", "{ name: r, protocol: All }")).toMatch(
+      /next hop 10\.0\.1\.100 leads to machine fw2, whose network interface does not forward/,
+    );
+  });
 });

@@ -10,6 +10,7 @@ import { choice, integer, list, object, optional, required, type Shape, text, wi
 type Name = (what: string, example: string) => Shape<string>;
 
 const distributionDocs = "learn:azure/load-balancer/distribution-mode-concepts";
+const haPorts = "learn:azure/load-balancer/load-balancer-ha-ports-overview";
 const port = { min: 1, max: 65_535 };
 
 const probe = object(
@@ -33,12 +34,15 @@ export function loadBalancerShape(name: Name, subnet: Shape<string>) {
     {
       name: required(name("a load-balancing rule", "sql"), "Name of the rule."),
       protocol: withDefault(
-        choice(["Tcp", "Udp"], { what: "protocol", notModelled: { All: "write a rule for each port" } }),
+        choice(["Tcp", "Udp", "All"], { what: "protocol", source: haPorts }),
         "Tcp",
-        "Its protocol.",
+        "Its protocol. All: high-availability ports, every port of TCP and UDP; a route may then name the frontend as its next hop.",
       ),
-      frontendPort: required(integer({ what: "frontendPort", ...port }), "The port of the frontend."),
-      backendPort: optional(integer({ what: "backendPort", ...port }), "The port of the machines. Default: frontendPort."),
+      frontendPort: optional(
+        integer({ what: "frontendPort", min: 0, max: port.max }),
+        "The port of the frontend. Every rule needs one but that for all protocols, where it is 0.",
+      ),
+      backendPort: optional(integer({ what: "backendPort", min: 0, max: port.max }), "The port of the machines. Default: frontendPort."),
       loadDistribution: withDefault(
         choice(["Default", "SourceIP", "SourceIPProtocol"], { what: "loadDistribution", source: distributionDocs }),
         "Default",
@@ -89,8 +93,9 @@ export function expandLoadBalancer(
 ): LoadBalancer {
   const [frontend, pool] = [`${id}/frontendIPConfigurations/frontend`, `${id}/backendAddressPools/machines`];
   const rules = (entry.rules ?? []).flatMap((rule) => {
-    if (rule?.name === undefined || rule.frontendPort === undefined) return [];
-    return [{ ...rule, name: rule.name, frontendPort: rule.frontendPort }];
+    if (rule?.name === undefined) return [];
+    // No port is 0, which the rules of load balancers refuse where a rule is not for all protocols.
+    return [{ ...rule, name: rule.name, frontendPort: rule.frontendPort ?? 0 }];
   });
   return {
     id,
