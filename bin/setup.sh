@@ -12,7 +12,6 @@ debian_packages() {
   command -v ip >/dev/null || [ -x /usr/sbin/ip ] || missing+=(iproute2)
   command -v unshare >/dev/null || missing+=(util-linux)
   command -v tcpdump >/dev/null || [ -x /usr/sbin/tcpdump ] || [ -x /usr/bin/tcpdump ] || missing+=(tcpdump)
-  compgen -G '/usr/lib*/libnftables.so.1' >/dev/null || compgen -G '/usr/lib/*/libnftables.so.1' >/dev/null || missing+=(libnftables1)
   printf '%s\n' "${missing[@]}"
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { diagnose, findProgram } from "./doctor.ts";
+import { diagnose } from "./doctor.ts";
+import { findProgram } from "./programs.ts";
 
 test("every check says what it found, why it matters and what to do", () => {
   const checks = diagnose();

@@ -4,10 +4,10 @@
  */
 
 import { execFileSync } from "node:child_process";
-import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
-import { nftLibrary } from "./nftables.ts";
+import { findProgram, searchPath } from "./programs.ts";
 
 export type Check = {
   readonly name: string;
@@ -39,7 +39,6 @@ export function diagnose(): readonly Check[] {
   return [
     kernelVersion(),
     ...userNamespaces(world),
-    library(),
     ...["nft", "ip", "unshare", "nsenter"].map((name) => program(name, true)),
     program("tcpdump", false),
     ...abilities(world),
@@ -146,23 +145,6 @@ function readSysctl(path: string): string | undefined {
   return existsSync(file) ? readFileSync(file, "utf8").trim() : undefined;
 }
 
-function library(): Check {
-  let found = "loaded";
-  try {
-    nftLibrary();
-  } catch (error) {
-    found = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
-  }
-  return {
-    name: "libnftables.so.1",
-    ok: found === "loaded",
-    required: true,
-    found,
-    why: "rules of labs are loaded by it, in process",
-    fix: "sudo apt-get install libnftables1",
-  };
-}
-
 const packages: Readonly<Record<string, string>> = {
   nft: "nftables",
   ip: "iproute2",
@@ -172,7 +154,7 @@ const packages: Readonly<Record<string, string>> = {
 };
 
 const purposes: Readonly<Record<string, string>> = {
-  nft: "reading rules by hand in `drydock exec`",
+  nft: "reading the rules that are in force",
   ip: "`drydock exec` enters a host with it",
   unshare: "makes the lab's world",
   nsenter: "`drydock exec` enters the lab's world with it",
@@ -189,26 +171,6 @@ function program(name: string, required: boolean): Check {
     why: purposes[name] ?? "",
     fix: `sudo apt-get install ${packages[name] ?? name}`,
   };
-}
-
-/** Ordinary users often lack the sbin folders, where Debian puts `ip`, `nft` and `tcpdump`. */
-function searchPath(): readonly string[] {
-  return [...(process.env.PATH ?? "").split(":").filter((folder) => folder !== ""), "/usr/sbin", "/sbin", "/usr/bin", "/bin"];
-}
-
-/** Where an executable file of this name is. */
-export function findProgram(name: string): string | undefined {
-  return searchPath()
-    .map((folder) => join(folder, name))
-    .find((file) => {
-      try {
-        accessSync(file, constants.X_OK);
-        return true;
-      } catch (error) {
-        if (error instanceof Error) return false;
-        throw error;
-      }
-    });
 }
 
 function abilities(world: World): readonly Check[] {

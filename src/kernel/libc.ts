@@ -49,7 +49,6 @@ type Libc = {
   readonly setsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: number) => number;
   readonly send: (fd: number, data: Uint8Array, length: number, flags: number) => number;
   readonly recv: (fd: number, data: Uint8Array, length: number, flags: number) => number;
-  readonly memfd_create: (name: string, flags: number) => number;
   readonly close: (fd: number) => number;
 };
 
@@ -72,7 +71,6 @@ export function libc(): Libc {
     setsockopt: program.func("int setsockopt(int fd, int level, int name, const uint8_t *value, uint32_t length)"),
     send: program.func("long send(int fd, const uint8_t *data, size_t length, int flags)"),
     recv: program.func("long recv(int fd, _Out_ uint8_t *data, size_t length, int flags)"),
-    memfd_create: program.func("int memfd_create(str name, uint flags)"),
     close: program.func("int close(int fd)"),
   };
   return bound;

@@ -7,17 +7,28 @@
 
 import { isDeepStrictEqual } from "node:util";
 import type { Chain, MapElement, NamedMap, NamedSet, Rule, RuleSet, SetElement, Table } from "../ir/ruleset.ts";
+import type { Family } from "../net/address.ts";
 import { difference } from "./difference.ts";
 
 export type Collection = NamedSet | NamedMap;
 export type Element = SetElement | MapElement;
+
+/** Marks packets for tracing (`meta nftrace set 1`): with `dscp` those whose IP header has these six bits. */
+export type Marking = { readonly dscp?: { readonly family: Family; readonly value: number } };
 
 export type Command =
   /** Deleting what is not there is an error; adding what is there is none. */
   | { readonly do: "add table" | "delete table"; readonly table: Table }
   /** Of a chain that is there, the policy changes. */
   | { readonly do: "add chain" | "flush chain" | "delete chain"; readonly table: Table; readonly chain: Chain }
-  | { readonly do: "add rule"; readonly table: Table; readonly chain: Chain; readonly rule: Rule }
+  | {
+      readonly do: "add rule";
+      readonly table: Table;
+      readonly chain: Chain;
+      readonly rule: Rule;
+      /** Done to the packets that the rule matches, and that rules of hosts do not. */
+      readonly marking?: Marking;
+    }
   | { readonly do: "add set" | "flush set" | "delete set"; readonly table: Table; readonly set: Collection }
   | {
       readonly do: "add elements" | "delete elements";

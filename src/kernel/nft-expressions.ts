@@ -8,6 +8,7 @@
 import type { Datum, DatumType, Field, MarkValue, Match, Rule, Statement, Table, Verdict } from "../ir/ruleset.ts";
 import { familyOf } from "../net/address.ts";
 import { nftName } from "../render/nft-names.ts";
+import type { Marking } from "./nft-change.ts";
 import { bytesOf, bytesOfAll, bytesOfValue, type DataType, isWide, maskBytes, paddedBytes, wordBytes } from "./nft-data.ts";
 
 /** An attribute of an expression: its number and what is in it. Numbers are in network order. */
@@ -34,10 +35,11 @@ export type AnonymousSet = {
 export type Program = { readonly expressions: readonly Expression[]; readonly sets: readonly AnonymousSet[] };
 
 /** Throws when the rule says what nf_tables can't do. */
-export function programOf(rule: Rule, table: Table): Program {
+export function programOf(rule: Rule, table: Table, marking?: Marking): Program {
   const program = new Builder(table);
   for (const match of rule.matches) program.match(match);
   for (const statement of rule.statements) program.statement(statement);
+  if (marking !== undefined) program.mark(marking);
   return program;
 }
 
@@ -53,7 +55,7 @@ const ICMP = 1;
 const TCP = 6;
 const ICMPV6 = 58;
 
-const meta = { mark: 3, iifname: 6, oifname: 7, nfproto: 15, l4proto: 16 } as const;
+const meta = { mark: 3, iifname: 6, oifname: 7, nftrace: 12, nfproto: 15, l4proto: 16 } as const;
 const ct = {
   state: 0,
   direction: 1,
@@ -207,6 +209,23 @@ class Builder implements Program {
     }
   }
 
+  mark({ dscp }: Marking): void {
+    if (dscp !== undefined) {
+      this.#needFamily(dscp.family, "dscp");
+      // IPv4: the second byte's upper six bits. IPv6: they lie across the first two bytes.
+      const [offset, bytes, shift] = dscp.family === 4 ? [1, 1, 2] : [0, 2, 6];
+      const inPlace = (bits: number): Uint8Array => Uint8Array.of(bits >>> 8, bits & 0xff).subarray(2 - bytes);
+      this.#loadPayload("network", offset, bytes, 0);
+      this.#mask(inPlace(0x3f << shift));
+      this.#compare("==", inPlace(dscp.value << shift));
+    }
+    this.#immediate(register(0), { data: Uint8Array.of(1) });
+    this.#add("meta", [
+      [2, { u32: meta.nftrace }],
+      [3, register(0)],
+    ]);
+  }
+
   #add(name: string, attributes: readonly Attribute[]): void {
     this.expressions.push({ name, attributes });
   }
@@ -221,14 +240,16 @@ class Builder implements Program {
 
   /** Only packets that can have the field go on. */
   #need({ family, protocol }: Source, field: Field): void {
-    if (family !== undefined) {
-      if (this.#family === undefined) {
-        this.#loadMeta(meta.nfproto, 0);
-        this.#compare("==", Uint8Array.of(family === 4 ? NFPROTO_IPV4 : NFPROTO_IPV6));
-        this.#family = family;
-      } else if (this.#family !== family) throw new Error(`nft: ${field} of a packet of IPv${this.#family}`);
-    }
+    if (family !== undefined) this.#needFamily(family, field);
     if (protocol !== undefined) this.#needOne(protocol);
+  }
+
+  #needFamily(family: 4 | 6, what: string): void {
+    if (this.#family === undefined) {
+      this.#loadMeta(meta.nfproto, 0);
+      this.#compare("==", Uint8Array.of(family === 4 ? NFPROTO_IPV4 : NFPROTO_IPV6));
+      this.#family = family;
+    } else if (this.#family !== family) throw new Error(`nft: ${what} of a packet of IPv${this.#family}`);
   }
 
   #needOne(protocol: number): void {
@@ -252,12 +273,7 @@ class Builder implements Program {
   #loadOne(source: Source, word: number): void {
     switch (source.from) {
       case "payload":
-        this.#add("payload", [
-          [1, register(word)],
-          [2, { u32: source.header === "network" ? 1 : 2 }],
-          [3, { u32: source.offset }],
-          [4, { u32: bytesOf(source.type) }],
-        ]);
+        this.#loadPayload(source.header, source.offset, bytesOf(source.type), word);
         return;
       case "meta":
         this.#loadMeta(source.key, word);
@@ -276,6 +292,15 @@ class Builder implements Program {
           [3, { u32: source.of === "saddr" ? 1 : 2 }],
         ]);
     }
+  }
+
+  #loadPayload(header: "network" | "transport", offset: number, bytes: number, word: number): void {
+    this.#add("payload", [
+      [1, register(word)],
+      [2, { u32: header === "network" ? 1 : 2 }],
+      [3, { u32: offset }],
+      [4, { u32: bytes }],
+    ]);
   }
 
   #loadMeta(key: number, word: number): void {

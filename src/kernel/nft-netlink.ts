@@ -6,7 +6,7 @@
  */
 
 import type { Origin } from "../ir/network.ts";
-import type { Chain, Rule, RuleSet, Table } from "../ir/ruleset.ts";
+import type { Chain, RuleSet, Table } from "../ir/ruleset.ts";
 import { nftComment, renderRule } from "../render/nft.ts";
 import { nftName } from "../render/nft-names.ts";
 import { errnoName, linux, SystemError } from "./libc.ts";
@@ -61,6 +61,11 @@ export function changeTransactions(before: RuleSet, after: RuleSet): readonly Tr
 /** Puts `after` in the place of whatever tables of these names hold. Throws a {@link CommandError}. */
 export function replacementTransactions(before: RuleSet, after: RuleSet): readonly Transaction[] {
   return encode((steps) => [...removalCommands([...before, ...after]), ...changeCommands([], after, steps)]);
+}
+
+/** These commands, of which there are few. Throws a {@link CommandError}. */
+export function transactionsOf(commands: readonly Command[]): readonly Transaction[] {
+  return encode(() => commands);
 }
 
 /** All as one transaction where it fits, else in steps. */
@@ -162,7 +167,7 @@ class Encoder {
         this.#message(command, message.deleteChain, 0, (batch) => batch.text(3, nftName(command.chain.name)));
         return;
       case "add rule":
-        this.#rule(command, command.table, command.chain, command.rule);
+        this.#rule(command);
         return;
       case "add set":
         this.#message(command, message.set, NLM_F_CREATE, (batch) => putSet(batch, declarationOf(command.set), ++this.#setId));
@@ -222,9 +227,10 @@ class Encoder {
     );
   }
 
-  #rule(command: Command & { readonly table: Table }, table: Table, chain: Chain, rule: Rule): void {
-    if (rule.matches.length + rule.statements.length === 0) return;
-    const { expressions, sets } = programOf(rule, table);
+  #rule(command: Command & { readonly do: "add rule" }): void {
+    const { table, chain, rule, marking } = command;
+    const { expressions, sets } = programOf(rule, table, marking);
+    if (expressions.length === 0) return;
     const lookedUp = sets.map((set) => {
       const id = ++this.#setId;
       const { declaration, runs } = anonymousSet(set);

@@ -6,13 +6,16 @@
  */
 
 import type { HostName, InterfaceName } from "../ir/network.ts";
+import type { Chain, Datum, Field, Hook, Match, Rule, Table } from "../ir/ruleset.ts";
 import { type Address, type Family, familyOf } from "../net/address.ts";
 import { protocolNumbers } from "../net/ports.ts";
 import type { Tuple } from "../net/tuple.ts";
+import { nftName } from "../render/nft-names.ts";
 import { koffi } from "./koffi.ts";
 import { within } from "./namespaces.ts";
 import { attributes, Batch, NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket, NLM_F_DUMP, textOf } from "./netlink.ts";
-import { runNft } from "./nftables.ts";
+import { type Command, type Marking, removalCommands } from "./nft-change.ts";
+import { transact, transactionsOf } from "./nft-netlink.ts";
 import { addressOfBytes } from "./observe.ts";
 
 /**
@@ -57,8 +60,9 @@ const NFT_MSG_GETRULE = 7;
 const NFT_MSG_NEWRULE = 6;
 const NFT_MSG_TRACE = 17;
 
-/** A table that no network has: `nftName` never gives names that start with an underscore. */
-const markTable = "_drydock-trace";
+/** A table that no network has. */
+const markTable: Table = { family: "inet", name: "_drydock-trace", chains: [], sets: [], maps: [] };
+const markName = nftName(markTable.name);
 
 /** Which packets: all that is given holds. Replies are other packets. */
 export type TraceMatch = Partial<Tuple> & {
@@ -72,6 +76,8 @@ export type TraceMatch = Partial<Tuple> & {
 export class NftTrace {
   readonly #host: HostName;
   readonly #socket: NetlinkSocket;
+  /** Where nobody else talks: events must not come between a question and its answer. */
+  readonly #rules: NetlinkSocket;
   #comments: ReadonlyMap<string, string> | undefined;
   #names: ReadonlyMap<number, InterfaceName> | undefined;
   #poll: ReturnType<ReturnType<typeof koffi>["node"]["poll"]> | undefined;
@@ -81,19 +87,17 @@ export class NftTrace {
   /** With several matches, a packet that fits one of them. It may come from outside or from the host. */
   constructor(host: HostName, ...matches: readonly TraceMatch[]) {
     this.#host = host;
-    const marks = markRules(matches);
-    this.#socket = within(host, () => {
-      const socket = new NetlinkSocket(NETLINK_NETFILTER);
-      try {
-        socket.join(NFNLGRP_NFTRACE);
-        const problems = runNft(marks);
-        if (problems.length > 0) throw new Error(`nft: ${problems.map(({ text }) => text).join("; ")}`);
-        return socket;
-      } catch (error) {
-        socket.close();
-        throw error;
-      }
-    });
+    const [socket, rules] = within(host, () => [new NetlinkSocket(NETLINK_NETFILTER), new NetlinkSocket(NETLINK_NETFILTER)]);
+    this.#socket = socket;
+    this.#rules = rules;
+    try {
+      socket.join(NFNLGRP_NFTRACE);
+      this.#run([...removalCommands([markTable]), ...markCommands(matches)]);
+    } catch (error) {
+      socket.close();
+      rules.closeLater();
+      throw error;
+    }
   }
 
   /** Events since the last call, in order. */
@@ -122,7 +126,16 @@ export class NftTrace {
   close(): void {
     this.#poll?.close();
     this.#socket.close();
-    within(this.#host, () => runNft(`table inet ${markTable} {\n}\ndelete table inet ${markTable}\n`));
+    try {
+      this.#run(removalCommands([markTable]));
+    } finally {
+      this.#rules.closeLater();
+    }
+  }
+
+  #run(commands: readonly Command[]): void {
+    const problems = transactionsOf(commands).flatMap((transaction) => transact(this.#rules, transaction));
+    if (problems.length > 0) throw new Error(`nft: ${problems.map(({ element, code }) => `${element}: ${code}`).join("; ")}`);
   }
 
   #decode(payload: Buffer): TraceEvent | undefined {
@@ -145,7 +158,7 @@ export class NftTrace {
       ...(iif === undefined ? {} : { iif }),
       ...(oif === undefined ? {} : { oif }),
     };
-    if (table === markTable) {
+    if (table === markName) {
       // The first event of a chain has the tuple; its end and its policy follow.
       if (tuple === undefined) return undefined;
       const first = !chain.endsWith(lastSuffix);
@@ -192,26 +205,43 @@ const lastSuffix = "-last";
  * Marks before everything else that sees a whole packet: defragmentation is at -400, connection tracking at -200. Chains without rules come after
  * everything: translation of sources is at 100.
  */
-function markRules(matches: readonly TraceMatch[]): string {
-  const chain = (name: string, hook: string, priority: number, rules: readonly string[]): string =>
-    `  chain ${name} {\n    type filter hook ${hook} priority ${priority}; policy accept;\n${rules.map((rule) => `    ${rule}\n`).join("")}  }\n`;
-  const marks = matches.map(markRule);
-  const first = ["prerouting", "output"].map((hook) => chain(hook, hook, -350, marks));
-  const last = ["prerouting", "input", "forward", "output", "postrouting"].map((hook) => chain(hook + lastSuffix, hook, 1000, []));
-  return `table inet ${markTable} {\n}\ndelete table inet ${markTable}\ntable inet ${markTable} {\n${[...first, ...last].join("")}}\n`;
+function markCommands(matches: readonly TraceMatch[]): readonly Command[] {
+  const chain = (name: string, hook: Hook, priority: number): Chain => ({
+    name,
+    base: { type: "filter", hook, priority, policy: "accept" },
+    rules: [],
+  });
+  const first = (["prerouting", "output"] as const).map((hook) => chain(hook, hook, -350));
+  const last = (["prerouting", "input", "forward", "output", "postrouting"] as const).map((hook) => chain(hook + lastSuffix, hook, 1000));
+  const table = markTable;
+  return [
+    { do: "add table", table },
+    ...[...first, ...last].map((one): Command => ({ do: "add chain", table, chain: one })),
+    ...first.flatMap((one) => matches.map((match): Command => ({ do: "add rule", table, chain: one, ...markRule(match) }))),
+  ];
 }
 
-function markRule(match: TraceMatch): string {
-  const parts: string[] = [];
-  const address = match.source ?? match.destination;
-  const family = (address === undefined ? match.family : familyOf(address)) === 6 ? "ip6" : "ip";
-  if (match.source !== undefined) parts.push(`${family} saddr ${match.source}`);
-  if (match.destination !== undefined) parts.push(`${family} daddr ${match.destination}`);
-  if (match.dscp !== undefined) parts.push(`${family} dscp ${match.dscp}`);
-  if (match.protocol !== undefined) parts.push(`meta l4proto ${protocolNumbers[match.protocol]}`);
-  if (match.sourcePort !== undefined) parts.push(`th sport ${match.sourcePort}`);
-  if (match.destinationPort !== undefined) parts.push(`th dport ${match.destinationPort}`);
-  return [...parts, "meta nftrace set 1"].join(" ");
+function markRule(match: TraceMatch): { readonly rule: Rule; readonly marking: Marking } {
+  const { source, destination, protocol, sourcePort, destinationPort, dscp } = match;
+  const address = source ?? destination;
+  const family = (address === undefined ? match.family : familyOf(address)) ?? 4;
+  const ip = family === 6 ? "ip6" : "ip";
+  const is = (field: Field, value: Datum | undefined): readonly Match[] =>
+    value === undefined ? [] : [{ kind: "value", field, op: "==", values: [value] }];
+  return {
+    rule: {
+      matches: [
+        ...is(`${ip} saddr`, source),
+        ...is(`${ip} daddr`, destination),
+        ...is("meta l4proto", protocol === undefined ? undefined : protocolNumbers[protocol]),
+        ...is("th sport", sourcePort),
+        ...is("th dport", destinationPort),
+      ],
+      statements: [],
+      origin: { resource: "", reason: "marked for a trace" },
+    },
+    marking: dscp === undefined ? {} : { dscp: { family, value: dscp } },
+  };
 }
 
 const families: Readonly<Record<number, TraceEvent["family"]>> = { 1: "inet", 2: "ip", 10: "ip6" };

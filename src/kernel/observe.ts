@@ -3,6 +3,7 @@
  * (`lo` and its addresses, the three rules, the local table's entries, multicast) and marked where it tells something (connected routes).
  */
 
+import { execFileSync } from "node:child_process";
 import type { HostName, InterfaceName } from "../ir/network.ts";
 import { type Address, addressFrom } from "../net/address.ts";
 import { type Prefix, prefixOf } from "../net/prefix.ts";
@@ -10,7 +11,7 @@ import { linux } from "./libc.ts";
 import { within } from "./namespaces.ts";
 import { attributes, Batch, NETLINK_ROUTE, NetlinkSocket, NLM_F_DUMP, textOf } from "./netlink.ts";
 import { automaticProtocol, devconf } from "./netlink-route.ts";
-import { listNft } from "./nftables.ts";
+import { findProgram } from "./programs.ts";
 import { readSetting } from "./settings.ts";
 
 export type ObservedLink = {
@@ -102,12 +103,17 @@ export function observeHost(name: HostName, ends: Ends): ObservedHost {
         routes: readRoutes(socket, names),
         rules: readRules(socket),
         neighbours: readNeighbours(socket, names),
-        ruleSet: listNft(),
+        ruleSet: listRules(),
       };
     } finally {
       socket.close();
     }
   });
+}
+
+/** Of the current namespace, without counters and time left. */
+function listRules(): string {
+  return execFileSync(findProgram("nft") ?? "nft", ["--stateless", "list", "ruleset"], { encoding: "utf8", maxBuffer: 1 << 30 });
 }
 
 const RTM = { GETLINK: 18, GETADDR: 22, GETROUTE: 26, GETNEIGH: 30, GETRULE: 34 } as const;

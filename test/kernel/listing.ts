@@ -1,4 +1,19 @@
-/** Listings of `nft` in an order that does not tell how they came about. */
+/** What `nft` does and lists in the current namespace. Listings are put into an order that does not tell how they came about. */
+
+import { spawnSync } from "node:child_process";
+
+/** Runs text as one transaction. Returns what was wrong, or nothing. */
+export function runNft(text: string): string {
+  const { status, stderr } = spawnSync("nft", ["-f", "-"], { input: text, encoding: "utf8" });
+  return status === 0 ? "" : stderr;
+}
+
+/** The rules without counters and time left, as {@link sortedListing}. */
+export function listNft(): string {
+  const { status, stdout, stderr } = spawnSync("nft", ["--stateless", "list", "ruleset"], { encoding: "utf8", maxBuffer: 1 << 28 });
+  if (status !== 0) throw new Error(stderr);
+  return sortedListing(stdout);
+}
 
 /** Tables with their chains, sets and maps sorted; the order of rules stays. Elements, which the kernel keeps in the order of their hashes, are sorted. */
 export function sortedListing(listing: string): string {
