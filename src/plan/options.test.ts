@@ -34,6 +34,14 @@ describe("what an option permits", () => {
       "networkPlugin: azure, addonProfiles: { aciConnectorLinux: { config: { SubnetName: aci } } }",
       ["kubenet", "podSubnetDynamic", "podSubnetStatic", "overlay"].map((option) => `${option}: VirtualNodeRequiresAzureCNI`),
     ],
+    [
+      "the Cilium data plane with a Windows pool, whichever option",
+      "networkPlugin: azure, networkPluginMode: overlay, networkDataplane: cilium, pools: [{ }, { name: win, osType: Windows }]",
+      [
+        "kubenet: InvalidParameter, AzureCNIOnlyForWindows",
+        ...["nodeSubnet", "podSubnetDynamic", "podSubnetStatic", "overlay"].map((option) => `${option}: InvalidParameter`),
+      ],
+    ],
     ["an old version", "networkPlugin: azure, kubernetesVersion: 1.27", ["podSubnetStatic: InvalidParameter"]],
     [
       "401 nodes",

@@ -6,7 +6,7 @@
 import { smallestBlockSubnet, smallestPodCidr, smallestSubnet } from "../arm/addresses.ts";
 import { clusterDefaults, limits, type RuleSet, retirements } from "../arm/limits.ts";
 import { hasPodCidr, isByoCniProfile, isKubenetProfile, optionNames } from "../arm/network-option.ts";
-import { newProblems, poolWith, profileWith } from "../arm/other-option.ts";
+import { poolWith, profileWith } from "../arm/other-option.ts";
 import type { AgentPool, AzureResource, ManagedCluster, Subnet } from "../arm/resources.ts";
 import { checkAzure } from "../arm/rules/index.ts";
 import type { ArmProblem } from "../arm/rules/problem.ts";
@@ -151,12 +151,12 @@ function optionPlan(question: Question, option: OptionName): OptionPlan {
 
 type Refusal = OptionPlan["refusals"][number];
 
-/** Of another option: what is not refused already. A pod CIDR can be chosen, so its place is no reason against an option, and its size is counted. */
+/** A pod CIDR can be chosen, so its place is no reason against another option, and its size is counted. */
 function refusalsOf({ surroundings, present }: Question, changed: PlannedCluster, isChosen: boolean): Refusal[] {
   const own = new Set(partsOf(changed).map(({ id }) => id.toLowerCase()));
   const problems = isChosen
     ? present
-    : newProblems(present, checkAzure([...surroundings, ...partsOf(changed)])).filter(({ property }) => !property.includes("podCidr"));
+    : checkAzure([...surroundings, ...partsOf(changed)]).filter(({ property }) => !property.includes("podCidr"));
   return problems
     .filter(({ severity, id }) => severity === "error" && own.has(id.toLowerCase()))
     .map(({ code, message, source }) => ({ code, message, ...(source === undefined ? {} : { source }) }));

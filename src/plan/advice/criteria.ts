@@ -266,15 +266,20 @@ function size({ cluster, sizeSource }: Known): Criterion {
   return criterion("size", matter, { words: `${max} at most`, source: sizeSource }, verdicts);
 }
 
-/** What else Azure refuses: the rules that judge real clusters, asked about this one with each option. Only where no criterion has excluded it already. */
+/**
+ * What else Azure refuses: the rules that judge real clusters, asked about this one with each option. Only where no criterion has excluded it already, and
+ * not what is refused whatever the option.
+ */
 function refusals({ cluster }: Known, others: readonly Criterion[]): readonly Criterion[] {
-  const refused = cluster.options.filter(
-    ({ option, isPermitted }) => !isPermitted && !others.some(({ verdicts }) => verdicts[option]?.says === "excludes"),
-  );
+  const isEverywhere = ({ code, message }: { readonly code: string; readonly message: string }) =>
+    cluster.options.every(({ refusals: own }) => own.some((one) => one.code === code && one.message === message));
+  const refused = cluster.options.flatMap(({ option, refusals: own }) => {
+    const first = own.find((refusal) => !isEverywhere(refusal));
+    const isExcluded = others.some(({ verdicts }) => verdicts[option]?.says === "excludes");
+    return first === undefined || isExcluded ? [] : [{ option, first }];
+  });
   if (refused.length === 0) return [];
-  const byOption = refused.flatMap(({ option, refusals: [first] }) =>
-    first === undefined ? [] : excludes([option], `${first.message} (${first.code})`, first.source ?? "plan"),
-  );
+  const byOption = refused.flatMap(({ option, first }) => excludes([option], `${first.message} (${first.code})`, first.source ?? "plan"));
   const verdicts = together(byOption);
   return [
     criterion(
