@@ -173,6 +173,12 @@ const benches: Benches = {
       "  all flows",
       `${ms(measured.partiesMs + measured.allMs)} (at most 5000 ms): ${measured.parties} parties, ${measured.classes} classes, ${measured.traced} traces for ${measured.pairs.toLocaleString("en")} pairs`,
     );
+    for (const { what, compileMs, flowsMs, classes, traced } of measured.changes) {
+      line(
+        `  after ${what}`,
+        `${ms(compileMs + flowsMs)} (at most 10 ms), ${ms(compileMs)} of it the network: ${classes} classes, ${traced} traces`,
+      );
+    }
     line("  memory of it all", `${measured.residentMegabytes.toFixed(0)} MB resident (at most 1000)`);
   },
   trace: () => {

@@ -12,8 +12,14 @@ export type Recipes<World> = ReadonlyMap<HostName, (world: World) => Recipe>;
 /** Recipes that all are what they were for as long as `inputs` are. Whatever a recipe's own inputs come from is in `inputs`. */
 export type RecipeGroup<World> = { readonly inputs: readonly unknown[]; readonly recipes: () => Recipes<World> };
 
-/** What the recipes of a network are gathered in: one by one, or in groups that stay as they are as a whole. */
-export type RecipeBook<World> = { readonly single: Recipes<World>; readonly groups: ReadonlyMap<string, RecipeGroup<World>> };
+/** What the recipes of a network are gathered in. */
+export type RecipeBook<World> = {
+  /** Of hosts that have nothing to do with the world: they stay as they are for as long as the book does. */
+  readonly fixed: Recipes<unknown>;
+  readonly single: Recipes<World>;
+  /** Recipes that stay as they are as a whole. */
+  readonly groups: ReadonlyMap<string, RecipeGroup<World>>;
+};
 
 /** The hosts of some recipes. */
 class Hosts<World> {
@@ -49,6 +55,7 @@ type Group<World> = { readonly inputs: readonly unknown[]; readonly hosts: Hosts
 /** All hosts of a network. */
 export class HostGroups<World> {
   readonly #world: World;
+  readonly #fixed: Hosts<unknown>;
   readonly #single: Hosts<World>;
   readonly #groups: ReadonlyMap<string, Group<World>>;
   /** The group of each host that is in one: that of before, while no group has changed. */
@@ -56,16 +63,19 @@ export class HostGroups<World> {
   readonly #changed = new Set<HostName>();
 
   /** `before`: the hosts of the network before; it had the same book when `isSameBook`. */
-  constructor({ single, groups }: RecipeBook<World>, world: World, before: HostGroups<World> | undefined, isSameBook: boolean) {
+  constructor({ fixed, single, groups }: RecipeBook<World>, world: World, before: HostGroups<World> | undefined, isSameBook: boolean) {
     this.#world = world;
     this.#single = new Hosts(single, before === undefined ? undefined : before.#single);
     this.#note(this.#single);
     if (isSameBook && before !== undefined) {
+      this.#fixed = before.#fixed;
       this.#groups = before.#groups;
       this.#groupOf = before.#groupOf;
       return;
     }
-    if (before !== undefined) this.#note(before.#single);
+    this.#fixed = new Hosts(fixed, before === undefined ? undefined : before.#fixed);
+    this.#note(this.#fixed);
+    if (before !== undefined) for (const hosts of [before.#fixed, before.#single]) this.#note(hosts);
     const groupsBefore = before === undefined ? new Map<string, Group<World>>() : before.#groups;
     const made = new Map<string, Group<World>>();
     for (const [key, { inputs, recipes }] of groups) {
@@ -83,18 +93,20 @@ export class HostGroups<World> {
     this.#groupOf = isSame && before !== undefined ? before.#groupOf : indexOf(made);
   }
 
-  #note(hosts: Hosts<World>): void {
+  #note(hosts: Pick<Hosts<World>, "names">): void {
     for (const name of hosts.names()) this.#changed.add(name);
   }
 
   *names(): Iterable<HostName> {
+    yield* this.#fixed.names();
     yield* this.#single.names();
     yield* this.#groupOf.keys();
   }
 
   host(name: HostName): Host | undefined {
     const group = this.#groupOf.get(name);
-    return (group === undefined ? this.#single : this.#groups.get(group)?.hosts)?.host(name, this.#world);
+    if (group !== undefined) return this.#groups.get(group)?.hosts.host(name, this.#world);
+    return this.#single.host(name, this.#world) ?? this.#fixed.host(name, undefined);
   }
 
   /** Hosts that may be others than before: new, changed or gone. */

@@ -142,11 +142,11 @@ function recipesOf(topology: Topology): Book {
 }
 
 function withIpv6(four: Book, six: Book): Book {
-  const both = (own: Recipes<World>, others: Recipes<World>) =>
+  const both = <T>(own: Recipes<T>, others: Recipes<T>): Recipes<T> =>
     new Map(
-      [...own].map(([name, recipe]): [HostName, HostRecipe] => {
+      [...own].map(([name, recipe]) => {
         const other = others.get(name);
-        return [name, other === undefined ? recipe : (world) => joinedRecipe(recipe(world), other(world))];
+        return [name, other === undefined ? recipe : (world: T) => joinedRecipe(recipe(world), other(world))] as const;
       }),
     );
   const groups = [...four.groups].map(([key, own]): [string, RecipeGroup<World>] => {
@@ -154,7 +154,7 @@ function withIpv6(four: Book, six: Book): Book {
     if (other === undefined) return [key, own];
     return [key, { inputs: [...own.inputs, ...other.inputs], recipes: () => both(own.recipes(), other.recipes()) }];
   });
-  return { single: both(four.single, six.single), groups: new Map(groups) };
+  return { fixed: both(four.fixed, six.fixed), single: both(four.single, six.single), groups: new Map(groups) };
 }
 
 function joinedRecipe(four: Recipe, six: Recipe): Recipe {
@@ -163,7 +163,8 @@ function joinedRecipe(four: Recipe, six: Recipe): Recipe {
 
 /** Of one family, without what faults do. */
 function recipesOfHalf(topology: Topology): Book {
-  const recipes = new Map<HostName, HostRecipe>();
+  const recipes = new Map<HostName, () => Recipe>();
+  const single = new Map<HostName, HostRecipe>();
   const groups = new Map<string, RecipeGroup<World>>();
   const securityGroups = new SecurityGroups(topology);
   for (const vnet of topology.vnets) {
@@ -251,26 +252,26 @@ function recipesOfHalf(topology: Topology): Book {
       };
     });
   }
-  for (const cluster of topology.clusters.values()) addCluster({ single: recipes, groups }, cluster, securityGroups);
-  return { single: recipes, groups };
+  for (const cluster of topology.clusters.values()) addCluster({ single, groups }, cluster, securityGroups);
+  return { fixed: recipes, single, groups };
 }
 
 /** The recipes of hosts that faults do something to, changed so. */
-function withFaults(topology: Topology, { single, groups }: Book): Book {
-  if (topology.faults.length === 0) return { single, groups };
+function withFaults(topology: Topology, book: Book): Book {
+  if (topology.faults.length === 0) return book;
   const effects = faultEffects(topology);
-  const change = (recipes: Recipes<World>): Recipes<World> =>
+  const change = <T>(recipes: Recipes<T>): Recipes<T> =>
     new Map(
       [...recipes].map(([name, recipe]) => {
         const own = effects.get(name);
-        return [name, own === undefined ? recipe : (world: World) => faulty(recipe(world), own)] as const;
+        return [name, own === undefined ? recipe : (world: T) => faulty(recipe(world), own)] as const;
       }),
     );
-  const changed = [...groups].map(([key, { inputs, recipes }]): [string, RecipeGroup<World>] => [
+  const changed = [...book.groups].map(([key, { inputs, recipes }]): [string, RecipeGroup<World>] => [
     key,
     { inputs: [...inputs, ...topology.faults], recipes: () => change(recipes()) },
   ]);
-  return { single: change(single), groups: new Map(changed) };
+  return { fixed: change(book.fixed), single: change(book.single), groups: new Map(changed) };
 }
 
 function faulty({ inputs, build }: Recipe, effects: readonly Effect[]): Recipe {

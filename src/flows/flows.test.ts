@@ -1,6 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { randomChange } from "../../test/labs/random-changes.ts";
 import { randomLab } from "../../test/labs/random-lab.ts";
 import { openText } from "../../test/labs/running-lab.ts";
+import { changed } from "../lab/changed.ts";
+import { Chance } from "../lab/check.ts";
 import { serviceTargets } from "../lab/endpoints.ts";
 import type { LabView } from "../lab/view.ts";
 import type { TracePacket } from "../trace/index.ts";
@@ -9,8 +12,7 @@ import { type FlowClass, Flows } from "./flows.ts";
 type Comparison = { readonly pairs: number; readonly found: readonly string[] };
 
 /** Every pair that the classes speak of, traced by itself, must have the ways of its class. */
-function comparePairs(view: LabView): Comparison {
-  const flows = new Flows(view);
+function comparePairs(view: LabView, flows = new Flows(view)): Comparison {
   const found: string[] = [];
   let pairs = 0;
   for (const flow of flows.classes()) {
@@ -39,8 +41,7 @@ function comparePairs(view: LabView): Comparison {
 }
 
 /** Every sender's own ways to every Service must be those of a class that its party is in; where a hash decides, be among them. */
-function compareServices(view: LabView): Comparison {
-  const flows = new Flows(view);
+function compareServices(view: LabView, flows = new Flows(view)): Comparison {
   const found: string[] = [];
   let pairs = 0;
   const classes = [...flows.classes()].filter(({ to }) => to.party === undefined);
@@ -87,6 +88,49 @@ function textsOf({ ways }: FlowClass): readonly string[] {
 function isSame(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((text, index) => text === b[index]);
 }
+
+/** All classes as texts, in an order of their own. */
+function classesOf(flows: Flows): readonly string[] {
+  return [...flows.classes()].map((flow) => describeClass(flow)).sort();
+}
+
+function describeClass({ from, to, placement, pairs, partial, ways }: FlowClass): string {
+  const senders = from.map(({ party, pairs }) => `${party.owner} ${party.members.map(({ label }) => label).join()} ${pairs}`).sort();
+  const members = to.party?.members.map(({ label }) => label);
+  // Of ways that a hash decides, those are said that were met by the packets that were tried.
+  return JSON.stringify([to.owner, members, to.via, to.port, placement, pairs, partial, partial === true ? "" : ways, senders]);
+}
+
+describe("after changes, classes are", () => {
+  const first = Number(process.env.DRYDOCK_SEED ?? 1);
+  const count = Number(process.env.DRYDOCK_SEEDS ?? 2);
+  for (let seed = first; seed < first + count; seed++) {
+    test(`what they are anew, in the lab of seed ${seed}`, () => {
+      const chance = new Chance(seed ^ 0x63_68_67);
+      let view = openText(randomLab(seed));
+      let flows = new Flows(view);
+      const said: string[] = [];
+      for (let step = 0; step < 5; step++) {
+        const before = classesOf(flows);
+        const change = randomChange(chance, view);
+        if (change === undefined) continue;
+        said.push(change.kind);
+        view = changed(view, (resources) => resources.apply(change.writes), { measured: false });
+        const previous = flows;
+        flows = flows.after(view);
+        const { gone, made } = flows.changedSince(previous);
+        expect(classesOf(flows), said.join(", ")).toEqual(classesOf(new Flows(view)));
+        // What is said to change, laid over what was, is what is.
+        const left = [...before];
+        for (const text of gone.map(describeClass)) left.splice(left.indexOf(text), 1);
+        expect([...left, ...made.map(describeClass)].sort(), said.join(", ")).toEqual(classesOf(flows));
+      }
+      for (const { found, pairs } of [comparePairs(view, flows), compareServices(view, flows)]) {
+        expect(found.slice(0, 3).join("\n\n"), `${found.length} of ${pairs}, after ${said.join(", ")}`).toBe("");
+      }
+    }, 120_000);
+  }
+});
 
 describe("a class answers as each of its pairs does", () => {
   const first = Number(process.env.DRYDOCK_SEED ?? 1);

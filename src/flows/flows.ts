@@ -8,7 +8,6 @@
 
 import { machineAddresses } from "../compile/public-address/public-address.ts";
 import type { ClusterInfo } from "../compile/topology.ts";
-import { hostNames } from "../compile/wiring.ts";
 import type { HostName } from "../ir/network.ts";
 import { type Endpoint, type ServiceTarget, serviceTargets, type Via } from "../lab/endpoints.ts";
 import type { LabView } from "../lab/view.ts";
@@ -16,6 +15,8 @@ import { type Address, familyOf } from "../net/address.ts";
 import type { PortSpec } from "../net/ports.ts";
 import { type Prefix, prefixContains } from "../net/prefix.ts";
 import { defaultSourcePort, type TracePacket } from "../trace/index.ts";
+import { type Answer, Answers, type Asked } from "./answers.ts";
+import { HostChanges } from "./host-changes.ts";
 import { Parties, type Party } from "./parties.ts";
 import { serviceOf } from "./places.ts";
 import type { Way } from "./ways.ts";
@@ -50,108 +51,192 @@ export type FlowClass = {
   readonly example: { readonly from: Endpoint; readonly packet: TracePacket };
 };
 
-type Answer = {
-  readonly said: Pick<FlowClass, "ways" | "partial" | "example">;
-  /** Some packet that was traced came by the edge of a VNet. */
-  readonly meetsEdge: boolean;
-};
-
-const edges = hostNames.edge("");
-
 /** Where a load balancer's hash decides, so many source ports are tried. */
 const triedPorts = 24;
 /** … from so many senders, since some distribution modes look at addresses only. */
 const triedSenders = 6;
 
+/** One class, in a form that outlives changes that do not concern it: parties by their index. */
+type Found = {
+  readonly placement?: string;
+  readonly senders: readonly number[];
+  readonly pairsOf: (sender: number) => number;
+  readonly pairs: number;
+  /** What its answer is kept under. */
+  readonly question: string;
+};
+
+/** Somebody who is asked on one port: an end, by its own address or another one, or a Service. */
+type Target = { readonly cluster: string | undefined; readonly receivers: readonly number[] } & (
+  | { readonly port: PortSpec | undefined; readonly publicAddress: Address | undefined }
+  | { readonly service: ServiceTarget; readonly backends: Backends }
+);
+
+/** What flows have in common with those of an earlier version of the design. */
+type Kept = {
+  readonly parties: Parties;
+  readonly answers: Answers;
+  readonly targets: readonly Target[];
+  readonly neighbours: Neighbourhood;
+};
+
 /** The flows of a lab. */
 export class Flows {
   readonly parties: Parties;
   readonly #view: LabView;
-  readonly #answers = new Map<string, Answer>();
+  readonly #answers: Answers;
+  readonly #targets: readonly Target[];
+  readonly #neighbours: Neighbourhood;
+  /** By target, when somebody has asked. */
+  readonly #found: (readonly Found[] | undefined)[];
   readonly #podCidrs: readonly (Prefix | undefined)[];
 
-  constructor(view: LabView) {
+  /** `kept`: of {@link Flows.after}. */
+  constructor(view: LabView, kept?: Kept, found?: readonly (readonly Found[] | undefined)[]) {
     this.#view = view;
-    this.parties = new Parties(view);
+    this.parties = kept?.parties ?? new Parties(view);
+    this.#answers = kept?.answers ?? new Answers();
+    this.#targets = kept?.targets ?? [...targetsOf(view, this.parties)];
+    this.#neighbours = kept?.neighbours ?? new Neighbourhood();
+    this.#found = [...(found ?? [])];
     this.#podCidrs = [...view.topology.clusters.values()].map(({ podCidr }) => podCidr);
   }
 
-  /** Traces that were made. */
+  /** Questions that were asked of the tracer. */
   get traced(): number {
-    return this.#answers.size;
+    return this.#answers.asked;
   }
 
   /** Receiver by receiver. */
   *classes(): Generator<FlowClass> {
-    for (const party of this.parties.list) {
-      const near = this.#neighbours(party);
-      const ports: readonly (PortSpec | undefined)[] =
-        party.members[0]?.listens.length === 0 ? [undefined] : (party.members[0]?.listens ?? []);
-      for (const port of ports) yield* this.#towards(party, port, near);
-    }
-    const { topology } = this.#view;
-    for (const vnet of topology.vnets) {
-      for (const { nic, address } of machineAddresses(topology, vnet)) {
-        const machine = this.parties.onHost(nic.host);
-        const party = machine === undefined ? undefined : this.parties.of(machine);
-        for (const port of machine?.listens ?? []) if (party !== undefined) yield* this.#towards(party, port, undefined, address);
-      }
-    }
-    for (const cluster of topology.clusters.values()) yield* this.#services(cluster);
+    for (const index of this.#targets.keys()) yield* this.#classesOf(index);
   }
 
-  /** Senders on the nodes of a party's members: pairs on one node, and pairs of a host with itself. */
-  #neighbours(party: Party): Neighbours {
-    const { length } = this.parties.list;
-    const together = new Int32Array(length);
-    const itself = new Int32Array(length);
-    for (const { host } of party.members) {
-      const node = this.parties.roles.nodeOf(host);
-      if (node === undefined) {
-        if (party.sends) itself[party.index] = (itself[party.index] ?? 0) + 1;
-        continue;
-      }
-      for (const { endpoint: sender, party: other } of this.parties.sendersOn(node)) {
-        const counts = sender.host === host ? itself : together;
-        counts[other.index] = (counts[other.index] ?? 0) + 1;
-      }
-    }
-    return { together, itself };
+  /**
+   * The flows of `view`, which came of this one's by some changes. After changes of network policies, routes and rules of security groups, what those do
+   * not concern is taken from here: classes of which neither the parties' policies nor any answer changes. After anything else, it is all found anew.
+   */
+  after(view: LabView): Flows {
+    const changed = this.parties.after(view);
+    if (changed === undefined) return new Flows(view);
+    const { parties, moved, isPolicies } = changed;
+    // Questions say all that policies have to do with them.
+    const answers = isPolicies ? this.#answers : this.#answers.after(new HostChanges(this.#view.network, view.network));
+    const isMoved = this.#movedTargets(parties, moved);
+    const found = this.#targets.map((target, index) => {
+      const known = this.#found[index];
+      const isAnswered = isPolicies || known?.every(({ question }) => answers.has(question)) === true;
+      return isAnswered && !isMoved(target) ? known : undefined;
+    });
+    return new Flows(view, { parties, answers, targets: this.#targets, neighbours: this.#neighbours }, found);
   }
 
-  /** `publicAddress`: reached by it, and not by its own. */
-  *#towards(party: Party, port: PortSpec | undefined, near: Neighbours | undefined, publicAddress?: Address): Generator<FlowClass> {
-    const { parties } = this;
-    const groups = this.#related(party, port, publicAddress);
-    const to: Receiver = {
-      owner: party.owner,
+  /** The classes that are not those of `before`, which these flows were made from: gone and new, for the receivers that are concerned. */
+  changedSince(before: Flows): { readonly gone: readonly FlowClass[]; readonly made: readonly FlowClass[] } {
+    const isSame = this.#targets === before.#targets;
+    const changed = [...this.#targets.keys()].filter((index) => !isSame || this.#foundOf(index) !== before.#found[index]);
+    const old = isSame ? changed : [...before.#targets.keys()];
+    return {
+      gone: old.flatMap((index) => [...before.#classesOf(index)]),
+      made: changed.flatMap((index) => [...this.#classesOf(index)]),
+    };
+  }
+
+  /** Which targets do policies see otherwise than before, or somebody who sends to them? `moved`: the parties that they see otherwise. */
+  #movedTargets(parties: Parties, moved: readonly number[]): (target: Target) => boolean {
+    if (moved.length === 0) return () => false;
+    const indices = new Set(moved);
+    const changes = moved.map((index) => ({ before: this.parties.at(index), after: parties.at(index) })).filter(({ after }) => after.sends);
+    if (changes.some(({ before, after }) => before.standing.egress !== after.standing.egress)) return () => true;
+    const clusters = new Map(
+      [...parties.policies].map(([name, policies], at) => {
+        const terms = changes.flatMap(({ before, after }) =>
+          before.terms[at] === after.terms[at] ? [] : [[before.terms[at] ?? -1, after.terms[at] ?? -1] as const],
+        );
+        return [name, { policies, terms: [...new Map(terms.map((pair) => [pair.join(), pair])).values()] }];
+      }),
+    );
+    return ({ cluster, receivers }) => {
+      if (receivers.some((index) => indices.has(index))) return true;
+      const own = clusters.get(cluster ?? "");
+      if (own === undefined || own.terms.length === 0) return false;
+      return receivers.some((receiver) => {
+        const { ingress } = parties.at(receiver).standing;
+        return ingress >= 0 && own.terms.some(([old, now]) => own.policies.relation(ingress, old) !== own.policies.relation(ingress, now));
+      });
+    };
+  }
+
+  #foundOf(index: number): readonly Found[] {
+    const known = this.#found[index];
+    const target = this.#targets[index];
+    if (known !== undefined || target === undefined) return known ?? [];
+    const found = [...("service" in target ? this.#towardsService(target) : this.#towards(target))];
+    this.#found[index] = found;
+    return found;
+  }
+
+  *#classesOf(index: number): Generator<FlowClass> {
+    const target = this.#targets[index];
+    if (target === undefined) return;
+    const to = this.#receiver(target);
+    for (const { placement, senders, pairsOf, pairs, question } of this.#foundOf(index)) {
+      const { parties } = this;
+      yield {
+        to,
+        ...(placement === undefined ? {} : { placement }),
+        get from() {
+          return senders.flatMap((sender) => {
+            const own = pairsOf(sender);
+            return own === 0 ? [] : [{ party: parties.at(sender), pairs: own }];
+          });
+        },
+        pairs,
+        ...this.#answers.get(question).said,
+      };
+    }
+  }
+
+  #receiver(target: Target): Receiver {
+    const endpoints = target.receivers.map((index) => this.parties.at(index));
+    if ("service" in target) {
+      const { service, via, port, protocol } = target.service;
+      const owner = `${target.cluster}:${service.metadata.namespace ?? "default"}/svc/${service.metadata.name}`;
+      return { owner, via, endpoints, port: { port, protocol } };
+    }
+    const [party] = endpoints;
+    const { port, publicAddress } = target;
+    return {
+      owner: party?.owner ?? "",
       ...(publicAddress === undefined ? {} : { via: "public" }),
-      party,
+      ...(party === undefined ? {} : { party }),
       endpoints: [],
       ...(port === undefined ? {} : { port }),
     };
+  }
+
+  *#towards({ receivers: [receiver], port, publicAddress }: Extract<Target, { readonly publicAddress: unknown }>): Generator<Found> {
+    const { parties } = this;
+    if (receiver === undefined) return;
+    const party = parties.at(receiver);
+    const near = publicAddress === undefined ? this.#neighbours.of(parties, party) : undefined;
     const asked = `${publicAddress ?? party.place} ${port === undefined ? "icmp" : `${port.protocol} ${port.port}`}`;
-    for (const [key, senders] of groups) {
-      const together = ({ index }: Party) => near?.together[index] ?? 0;
-      yield* this.#split(`${key} > ${asked} together`, senders, together, { to, placement: "the same node" }, ([sender]) => {
+    const together = (sender: number) => near?.together[sender] ?? 0;
+    const apart = (sender: number) => {
+      const { members } = parties.at(sender);
+      const itself = near?.itself[sender] ?? (sender === receiver ? members.length : 0);
+      return Math.max(0, members.length * party.members.length - itself - together(sender));
+    };
+    for (const [key, senders] of this.#related(party, port, publicAddress)) {
+      yield* this.#split(`${key} > ${asked} together`, senders, together, "the same node", ([sender]) => {
         const pair = sender === undefined ? undefined : this.#together(sender, party);
         return pair === undefined ? [] : [this.#pair(pair.from, pair.to, port, publicAddress)];
       });
-      const apart = (sender: Party) => {
-        const itself = near?.itself[sender.index] ?? (sender === party ? sender.members.length : 0);
-        return Math.max(0, sender.members.length * party.members.length - itself - together(sender));
-      };
-      const isInCluster = parties.hasNode(party) && senders.some((sender) => parties.hasNode(sender));
-      yield* this.#split(
-        `${key} > ${asked} apart`,
-        senders,
-        apart,
-        { to, ...(isInCluster ? { placement: "another node" } : {}) },
-        (from) => {
-          const pair = this.#apart(from, party);
-          return pair === undefined ? [] : [this.#pair(pair.from, pair.to, port, publicAddress)];
-        },
-      );
+      const isInCluster = parties.hasNode(party) && senders.some((sender) => parties.hasNode(parties.at(sender)));
+      yield* this.#split(`${key} > ${asked} apart`, senders, apart, isInCluster ? "another node" : undefined, (from) => {
+        const pair = this.#apart(from, party);
+        return pair === undefined ? [] : [this.#pair(pair.from, pair.to, port, publicAddress)];
+      });
     }
   }
 
@@ -160,38 +245,35 @@ export class Flows {
    * one for each.
    */
   *#split(
-    key: string,
-    senders: readonly Party[],
-    pairsOf: (sender: Party) => number,
-    flow: Pick<FlowClass, "to" | "placement">,
-    ask: (senders: readonly Party[]) => readonly Asked[],
-  ): Generator<FlowClass> {
+    question: string,
+    senders: readonly number[],
+    pairsOf: (sender: number) => number,
+    placement: string | undefined,
+    ask: (senders: readonly number[]) => readonly Asked[],
+  ): Generator<Found> {
     let pairs = 0;
     for (const sender of senders) pairs += pairsOf(sender);
     if (pairs === 0) return;
+    const placed = placement === undefined ? {} : { placement };
     const having = () => senders.filter((sender) => pairsOf(sender) > 0);
-    const answer = this.#answer(key, () => ask(having()));
-    const exits = new Map<string, Party[]>();
-    if (answer.meetsEdge) for (const sender of having()) listIn(exits, sender.exit).push(sender);
+    const answer = this.#answer(question, () => ask(having()));
+    const exits = new Map<string, number[]>();
+    if (answer.meetsEdge) for (const sender of having()) listIn(exits, this.parties.at(sender).exit).push(sender);
     if (exits.size <= 1) {
-      yield classOf(flow, senders, pairsOf, pairs, answer);
+      yield { ...placed, senders, pairsOf, pairs, question };
       return;
     }
     for (const [exit, own] of exits) {
       const ownPairs = own.reduce((total, sender) => total + pairsOf(sender), 0);
-      yield classOf(
-        flow,
-        own,
-        pairsOf,
-        ownPairs,
-        this.#answer(`${key} ${exit}`, () => ask(own)),
-      );
+      const ownQuestion = `${question} ${exit}`;
+      this.#answer(ownQuestion, () => ask(own));
+      yield { ...placed, senders: own, pairsOf, pairs: ownPairs, question: ownQuestion };
     }
   }
 
   /** Senders by what matters of them to this receiver. Asked for every pair of parties: the loop does no more than it must. */
-  #related(party: Party, port: PortSpec | undefined, publicAddress: Address | undefined): ReadonlyMap<string, readonly Party[]> {
-    const groups = new Map<string, Party[]>();
+  #related(party: Party, port: PortSpec | undefined, publicAddress: Address | undefined): ReadonlyMap<string, readonly number[]> {
+    const groups = new Map<string, number[]>();
     const { parties } = this;
     const policies = [...parties.policies.values()];
     const own = policies[party.clusterIndex];
@@ -201,7 +283,7 @@ export class Flows {
       (_, index) => publicAddress === undefined && member !== undefined && this.#meansAnother(index, party, member.address),
     );
     /** By place, then by relation to the receiver: of senders that no policy of theirs isolates. */
-    const quick: (Party[] | undefined)[][] = [];
+    const quick: (number[] | undefined)[][] = [];
     for (const sender of parties.list) {
       const { clusterIndex, place } = sender;
       if (!sender.sends || ambiguous[clusterIndex] === true) continue;
@@ -219,7 +301,7 @@ export class Flows {
           row[relation + 1] = group;
           groups.set(`${place} -1 -1 ${ingress} ${relation} ${names}`, group);
         }
-        group.push(sender);
+        group.push(sender.index);
         continue;
       }
       const theirs = policies[clusterIndex];
@@ -227,8 +309,8 @@ export class Flows {
       const ends = publicAddress === undefined && theirs?.mayLeave(egress, leaving, port) === false;
       const key = `${place} ${egress} ${leaving} ${ends ? "" : `${ingress} ${relation} ${names}`}`;
       const group = groups.get(key);
-      if (group === undefined) groups.set(key, [sender]);
-      else group.push(sender);
+      if (group === undefined) groups.set(key, [sender.index]);
+      else group.push(sender.index);
     }
     return groups;
   }
@@ -241,21 +323,21 @@ export class Flows {
   }
 
   /** A pair on one node. */
-  #together(sender: Party, party: Party): { readonly from: Endpoint; readonly to: Endpoint } | undefined {
+  #together(sender: number, party: Party): { readonly from: Endpoint; readonly to: Endpoint } | undefined {
     for (const to of party.members) {
       const node = this.parties.roles.nodeOf(to.host);
       const others = node === undefined ? [] : this.parties.sendersOn(node);
-      const found = others.find((other) => other.party === sender && other.endpoint.host !== to.host);
+      const found = others.find((other) => other.index === sender && other.endpoint.host !== to.host);
       if (found !== undefined) return { from: found.endpoint, to };
     }
     return undefined;
   }
 
   /** A pair that is not on one node. */
-  #apart(senders: readonly Party[], party: Party): { readonly from: Endpoint; readonly to: Endpoint } | undefined {
+  #apart(senders: readonly number[], party: Party): { readonly from: Endpoint; readonly to: Endpoint } | undefined {
     const { roles } = this.parties;
     for (const sender of senders) {
-      for (const from of sender.spread) {
+      for (const from of this.parties.at(sender).spread) {
         const node = roles.nodeOf(from.host);
         const to = party.spread.find(({ host }) => host !== from.host && (node === undefined || roles.nodeOf(host) !== node));
         if (to !== undefined) return { from, to };
@@ -264,64 +346,29 @@ export class Flows {
     return undefined;
   }
 
-  *#services(cluster: ClusterInfo): Generator<FlowClass> {
-    const backends = new Map<string, Backends>();
-    const slices = new Map<string, Endpoint[]>();
-    for (const slice of cluster.endpointSlices) {
-      const name = serviceOf(slice);
-      const isReady = slice.endpoints.some(({ conditions }) => conditions.ready);
-      for (const { addresses, conditions } of slice.endpoints) {
-        if (isReady && !conditions.ready) continue;
-        for (const address of addresses) {
-          const endpoint = this.parties.onHost(this.parties.roles.hostIn(cluster.name, address));
-          if (endpoint === undefined) continue;
-          const known = slices.get(name);
-          if (known === undefined) slices.set(name, [endpoint]);
-          else known.push(endpoint);
-        }
-      }
-    }
-    for (const target of serviceTargets(cluster, cluster.services, [])) {
-      // Only IPv4 flows are told apart: see docs/decisions/0008-flow-classes.md.
-      if (familyOf(target.address) === 6) continue;
-      const { namespace = "default", name } = target.service.metadata;
-      const key = `${namespace}/${name}`;
-      const own = backends.get(key) ?? new Backends(this.parties, slices.get(key) ?? []);
-      backends.set(key, own);
-      yield* this.#towardsService(cluster, target, own);
-    }
-  }
-
-  *#towardsService(cluster: ClusterInfo, target: ServiceTarget, backends: Backends): Generator<FlowClass> {
+  *#towardsService({ cluster, receivers, service: target, backends }: Extract<Target, { readonly service: unknown }>): Generator<Found> {
     const { parties } = this;
-    const groups = new Map<string, Party[]>();
+    const groups = new Map<string, number[]>();
     const policies = [...parties.policies.values()];
-    const index = [...parties.policies.keys()].indexOf(cluster.name);
-    const own = policies[index];
+    const at = [...parties.policies.keys()].indexOf(cluster ?? "");
+    const own = policies[at];
     for (const sender of parties.list) {
       if (!sender.sends) continue;
       const { egress } = sender.standing;
-      const relations = backends.parties.map((party) => {
-        const leaving = policies[sender.clusterIndex]?.relation(egress, party.terms[sender.clusterIndex] ?? -1);
-        return `${leaving}/${own?.relation(party.standing.ingress, sender.terms[index] ?? -1)}`;
+      const relations = receivers.map((receiver) => {
+        const { standing, terms } = parties.at(receiver);
+        const leaving = policies[sender.clusterIndex]?.relation(egress, terms[sender.clusterIndex] ?? -1);
+        return `${leaving}/${standing.ingress} ${own?.relation(standing.ingress, sender.terms[at] ?? -1)}`;
       });
-      const key = `${sender.place} ${egress} ${relations.join(" ")}`;
-      const group = groups.get(key);
-      if (group === undefined) groups.set(key, [sender]);
-      else group.push(sender);
+      listIn(groups, `${sender.place} ${egress} ${relations.join(" ")}`).push(sender.index);
     }
     const { service, via, port, protocol, address } = target;
-    const to: Receiver = {
-      owner: `${cluster.name}:${service.metadata.namespace ?? "default"}/svc/${service.metadata.name}`,
-      via,
-      endpoints: backends.parties,
-      port: { port, protocol },
-    };
+    const name = `${cluster}:${service.metadata.namespace ?? "default"}/svc/${service.metadata.name}`;
     for (const [key, senders] of groups) {
-      for (const [placement, placed] of backends.placed(senders)) {
-        const question = `${key} > ${to.owner} ${via} ${port} ${protocol} ${address} ${placement}`;
-        const pairsOf = (sender: Party) => placed.get(sender)?.pairs ?? 0;
-        yield* this.#split(question, [...placed.keys()], pairsOf, { to, ...(placement === "" ? {} : { placement }) }, (from) => {
+      for (const [placement, placed] of backends.placed(parties, senders)) {
+        const question = `${key} > ${name} ${via} ${port} ${protocol} ${address} ${placement}`;
+        const pairsOf = (sender: number) => placed.get(sender)?.pairs ?? 0;
+        yield* this.#split(question, [...placed.keys()], pairsOf, placement === "" ? undefined : placement, (from) => {
           const examples = from.flatMap((sender) => placed.get(sender)?.example ?? []);
           return this.#asked(examples, target).map((packet) => ({ ...packet, receiver: undefined }));
         });
@@ -349,59 +396,99 @@ export class Flows {
     return { from, packet, receiver: to.host };
   }
 
-  /** The tracer's answer, asked once for each key. */
-  #answer(key: string, ask: () => readonly Asked[]): Answer {
-    const known = this.#answers.get(key);
-    if (known !== undefined) return known;
-    const ways = new Map<string, Way>();
-    const asked = ask();
-    let isPartial = asked.length > 1;
-    let meetsEdge = false;
-    for (const { from, packet, receiver } of asked) {
-      for (const path of this.#view.tracer.trace(from.host, packet, { steps: false })) {
-        if (path.representative === true) isPartial = true;
-        meetsEdge ||= [...path.hops, ...(path.return?.hops ?? [])].some(({ host }) => host.startsWith(edges));
-        const way = this.parties.roles.way(path, from.host, receiver);
-        ways.set(JSON.stringify(way), way);
+  #answer(question: string, ask: () => readonly Asked[]): Answer {
+    return this.#answers.ask(question, this.#view.tracer, this.parties.roles, ask);
+  }
+}
+
+/** Everybody who is asked, on every port. */
+function* targetsOf({ topology }: LabView, parties: Parties): Generator<Target> {
+  for (const { index, members, cluster } of parties.list) {
+    const ports = members[0]?.listens ?? [];
+    for (const port of ports.length === 0 ? [undefined] : ports) yield { cluster, receivers: [index], port, publicAddress: undefined };
+  }
+  for (const vnet of topology.vnets) {
+    for (const { nic, address } of machineAddresses(topology, vnet)) {
+      const machine = parties.onHost(nic.host);
+      const party = machine === undefined ? undefined : parties.of(machine);
+      if (party === undefined) continue;
+      for (const port of machine?.listens ?? []) yield { cluster: party.cluster, receivers: [party.index], port, publicAddress: address };
+    }
+  }
+  for (const cluster of topology.clusters.values()) yield* servicesOf(cluster, parties);
+}
+
+function* servicesOf(cluster: ClusterInfo, parties: Parties): Generator<Target> {
+  const known = new Map<string, Backends>();
+  const slices = new Map<string, Endpoint[]>();
+  for (const slice of cluster.endpointSlices) {
+    const isReady = slice.endpoints.some(({ conditions }) => conditions.ready);
+    for (const { addresses, conditions } of slice.endpoints) {
+      if (isReady && !conditions.ready) continue;
+      for (const address of addresses) {
+        const endpoint = parties.onHost(parties.roles.hostIn(cluster.name, address));
+        if (endpoint !== undefined) listIn(slices, serviceOf(slice)).push(endpoint);
       }
     }
-    const [first] = asked;
-    if (first === undefined) throw new Error("a class without a pair has no answer");
-    const { from, packet } = first;
-    const said: Answer["said"] = {
-      ways: [...ways].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, way]) => way),
-      ...(isPartial ? { partial: true } : {}),
-      example: { from, packet },
-    };
-    const answer = { said, meetsEdge };
-    this.#answers.set(key, answer);
-    return answer;
+  }
+  for (const service of serviceTargets(cluster, cluster.services, [])) {
+    // Only IPv4 flows are told apart: see docs/decisions/0008-flow-classes.md.
+    if (familyOf(service.address) === 6) continue;
+    const { namespace = "default", name } = service.service.metadata;
+    const key = `${namespace}/${name}`;
+    const backends = known.get(key) ?? new Backends(parties, slices.get(key) ?? []);
+    known.set(key, backends);
+    yield { cluster: cluster.name, receivers: backends.parties, service, backends };
   }
 }
 
 /** How many pairs each party has with a receiver's on one node, and of a host with itself. By index of the party that sends. */
 type Neighbours = { readonly together: Int32Array; readonly itself: Int32Array };
 
-type Asked = { readonly from: Endpoint; readonly packet: TracePacket; readonly receiver: HostName | undefined };
+/** The same for as long as ends are gathered in the same parties. */
+class Neighbourhood {
+  readonly #known: Neighbours[] = [];
 
-/** The endpoints of a Service: which parties they are of, and how many are on which node. */
+  /** Senders on the nodes of a party's members: pairs on one node, and pairs of a host with itself. */
+  of(parties: Parties, party: Party): Neighbours {
+    const known = this.#known[party.index];
+    if (known !== undefined) return known;
+    const { length } = parties.list;
+    const together = new Int32Array(length);
+    const itself = new Int32Array(length);
+    for (const { host } of party.members) {
+      const node = parties.roles.nodeOf(host);
+      if (node === undefined) {
+        if (party.sends) itself[party.index] = (itself[party.index] ?? 0) + 1;
+        continue;
+      }
+      for (const { endpoint: sender, index } of parties.sendersOn(node)) {
+        const counts = sender.host === host ? itself : together;
+        counts[index] = (counts[index] ?? 0) + 1;
+      }
+    }
+    const made = { together, itself };
+    this.#known[party.index] = made;
+    return made;
+  }
+}
+
+/** The endpoints of a Service: which parties they are of, by index, and how many are on which node. */
 class Backends {
-  readonly parties: readonly Party[];
-  readonly #all: Parties;
+  readonly parties: readonly number[];
   readonly #hosts: ReadonlySet<HostName>;
-  readonly #onNode = new Map<HostName, Map<Party, number>>();
-  readonly #counts = new Map<Party, number>();
+  readonly #onNode = new Map<HostName, Map<number, number>>();
+  readonly #counts = new Map<number, number>();
 
   constructor(all: Parties, endpoints: readonly Endpoint[]) {
-    this.#all = all;
     this.#hosts = new Set(endpoints.map(({ host }) => host));
     for (const endpoint of endpoints) {
-      const party = all.of(endpoint);
+      const party = all.of(endpoint)?.index;
       const node = all.roles.nodeOf(endpoint.host);
       if (party === undefined) continue;
       this.#counts.set(party, (this.#counts.get(party) ?? 0) + 1);
       if (node === undefined) continue;
-      const counts = this.#onNode.get(node) ?? new Map<Party, number>();
+      const counts = this.#onNode.get(node) ?? new Map<number, number>();
       this.#onNode.set(node, counts);
       counts.set(party, (counts.get(party) ?? 0) + 1);
     }
@@ -409,33 +496,34 @@ class Backends {
   }
 
   /** Senders by where they are: on a node with all endpoints of a party, with some, or with none; and whether they are endpoints themselves. */
-  placed(senders: readonly Party[]): ReadonlyMap<string, Placed> {
+  placed(all: Parties, senders: readonly number[]): ReadonlyMap<string, Placed> {
     const wanted = new Set(senders);
     const result = new Map<string, Placed>();
-    const near = new Map<Party, number>();
+    const near = new Map<number, number>();
     for (const node of this.#onNode.keys()) {
       const placement = this.#placement(node);
-      for (const { endpoint: sender, party } of this.#all.sendersOn(node)) {
-        if (!wanted.has(party)) continue;
-        near.set(party, (near.get(party) ?? 0) + 1);
-        const own = this.#hosts.has(sender.host) ? `itself one, ${this.#placement(node, party)}` : placement;
-        add(result, own, party, 1, sender);
+      for (const { endpoint: sender, index } of all.sendersOn(node)) {
+        if (!wanted.has(index)) continue;
+        near.set(index, (near.get(index) ?? 0) + 1);
+        const own = this.#hosts.has(sender.host) ? `itself one, ${this.#placement(node, index)}` : placement;
+        add(result, own, index, 1, sender);
       }
     }
-    for (const party of senders) {
-      const left = party.members.length - (near.get(party) ?? 0);
+    for (const index of senders) {
+      const { members, spread } = all.at(index);
+      const left = members.length - (near.get(index) ?? 0);
       if (left === 0) continue;
-      const isFar = ({ host }: Endpoint) => !this.#onNode.has(this.#all.roles.nodeOf(host) ?? "");
-      const example = party.spread.find(isFar) ?? party.members.find(isFar);
+      const isFar = ({ host }: Endpoint) => !this.#onNode.has(all.roles.nodeOf(host) ?? "");
+      const example = spread.find(isFar) ?? members.find(isFar);
       if (example === undefined) continue;
-      const isInCluster = this.#all.roles.nodeOf(example.host) !== undefined && this.parties.length > 0;
-      add(result, isInCluster ? "none of the endpoints on the sender's node" : "", party, left, example);
+      const isInCluster = all.roles.nodeOf(example.host) !== undefined && this.parties.length > 0;
+      add(result, isInCluster ? "none of the endpoints on the sender's node" : "", index, left, example);
     }
     return result;
   }
 
   /** `sender`: the party of a sender that is an endpoint itself, and is not counted. */
-  #placement(node: HostName, sender?: Party): string {
+  #placement(node: HostName, sender?: number): string {
     const own = this.#onNode.get(node);
     const words = this.parties.map((party) => {
       const itself = party === sender ? 1 : 0;
@@ -448,10 +536,10 @@ class Backends {
   }
 }
 
-/** Of each party, how many senders are placed so, and one of them. */
-type Placed = Map<Party, { pairs: number; readonly example: Endpoint }>;
+/** Of each party, by index, how many senders are placed so, and one of them. */
+type Placed = Map<number, { pairs: number; readonly example: Endpoint }>;
 
-function add(placed: Map<string, Placed>, placement: string, party: Party, pairs: number, example: Endpoint): void {
+function add(placed: Map<string, Placed>, placement: string, party: number, pairs: number, example: Endpoint): void {
   let parties = placed.get(placement);
   if (parties === undefined) {
     parties = new Map();
@@ -469,24 +557,4 @@ function listIn<K, V>(map: Map<K, V[]>, key: K): V[] {
     map.set(key, list);
   }
   return list;
-}
-
-function classOf(
-  flow: Pick<FlowClass, "to" | "placement">,
-  senders: readonly Party[],
-  pairsOf: (sender: Party) => number,
-  pairs: number,
-  { said }: Answer,
-): FlowClass {
-  return {
-    ...flow,
-    get from() {
-      return senders.flatMap((party) => {
-        const own = pairsOf(party);
-        return own === 0 ? [] : [{ party, pairs: own }];
-      });
-    },
-    pairs,
-    ...said,
-  };
 }

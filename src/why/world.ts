@@ -1,33 +1,19 @@
-/** A lab with changes: its resources in memory, what Azure, AKS and Kubernetes do about the changes, and the network that comes of it. */
+/** A lab with the changes that lift obstacles. */
 
-import { compile } from "../compile/index.ts";
-import { assumptions, controllers, settle } from "../controllers/index.ts";
-import { LabView } from "../lab/view.ts";
-import { MemoryResources } from "../resources/memory.ts";
-import { armKey, type Key, kubeKey, type Resource, type Resources } from "../resources/resources.ts";
+import { type ChangeOptions, changed } from "../lab/changed.ts";
+import type { LabView } from "../lab/view.ts";
 import type { Change } from "./change.ts";
 
-/** `measured`: the resources say themselves which probes and pods answer, as those of a running lab do. */
-export type WorldOptions = { readonly measured: boolean };
+export type WorldOptions = ChangeOptions;
 
 /** `view` with the changes, in order. */
-export function withChanges(view: LabView, changes: readonly Change[], { measured }: WorldOptions): LabView {
+export function withChanges(view: LabView, changes: readonly Change[], options: WorldOptions): LabView {
   if (changes.length === 0) return view;
-  const resources = copyOf(view.resources);
-  for (const change of changes) resources.apply(change.writes(resources));
-  settle(resources, measured ? controllers : [...controllers, ...assumptions], (writes) => resources.apply(writes));
-  return new LabView(view.name, resources, compile(resources, view.network));
-}
-
-function copyOf(resources: Resources): MemoryResources {
-  if (resources instanceof MemoryResources) return resources.copy();
-  const copy = new MemoryResources();
-  for (const bucket of resources.buckets()) copy.apply(resources.list(bucket).map((value) => ({ key: keyOf(bucket, value), value })));
-  return copy;
-}
-
-function keyOf(bucket: string, resource: Resource): Key {
-  if ("id" in resource) return armKey(resource.id);
-  const [, , cluster = "", kind = ""] = bucket.split("/");
-  return kubeKey(cluster, kind, resource.metadata.namespace, resource.metadata.name);
+  return changed(
+    view,
+    (resources) => {
+      for (const change of changes) resources.apply(change.writes(resources));
+    },
+    options,
+  );
 }

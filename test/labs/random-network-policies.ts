@@ -3,7 +3,7 @@
 import { Chance } from "../../src/lab/check.ts";
 import { randomPolicies, type Vocabulary } from "../policies/random-policies.ts";
 
-const words: Vocabulary = {
+export const words: Vocabulary = {
   namespaces: ["default"],
   podLabels: { app: ["web", "host", "nobody"] },
   namespaceLabels: { "kubernetes.io/metadata.name": ["default", "kube-system"] },

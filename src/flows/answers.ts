@@ -1,0 +1,115 @@
+/**
+ * What the tracer said to questions that stand for many pairs, and what it read for that: so that after a change of the network only those answers are
+ * asked for again that it may concern.
+ *
+ * A question says all that network policies have to do with its pairs, so that no change of policies makes an answer wrong: it makes other questions. Of
+ * everything else an answer says which hosts its packets came by, and with which addresses.
+ */
+
+import { hostNames } from "../compile/wiring.ts";
+import type { HostName } from "../ir/network.ts";
+import type { Endpoint } from "../lab/endpoints.ts";
+import type { Address } from "../net/address.ts";
+import type { Path, TracePacket, Tracer } from "../trace/index.ts";
+import type { HostChanges } from "./host-changes.ts";
+import type { Roles, Way } from "./ways.ts";
+
+/** One packet that is traced for a question. */
+export type Asked = { readonly from: Endpoint; readonly packet: TracePacket; readonly receiver: HostName | undefined };
+
+export type Answer = {
+  readonly said: {
+    /** Sorted. */
+    readonly ways: readonly Way[];
+    readonly partial?: true;
+    readonly example: { readonly from: Endpoint; readonly packet: TracePacket };
+  };
+  /** Some packet that was traced came by the edge of a VNet. */
+  readonly meetsEdge: boolean;
+  /** The addresses that packets had on each host that they came by. */
+  readonly read: ReadonlyMap<HostName, ReadonlySet<Address>>;
+};
+
+const edges = hostNames.edge("");
+
+export class Answers {
+  readonly #known: Map<string, Answer>;
+  #asked: number;
+
+  /** `asked`: how often the tracer was asked for them and those before. */
+  constructor(known: Iterable<readonly [string, Answer]> = [], asked = 0) {
+    this.#known = new Map(known);
+    this.#asked = asked;
+  }
+
+  /** How often the tracer was asked, from the first version of the design on. */
+  get asked(): number {
+    return this.#asked;
+  }
+
+  has(question: string): boolean {
+    return this.#known.has(question);
+  }
+
+  /** Of a question that was asked. */
+  get(question: string): Answer {
+    const answer = this.#known.get(question);
+    if (answer === undefined) throw new Error(`nobody has asked ${question}`);
+    return answer;
+  }
+
+  /** The tracer's answer, asked once for each question. */
+  ask(question: string, tracer: Tracer, roles: Roles, packets: () => readonly Asked[]): Answer {
+    const known = this.#known.get(question);
+    if (known !== undefined) return known;
+    const asked = packets();
+    const [first] = asked;
+    if (first === undefined) throw new Error("a class without a pair has no answer");
+    this.#asked++;
+    const ways = new Map<string, Way>();
+    const read = new Map<HostName, Set<Address>>();
+    let isPartial = asked.length > 1;
+    let meetsEdge = false;
+    for (const { from, packet, receiver } of asked) {
+      for (const path of tracer.trace(from.host, packet, { steps: false })) {
+        if (path.representative === true) isPartial = true;
+        meetsEdge ||= [...path.hops, ...(path.return?.hops ?? [])].some(({ host }) => host.startsWith(edges));
+        noteRead(read, path);
+        const way = roles.way(path, from.host, receiver);
+        ways.set(JSON.stringify(way), way);
+      }
+    }
+    const { from, packet } = first;
+    const answer: Answer = {
+      said: {
+        ways: [...ways].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, way]) => way),
+        ...(isPartial ? { partial: true } : {}),
+        example: { from, packet },
+      },
+      meetsEdge,
+      read,
+    };
+    this.#known.set(question, answer);
+    return answer;
+  }
+
+  /** Without those that the changes concern. */
+  after(changes: HostChanges): Answers {
+    return new Answers(
+      [...this.#known].filter(([, { read }]) => !changes.concern(read)),
+      this.#asked,
+    );
+  }
+}
+
+function noteRead(read: Map<HostName, Set<Address>>, path: Omit<Path, "weight">): void {
+  for (const { host, before, after } of path.hops) {
+    let addresses = read.get(host);
+    if (addresses === undefined) {
+      addresses = new Set();
+      read.set(host, addresses);
+    }
+    addresses.add(before.source).add(before.destination).add(after.source).add(after.destination);
+  }
+  for (const other of [path.return, path.acknowledgement, path.answer, path.news?.way]) if (other !== undefined) noteRead(read, other);
+}
