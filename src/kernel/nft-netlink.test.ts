@@ -49,7 +49,10 @@ describe("refuses by name", () => {
 
   test("intervals of what has no order", () => {
     const set = { name: "s", key: ["mark"], interval: true, elements: [{ key: [{ first: 1, last: 2 }] }] } as const;
-    expect(caught(() => changeTransactions([], [{ ...table, sets: [set] }]))?.problem.element).toBe("add elements ip t s");
+    expect(caught(() => changeTransactions([], [{ ...table, sets: [set] }]))?.problem).toMatchObject({
+      element: "add elements ip t s",
+      text: "nft: intervals of mark, whose order in the kernel is not that of numbers",
+    });
   });
 
   test("a key of six fields, which nft misreads", () => {
