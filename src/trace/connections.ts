@@ -28,6 +28,8 @@ export class Connection {
   readonly sourcePort: number;
   readonly destination: Ip;
   readonly destinationPort: number;
+  /** Ports that {@link sourcePort} stands for, when an earlier host has drawn it. */
+  readonly sourcePorts: DrawnPorts | undefined;
   replySource: Ip;
   replySourcePort: number;
   replyDestination: Ip;
@@ -42,12 +44,13 @@ export class Connection {
   sourceDone = false;
   destinationDone = false;
 
-  constructor(protocol: number, source: Ip, sourcePort: number, destination: Ip, destinationPort: number) {
+  constructor(protocol: number, source: Ip, sourcePort: number, destination: Ip, destinationPort: number, sourcePorts?: DrawnPorts) {
     this.protocol = protocol;
     this.source = source;
     this.sourcePort = sourcePort;
     this.destination = destination;
     this.destinationPort = destinationPort;
+    this.sourcePorts = sourcePorts;
     this.replySource = destination;
     this.replySourcePort = destinationPort;
     this.replyDestination = source;

@@ -77,6 +77,8 @@ export class Packet {
   destinationPort: number;
   /** {@link sourcePort} stands for any of these. */
   sourcePorts: DrawnPorts | undefined = undefined;
+  /** The same of {@link destinationPort}: a reply goes back to the port that was drawn. */
+  destinationPorts: DrawnPorts | undefined = undefined;
   /** The reply of a connection, not its first packet. */
   isReply = false;
   /** A TCP reset. */
@@ -141,17 +143,18 @@ export class Packet {
     this.#tuple = undefined;
   }
 
-  setDestination(address: Ip, port: number): void {
+  setDestination(address: Ip, port: number, ports: DrawnPorts | undefined): void {
     this.destination = address;
     this.destinationPort = port;
+    this.destinationPorts = ports;
     this.#tuple = undefined;
   }
 
   /** Turns the packet into the reply that its receiver sends. */
   turnAround(): void {
-    const { source, sourcePort } = this;
-    this.setSource(this.destination, this.destinationPort, undefined);
-    this.setDestination(source, sourcePort);
+    const { source, sourcePort, sourcePorts } = this;
+    this.setSource(this.destination, this.destinationPort, this.destinationPorts);
+    this.setDestination(source, sourcePort, sourcePorts);
     this.isReply = true;
     this.ttl = 64;
     this.leaveHost();

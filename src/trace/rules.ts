@@ -404,7 +404,10 @@ function isIdle(table: PreparedTable, rule: Rule): boolean {
 type RuleContext = { readonly table: PreparedTable; readonly element: string; readonly origin: Origin };
 
 function prepareMatch(table: PreparedTable, match: Match): Test {
-  if (match.kind === "value" && match.field === "th sport" && match.mask === undefined) return prepareSourcePort(match);
+  if (match.kind === "value" && match.mask === undefined) {
+    if (match.field === "th sport") return preparePort(match, (packet) => packet.sourcePorts);
+    if (match.field === "th dport") return preparePort(match, (packet) => packet.destinationPorts);
+  }
   if (match.kind === "value") {
     const read = readerOf(match.field);
     const equal = match.op === "==";
@@ -431,7 +434,10 @@ function prepareMatch(table: PreparedTable, match: Match): Test {
 }
 
 /** The port may have been drawn by a translation, and then is any of a range: chance says of which part, which it is in from then on. */
-function prepareSourcePort({ field, values, op }: Extract<Match, { readonly kind: "value" }>): Test {
+function preparePort(
+  { field, values, op }: Extract<Match, { readonly kind: "value" }>,
+  drawnOf: (packet: Packet) => DrawnPorts | undefined,
+): Test {
   const read = readerOf(field);
   const compare = comparison(field, values, undefined);
   const equal = op === "==";
@@ -440,7 +446,7 @@ function prepareSourcePort({ field, values, op }: Extract<Match, { readonly kind
     return [first, last + 1];
   });
   return (packet) => {
-    const drawn = packet.sourcePorts;
+    const drawn = drawnOf(packet);
     const port = drawn === undefined ? read(packet) : drawPart(packet, drawn, edges);
     return port !== undefined && compare(port) === equal;
   };
@@ -454,7 +460,7 @@ function drawPart(packet: Packet, drawn: DrawnPorts, edges: readonly number[]): 
   const part = parts[packet.chance.weigh(parts.map(({ first, last }) => last - first + 1))];
   if (part === undefined || parts.length === 1) return drawn.first;
   Object.assign(drawn, part);
-  packet.steps?.push({ kind: "choose", what: `the source port that was drawn is one of ${part.first} to ${part.last}` });
+  packet.steps?.push({ kind: "choose", what: `the port that was drawn is one of ${part.first} to ${part.last}` });
   return part.first;
 }
 
@@ -587,9 +593,11 @@ function markValue(
       const [only] = value.fields;
       const alone = value.fields.length === 1 && only !== undefined ? bytesOf(only) : undefined;
       const ofSourcePort = value.fields.includes("th sport");
+      const ofDestinationPort = value.fields.includes("th dport");
       return (packet) => {
         // The hash of a port that a translation draws by chance is chance.
-        if (ofSourcePort && packet.sourcePorts !== undefined) return (value.offset + packet.chance.pick(value.modulus)) >>> 0;
+        const isDrawn = (ofSourcePort && packet.sourcePorts !== undefined) || (ofDestinationPort && packet.destinationPorts !== undefined);
+        if (isDrawn) return (value.offset + packet.chance.pick(value.modulus)) >>> 0;
         words.length = 0;
         for (const { field, read } of fields) {
           const part = read(packet);

@@ -694,6 +694,35 @@ describe("address translation", () => {
     ]);
   });
 
+  it("a reply goes to the port that was drawn: a rule about its destination port, and a hash of that port, ask chance", () => {
+    const drawn: Statement = { kind: "masquerade", flag: "fully-random" };
+    const answering = (...rules: readonly ReturnType<typeof rule>[]) =>
+      routed(
+        { tables: [nat("postrouting", rule([], drawn))] },
+        { tables: [table("late", [base("filter", "output", priorities.filter, rules)])] },
+      );
+    const outcomes = (...rules: readonly ReturnType<typeof rule>[]) =>
+      new Tracer(answering(...rules))
+        .trace("client", packet("udp 10.1.0.2:4000 > 10.2.0.2:53"), { steps: false })
+        .map(({ outcome, weight }) => [outcome, weight]);
+    const total = 65_536 - 1024;
+    expect(
+      outcomes(rule([is("th dport", { first: 40_000, last: 50_000 })], drop)).map(([outcome, weight]) => [outcome, Number(weight) * total]),
+    ).toEqual([
+      ["delivered", total - 10_001],
+      ["asymmetric", 10_001],
+    ]);
+    const hash: Statement = {
+      kind: "set-mark",
+      target: "meta",
+      value: { kind: "hash", fields: ["ip saddr", "th dport"], modulus: 2, seed: 1, offset: 0 },
+    };
+    expect(outcomes(rule([], hash), rule([is("meta mark", 1)], drop))).toEqual([
+      ["delivered", 0.5],
+      ["asymmetric", 0.5],
+    ]);
+  });
+
   it("a port that was drawn before is any of the range that it must be in", () => {
     const drawn: Statement = { kind: "masquerade", flag: "fully-random" };
     const share: Statement = { kind: "snat", address: ip("10.2.0.1"), ports: { first: 2048, last: 3071 } };

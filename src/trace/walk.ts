@@ -450,7 +450,7 @@ class Journey {
         packet.wasStrange = true;
         return;
       }
-      packet.connection = new Connection(number, source, sourcePort, destination, destinationPort);
+      packet.connection = new Connection(number, source, sourcePort, destination, destinationPort, packet.sourcePorts);
       packet.inReplyDirection = false;
       packet.state = state.new;
       return;
@@ -579,8 +579,8 @@ class Journey {
       }
       if (packet.source === source && packet.sourcePort === sourcePort) return true;
     } else {
-      if (reply) packet.setDestination(connection.source, connection.sourcePort);
-      else packet.setDestination(connection.replySource, connection.replySourcePort);
+      if (reply) packet.setDestination(connection.source, connection.sourcePort, connection.sourcePorts);
+      else packet.setDestination(connection.replySource, connection.replySourcePort, undefined);
       if (packet.destination === destination && packet.destinationPort === destinationPort) return true;
     }
     if (packet.steps !== undefined) packet.steps.push(this.#rewriteStep(what, connection, now, before));
@@ -602,7 +602,7 @@ class Journey {
     } else {
       quoted.source = reply ? connection.source : connection.replySource;
       quoted.sourcePort = reply ? connection.sourcePort : connection.replySourcePort;
-      packet.setDestination(quoted.source, 0);
+      packet.setDestination(quoted.source, 0, undefined);
     }
     if (packet.source === source && packet.destination === destination) return true;
     if (packet.steps !== undefined) packet.steps.push(this.#rewriteStep(what, connection, undefined, before));

@@ -1,6 +1,7 @@
 /** Labs by chance, for tests: small, valid, and different in everything that decides where a packet goes. */
 
 import { Chance } from "../../src/lab/check.ts";
+import { randomFaults } from "./random-faults.ts";
 import { randomLoadBalancers } from "./random-load-balancers.ts";
 import { addNetworkPolicies } from "./random-network-policies.ts";
 import { randomOptions, virtualNode, windowsPool } from "./random-options.ts";
@@ -123,11 +124,20 @@ export function randomLab(seed: number): LabText {
     routeTables.push(...networks.flatMap((_, vnet) => router.tablesOf(vnet)));
   }
   machines.push(...later);
+  const named = (lines: readonly string[]) => lines.flatMap((line) => /\{ name: ([\w-]+)/.exec(line)?.[1] ?? []);
+  const faults = randomFaults(new Chance(seed ^ 0x6661756c), {
+    clusters: named(clusters).filter((name) => name.startsWith("c")),
+    machines: named(machines),
+    appliances: named(machines.filter((line) => line.includes("enableIPForwarding: true"))),
+    sites: named(sites),
+    peerings: sides.map((_, vnet) => `v${vnet}/v${vnet}-to-v${1 - vnet}`),
+    routedSubnets: [...new Set(routeTables.flatMap((line) => /subnets: \[([^\]]+)\]/.exec(line)?.[1] ?? []))],
+  });
   const section = (name: string, lines: readonly string[]) => (lines.length === 0 ? "" : `${name}:\n${lines.join("\n")}\n`);
   const lab = `lab: random\nrules: ${pick(["current", "lesson"])}\n${section("networks", networks)}${section("machines", machines)}${section("loadBalancers", loadBalancers)}${section("natGateways", natGateways)}${section(
     "publicIPAddresses",
     publicAddresses.map((name) => `  - { name: ${name} }`),
-  )}${section("privateEndpoints", router === undefined ? [] : [router.endpoint])}${section("sites", sites)}${section("routeTables", routeTables)}${section("securityGroups", [...securityGroups, ...groupsOfOptions])}internet:\n  - { name: www, address: 203.0.113.10, listen: [443/tcp, 53/udp], service: Microsoft.Storage }\n${section("clusters", clusters)}`;
+  )}${section("privateEndpoints", router === undefined ? [] : [router.endpoint])}${section("sites", sites)}${section("routeTables", routeTables)}${section("securityGroups", [...securityGroups, ...groupsOfOptions])}internet:\n  - { name: www, address: 203.0.113.10, listen: [443/tcp, 53/udp], service: Microsoft.Storage }\n${section("faults", faults)}${section("clusters", clusters)}`;
   return { lab, manifests };
 }
 

@@ -33,8 +33,16 @@ export function openText({ lab, manifests }: LabText): LabView {
 /** A packet that is not answered for so long is lost. */
 const waitMs = 800;
 
-/** Doubtful answers that are asked for again; more of them are no accident. */
-const mostAskedAgain = 20;
+/** Packets under way at a time. Most of the time is spent on waiting for what does not come. */
+const underWay = 1000;
+
+/** Doubtful answers that are asked for again, few at a time: the machine was busy, or its neighbour table full. */
+const doubtfulUnderWay = 50;
+
+/** What is still doubtful is asked for one by one, so many times; more of them are no accident. */
+const mostAskedAlone = 20;
+
+type Doubt = { readonly question: Question; readonly observed: ProbeResult; readonly expected: readonly Expectation[] };
 
 export class RunningLab {
   readonly view: LabView;
@@ -79,7 +87,22 @@ export class RunningLab {
     sample?: number,
   ): Promise<{ readonly packets: number; readonly found: readonly { readonly question: Question; readonly text: string }[] }> {
     const questions = [...questionsFor(this.view, seed, sample).asked];
-    const doubtful: { readonly question: Question; readonly observed: ProbeResult; readonly expected: readonly Expectation[] }[] = [];
+    const doubtful = await this.#doubtful(questions, underWay);
+    const asked = doubtful.map(({ question, observed, expected }) => askedAgain(question, observed as never, expected));
+    // A disagreement is one that stays when nothing else is sent.
+    const found: { readonly question: Question; readonly text: string }[] = [];
+    for (const [index, { question, observed, expected }] of (await this.#doubtful(asked, doubtfulUnderWay)).entries()) {
+      const again = askedAgain(question, observed as never, expected);
+      if (index < mostAskedAlone && agrees((await this.send(again)) as never, predict(this.view, again))) continue;
+      const text = `${question.from} > ${question.to} ${question.options.join(" ")}\n  predicted: ${expected.map(expectationText).join(" | ")}\n  observed: ${observationText(observed as never)}`;
+      found.push({ question, text });
+    }
+    return { packets: questions.length, found };
+  }
+
+  /** Those that the kernel answers as the model does not predict, when so many are under way at a time. */
+  async #doubtful(questions: readonly Question[], most: number): Promise<readonly Doubt[]> {
+    const doubtful: Doubt[] = [];
     let next = 0;
     const worker = async () => {
       for (let index = next++; index < questions.length; index = next++) {
@@ -87,21 +110,11 @@ export class RunningLab {
         if (question === undefined) return;
         const observed = await this.send(question);
         const expected = predict(this.view, question);
-        if (!agrees(observed as never, expected)) {
-          doubtful.push({ question, observed, expected });
-        }
+        if (!agrees(observed as never, expected)) doubtful.push({ question, observed, expected });
       }
     };
-    await Promise.all(Array.from({ length: 200 }, worker));
-    // A disagreement is one that stays when nothing else is sent.
-    const found: { readonly question: Question; readonly text: string }[] = [];
-    for (const [index, { question, observed, expected }] of doubtful.entries()) {
-      const again = askedAgain(question, observed as never, expected);
-      if (index < mostAskedAgain && agrees((await this.send(again)) as never, predict(this.view, again))) continue;
-      const text = `${question.from} > ${question.to} ${question.options.join(" ")}\n  predicted: ${expected.map(expectationText).join(" | ")}\n  observed: ${observationText(observed as never)}`;
-      found.push({ question, text });
-    }
-    return { packets: questions.length, found };
+    await Promise.all(Array.from({ length: most }, worker));
+    return doubtful;
   }
 
   close(): void {
