@@ -29,6 +29,26 @@ describe("drydock diff", () => {
     expect((await drydock("diff", twoOptions, "--to", "kubenet", "--cluster", "shop-kubenet")).status).toBe(0);
   });
 
+  test("a network policy, as a design of its documents and it", async () => {
+    const path = join(mkdtempSync(join(tmpdir(), "drydock-diff-")), "policy.yaml");
+    const design = "examples/network-policy/lab.yaml";
+    writeFileSync(
+      path,
+      `apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: api-leaves, namespace: shop }
+spec: { podSelector: { matchLabels: { app: api } }, policyTypes: [Egress], egress: [{}] }
+`,
+    );
+    const { status, stdout } = await drydock("diff", design, "--with", path, "-o", "json");
+    expect(status).toBe(1);
+    const { changes, pairs } = JSON.parse(stdout);
+    const kinds = new Set(changes.map(({ kind }: { readonly kind: string }) => kind));
+    expect([...kinds]).toContain("starts");
+    const both = JSON.parse((await drydock("diff", design, `${design},${path}`, "-o", "json")).stdout);
+    expect({ changes, pairs }).toEqual({ changes: both.changes, pairs: both.pairs });
+  });
+
   test("a rule of a security group that named the addresses of before", async () => {
     const folder = mkdtempSync(join(tmpdir(), "drydock-diff-"));
     writeFileSync(
@@ -81,6 +101,9 @@ spec: { containers: [{ name: main, image: any, ports: [{ containerPort: 80 }] }]
     [["diff", twoOptions, "--to", "overlay"], "the design has several clusters: shop-kubenet, shop-azure"],
     [["diff", twoOptions, "--to", "overlay", "--cluster", "shop"], "there is no cluster shop"],
     [["diff", twoOptions, twoOptions, "--to", "overlay"], "--to takes the place of a second design"],
+    [["diff", twoOptions, twoOptions, "--with", "a.yaml"], "--with takes the place of a second design"],
+    [["diff", twoOptions, "--to", "overlay", "--with", "a.yaml"], "--to and --with are two designs"],
+    [["diff", twoOptions, "--with", "a.yaml"], "the lab has several clusters"],
     [["diff", "a.json", "b.json", "--to", "overlay"], "the documents of one design are separated by commas: a.json,b.json"],
     [["diff", twoOptions, twoOptions, "--rename", "a"], "a is no renaming"],
     [["diff", twoOptions, twoOptions, "--rename", "a=b"], "there is no cluster a"],

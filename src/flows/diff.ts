@@ -59,8 +59,13 @@ type Table = Map<string, { readonly from: string; readonly entries: Entry[] }>;
 
 /** `renamed`: what clusters of the left design are called in the right one. */
 export function diffFlows(left: LabView, right: LabView, renamed: ReadonlyMap<string, string> = new Map()): FlowDiff {
-  const sides = [new SideOf(left, renamed), new SideOf(right, new Map())] as const;
-  const [before, after] = [sides[0].table(), sides[1].table()];
+  const flows = new Flows(left);
+  const all = countPairs(flows);
+  // Of a design that came of the other one by changes, only what those concern is looked at.
+  const flowsAfter = flows.after(right);
+  const { gone, made } = flowsAfter.changedSince(flows);
+  const sides = [new SideOf(left, flows, renamed), new SideOf(right, flowsAfter, new Map())] as const;
+  const [before, after] = [sides[0].table(gone), sides[1].table(made)];
   const groups = new Map<string, Group>();
   let changed = 0;
   const note = (from: string, one: Entry | undefined, other: Entry | undefined, kind: ChangeKind) => {
@@ -104,7 +109,13 @@ export function diffFlows(left: LabView, right: LabView, renamed: ReadonlyMap<st
   });
   const order = (change: FlowChange) => changeKinds.indexOf(change.kind);
   changes.sort((a, b) => order(a) - order(b) || b.pairs - a.pairs || (a.to < b.to ? -1 : a.to > b.to ? 1 : 0));
-  return { changes, pairs: { before: sides[0].pairs, after: sides[1].pairs, changed } };
+  return { changes, pairs: { before: all, after: countPairs(flowsAfter), changed } };
+}
+
+function countPairs(flows: Flows): number {
+  let pairs = 0;
+  for (const flow of flows.classes()) pairs += flow.pairs;
+  return pairs;
 }
 
 type Group = {
@@ -139,17 +150,16 @@ class SideOf {
   readonly #flows: Flows;
   readonly #renamed: ReadonlyMap<string, string>;
   readonly #words = new Map<FlowClass["ways"], string>();
-  pairs = 0;
 
-  constructor(view: LabView, renamed: ReadonlyMap<string, string>) {
+  constructor(view: LabView, flows: Flows, renamed: ReadonlyMap<string, string>) {
     this.#view = view;
-    this.#flows = new Flows(view);
+    this.#flows = flows;
     this.#renamed = renamed;
   }
 
-  table(): Table {
+  table(classes: readonly FlowClass[]): Table {
     const table: Table = new Map();
-    for (const flow of this.#flows.classes()) {
+    for (const flow of classes) {
       const { to, placement = "" } = flow;
       const port = to.port === undefined ? "icmp" : `${to.port.port}/${to.port.protocol}`;
       const byOwner = new Map<string, number>();
@@ -160,7 +170,6 @@ class SideOf {
         const row = table.get(key) ?? { from, entries: [] };
         row.entries.push({ flow, pairs });
         table.set(key, row);
-        this.pairs += pairs;
       }
     }
     return table;

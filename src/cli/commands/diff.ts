@@ -5,6 +5,7 @@ import { consequencesOf } from "../../flows/consequences.ts";
 import { diffFlows } from "../../flows/diff.ts";
 import { withOption } from "../../flows/option.ts";
 import { openResources, type ReadLab } from "../../lab/index.ts";
+import { withPolicies } from "../../lab/reachability.ts";
 import type { LabView } from "../../lab/view.ts";
 import { clusterOption, command } from "../command.ts";
 import type { Context } from "../context.ts";
@@ -12,10 +13,12 @@ import { type DesignDiff, isSame, writeDiff } from "../diff-text.ts";
 import { Failure } from "../failure.ts";
 import { openFiles, readFiles } from "../files.ts";
 import { formats, print } from "../output.ts";
+import { findCluster, policiesOf } from "../policy-files.ts";
 import { asMarkdown, asText } from "../writing.ts";
 
 type Options = {
   readonly to?: string;
+  readonly with?: readonly string[];
   readonly cluster?: string;
   readonly rename: Readonly<Record<string, string>>;
   readonly output: (typeof formats)[number] | "markdown";
@@ -35,6 +38,10 @@ export function diffCommand(context: Context): Command {
       does: "what a cluster's pods lose and gain with Azure CNI Overlay",
       type: "drydock diff examples/two-options/lab.yaml --to overlay --cluster shop-azure",
     },
+    {
+      does: "what a network policy would change if it were applied",
+      type: "drydock diff examples/network-policy/lab.yaml --with new-policy.yaml",
+    },
     { does: "two designs, one of them of two documents", type: "drydock diff before.yaml after.yaml,policies.yaml" },
     { does: "a cluster that is called otherwise in the second design", type: "drydock diff before.yaml after.yaml --rename shop=shop-2" },
     { does: "for a change request", type: "drydock diff before.yaml after.yaml -o markdown" },
@@ -45,13 +52,18 @@ export function diffCommand(context: Context): Command {
     .addOption(
       new Option("--to <option>", "instead of a second design: the first one with this network option").choices(Object.keys(optionWords)),
     )
+    .option(
+      "--with <file>",
+      "instead of a second design: the first one with its NetworkPolicy objects applied too (may be repeated)",
+      (path: string, paths: readonly string[] = []) => [...paths, path],
+    )
     .addOption(clusterOption())
     .option("--rename <old=new>", "what a cluster of the first design is called in the second one; may be repeated", addRename, {})
     .addOption(markdownOutputOption())
     .addHelpText("after", "\nExit status 0: the designs do the same; 1: they differ; 2: documents with errors, or no such design.\n")
     .action((left: string, right: string | undefined) => {
       const options = made.opts<Options>();
-      const diff = options.to === undefined ? diffFiles(context, left, right, options) : diffOption(context, left, right, options);
+      const diff = diffOf(context, left, right, options);
       printWriting(context, options.output, diff, () => writeDiff(diff));
       if (!isSame(diff)) context.exitStatus = 1;
     });
@@ -72,6 +84,28 @@ export function printWriting(
   else print(context, format, data, (style) => asText(writing(), style));
 }
 
+function diffOf(context: Context, left: string, right: string | undefined, options: Options): DesignDiff {
+  if (options.to !== undefined && options.with !== undefined) {
+    throw new Failure("usage", "--to and --with are two designs", { fix: "ask for one of them" });
+  }
+  if (options.with !== undefined) return diffPolicies(context, left, right, options, options.with);
+  return options.to === undefined ? diffFiles(context, left, right, options) : diffOption(context, left, right, options);
+}
+
+function diffPolicies(context: Context, left: string, right: string | undefined, options: Options, paths: readonly string[]): DesignDiff {
+  if (right !== undefined) throw twoDesigns("--with", left, right);
+  const before = openFiles(context, left.split(",")).view;
+  const cluster = findCluster(before, options.cluster);
+  const policies = paths.flatMap((path) => policiesOf(context, path, before, cluster));
+  return compare(left, `with ${paths.join(", ")}`, before, withPolicies(before, cluster.name, policies), [], new Map(), true);
+}
+
+function twoDesigns(option: string, left: string, right: string): Failure {
+  return new Failure("usage", `${option} takes the place of a second design`, {
+    fix: `leave out the one or the other; the documents of one design are separated by commas: ${left},${right}`,
+  });
+}
+
 function diffFiles(context: Context, left: string, right: string | undefined, options: Options): DesignDiff {
   if (right === undefined) {
     throw new Failure("usage", "there is nothing to compare with", {
@@ -89,11 +123,7 @@ function diffFiles(context: Context, left: string, right: string | undefined, op
 }
 
 function diffOption(context: Context, left: string, right: string | undefined, options: Options): DesignDiff {
-  if (right !== undefined) {
-    throw new Failure("usage", "--to takes the place of a second design", {
-      fix: `leave out the one or the other; the documents of one design are separated by commas: ${left},${right}`,
-    });
-  }
+  if (right !== undefined) throw twoDesigns("--to", left, right);
   const lab = readFiles(context, left.split(","));
   const cluster = wantedCluster(clustersOf(lab), options.cluster);
   const { before, after, chosen, name } = changedOption(lab, cluster, options.to ?? "");

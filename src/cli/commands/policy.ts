@@ -1,7 +1,5 @@
 import type { Command } from "commander";
 import type { ClusterInfo } from "../../compile/topology.ts";
-import { nearest } from "../../documents/nearest.ts";
-import { readPolicies } from "../../documents/policies.ts";
 import type { NetworkPolicy } from "../../kube/objects.ts";
 import type { Endpoint } from "../../lab/endpoints.ts";
 import {
@@ -16,12 +14,11 @@ import {
 import type { LabView } from "../../lab/view.ts";
 import { type Line, mergedCell, mergeLines, renderMatrix } from "../../render/matrix.ts";
 import type { Style } from "../../render/style.ts";
-import { armBucket } from "../../resources/resources.ts";
 import { clusterOption, command, fileOption, labOption, namespaceOption, type PlaceOptions } from "../command.ts";
 import { type Context, columnsOf } from "../context.ts";
 import { Failure } from "../failure.ts";
-import { documentFailure, readDocument, warn } from "../files.ts";
 import { type OutputOptions, outputOption, print } from "../output.ts";
+import { findCluster, nearestLines, policiesOf } from "../policy-files.ts";
 import { openSource, type SourceOptions } from "../source.ts";
 
 type Options = OutputOptions & SourceOptions & PlaceOptions & { readonly with?: readonly string[]; readonly within?: boolean };
@@ -90,20 +87,6 @@ type Report = {
   readonly added: readonly NetworkPolicy[];
 };
 
-function findCluster(view: LabView, name: string | undefined): ClusterInfo {
-  const { clusters } = view.topology;
-  const [only, another] = [...clusters.values()];
-  const found = name === undefined ? (another === undefined ? only : undefined) : clusters.get(name);
-  if (found !== undefined) return found;
-  const known = [...clusters.keys()];
-  if (name === undefined && known.length > 0) {
-    throw new Failure("usage", "the lab has several clusters", { fix: known.map((each) => `--cluster ${each}`).join(" or ") });
-  }
-  throw new Failure("unknown", name === undefined ? "the lab has no cluster" : `there is no cluster ${name}`, {
-    details: nearestLines(name ?? "", known),
-  });
-}
-
 function findNamespace({ networkPolicies, namespaces }: ClusterInfo, name: string | undefined): string {
   if (name === undefined) {
     const [only, another] = new Set(networkPolicies.map(({ metadata }) => metadata.namespace ?? "default"));
@@ -115,19 +98,6 @@ function findNamespace({ networkPolicies, namespaces }: ClusterInfo, name: strin
     details: nearestLines(name, known),
     fix: `there are ${known.join(", ")}`,
   });
-}
-
-function nearestLines(name: string, known: readonly string[]): readonly string[] {
-  const meant = nearest(name, known);
-  return meant === undefined ? [] : [`did you mean: ${meant}`];
-}
-
-function policiesOf(context: Context, path: string, view: LabView, cluster: ClusterInfo): readonly NetworkPolicy[] {
-  const pools = view.resources.list(armBucket("Microsoft.ContainerService/managedClusters/agentPools")).filter((one) => "type" in one);
-  const { policies, problems } = readPolicies(readDocument(context, path), cluster.resource, pools);
-  if (problems.some(({ severity }) => severity === "error")) throw documentFailure([path], problems, context.errorStyle);
-  warn(context, problems);
-  return policies;
 }
 
 function dataOf({ cluster, namespace, now, then, added }: Report) {
