@@ -22,6 +22,7 @@ import {
 } from "../arm/names.ts";
 import type {
   FrontendIPConfiguration,
+  IPVersion,
   LoadBalancer,
   ManagedCluster,
   NatGateway,
@@ -29,6 +30,7 @@ import type {
   PublicIPPrefix,
   Reference,
 } from "../arm/resources.ts";
+import { isOlder } from "../arm/rules/versions.ts";
 import { uidOf, uuidOf } from "../kube/identity.ts";
 import { familiesOf } from "../kube/ip-families.ts";
 import { loadBalancerAccess } from "../kube/load-balancer-access.ts";
@@ -40,7 +42,7 @@ import { Ipv6Addresses, ipv6Configuration } from "./ipv6-addresses.ts";
 import { attachNatGateway, managedNatGateway } from "./managed-nat-gateway.ts";
 import { remembering } from "./memo.ts";
 import { PublicAddresses } from "./public-addresses.ts";
-import { annotatedSubnet, frontendSubnet, hasAllPorts, requestedAddress, ruledPorts } from "./service-frontends.ts";
+import { annotatedSubnet, frontendSubnet, hasAllPorts, namedAddress, requestedAddress, ruledPorts } from "./service-frontends.ts";
 import { healthCheckProbe, type ProbeSettings, portProbe, sharedProbe, sharedProbeName } from "./service-probes.ts";
 import { SubnetAddresses } from "./subnet-addresses.ts";
 import { clusterTags, getArm, keyOf, listArm, listKube, pathOf, poolsOf, Writes } from "./view.ts";
@@ -123,23 +125,23 @@ function reconcileCluster(context: Context): void {
   const internalDraft = draftOf(cluster, internalLoadBalancer);
   const outbound = outboundFrontends(context, publicDraft);
   const outboundIpv6 = outboundIpv6Frontends(context, publicDraft);
-  publicDraft.frontends.push(...outbound, ...outboundIpv6);
+  publicDraft.frontends.push(...outbound);
   const nat = managedNatGateway(cluster, (index) => ownAddress(context, `nat/${index}`, {}));
   for (const address of nat?.addresses ?? []) put(address);
   if (nat !== undefined) put(nat.gateway);
   attachNatGateway(resources, writes, cluster, nat?.gateway);
 
   const warnings: Warning[] = [];
-  for (const service of listKube(resources, cluster, "Service")) {
-    const ips: string[] = [];
-    // One of each family that the Service has, from AKS 1.27 on (AKS docs: configure-dual-stack).
-    for (const family of isBalanced(service) ? familiesOf(service) : []) {
-      const place = placeOf(service, family);
+  const services = listKube(resources, cluster, "Service").map((service) => ({ service, ips: [] as string[] }));
+  const balance = (family: IPVersion, mayHave: (draft: Draft) => boolean) => {
+    for (const { service, ips } of services) {
+      if (!isBalanced(service) || !balancedFamilies(cluster, service).includes(family)) continue;
+      const place = placeOf(cluster, service, family);
       const { isInternal, problem = missingNodePort(service, place) } = loadBalancerAccess(service);
-      const add = isInternal
-        ? () => addInternal(context, internalDraft, service, place)
-        : () => addPublic(context, publicDraft, service, place);
-      const added = problem === undefined ? add() : { problem };
+      const draft = isInternal ? internalDraft : publicDraft;
+      const add = () => (isInternal ? addInternal(context, draft, service, place) : addPublic(context, draft, service, place));
+      const refused = problem ?? (mayHave(draft) ? undefined : withoutIpv4(draft));
+      const added = refused === undefined ? add() : { problem: refused };
       if ("ip" in added) ips.push(added.ip);
       else {
         const { namespace = "", name } = service.metadata;
@@ -147,8 +149,13 @@ function reconcileCluster(context: Context): void {
         warnings.push({ reason: syncFailed, message, involvedObject: { kind: "Service", namespace, name } });
       }
     }
-    writeIngress(writes, cluster, service, ips);
-  }
+  };
+  // IPv4 first, as the cloud provider orders a load balancer's frontends, and since IPv6 needs one of IPv4 beside it.
+  balance("IPv4", () => true);
+  const withIpv4 = new Set([publicDraft, internalDraft].filter(({ frontends }) => frontends.length > 0));
+  publicDraft.frontends.push(...outboundIpv6);
+  balance("IPv6", (draft) => withIpv4.has(draft));
+  for (const { service, ips } of services) writeIngress(writes, cluster, service, ips);
   syncWarnings(resources, writes, cluster, [syncFailed], warnings);
 
   // Without an outbound rule there is none before the first public Service, and none after the last (AKS docs, egress-outboundtype.md).
@@ -293,9 +300,23 @@ function ownAddress(context: Context, what: string, tags: Readonly<Record<string
 /** A family of a Service, and how that tells in names: only of a Service that has both. */
 type Place = { readonly isIpv6: boolean; readonly named: (name: string) => string };
 
-function placeOf(service: Service, family: "IPv4" | "IPv6"): Place {
+function placeOf(cluster: ManagedCluster, service: Service, family: IPVersion): Place {
   const isIpv6 = family === "IPv6";
-  return { isIpv6, named: isIpv6 && familiesOf(service).length > 1 ? inIpv6 : (name) => name };
+  return { isIpv6, named: isIpv6 && balancedFamilies(cluster, service).length > 1 ? inIpv6 : (name) => name };
+}
+
+/** From this version on a Service of both families has a frontend of each; before, of the first alone (AKS docs: configure-dual-stack). */
+const bothFamiliesSince = "1.27";
+
+function balancedFamilies({ properties }: ManagedCluster, service: Service): readonly IPVersion[] {
+  const { kubernetesVersion } = properties;
+  const isOld = kubernetesVersion !== undefined && isOlder(kubernetesVersion, bothFamiliesSince);
+  return isOld ? familiesOf(service).slice(0, 1) : familiesOf(service);
+}
+
+/** What ARM says to a frontend of IPv6 without one of IPv4 (kubernetes-sigs/cloud-provider-azure, issue 1831). */
+function withoutIpv4({ id }: Draft): string {
+  return `AtleastOneIpV4RequiredForIpV6LbFrontendIpConfiguration: load balancer ${lastSegment(id)} has no IPv4 frontend beside the IPv6 one; add a Service with IPv4 to it`;
 }
 
 type Added = { readonly ip: string } | { readonly problem: string };
@@ -325,10 +346,12 @@ function servicePublicAddress(
 ): { readonly found: PublicIPAddress } | { readonly problem: string } {
   const { resources, put } = context;
   const all = listArm(resources, "Microsoft.Network/publicIPAddresses");
-  const named = place.isIpv6 ? undefined : azureAnnotation(service, "azure-pip-name");
+  const named = namedAddress(service, place.isIpv6);
   if (named !== undefined) {
-    const found = all.find(({ name }) => name.toLowerCase() === named.toLowerCase());
-    return found === undefined ? { problem: `public address ${named}, of annotation azure-pip-name, does not exist` } : { found };
+    const isOfFamily = (one: PublicIPAddress) => (one.properties.publicIPAddressVersion === "IPv6") === place.isIpv6;
+    const found = all.find((one) => one.name.toLowerCase() === named.name.toLowerCase() && isOfFamily(one));
+    const what = place.isIpv6 ? "public IPv6 address" : "public address";
+    return found === undefined ? { problem: `${what} ${named.name}, of annotation ${named.annotation}, does not exist` } : { found };
   }
   const requested = requestedAddress(service, place.isIpv6);
   if (requested !== undefined) {

@@ -3,8 +3,11 @@
  * LoadBalancer (cloud-provider-azure, pkg/provider/loadbalancer/accesscontrol.go, pkg/provider/securitygroup). AKS never touches groups of the
  * user's own, on subnets say (AKS docs, concepts-network-legacy-cni).
  *
- * Rules name the load balancer's address and the Service's own ports; without floating IP the nodes' addresses and the node ports. Services that let
- * in the same senders on the same ports share a rule; a rule keeps its priority for as long as it is there.
+ * Rules name the load balancer's address and the Service's own ports; of a Service that turns floating IP off, the nodes' addresses and the node ports.
+ * An internal IPv6 frontend has no floating IP whatever its Service says, and its rules name the load balancer's address all the same
+ * (pkg/provider/azure_loadbalancer.go, reconcileSecurityGroup): packets come to a node's address and match none of them, so such a frontend is open
+ * to the virtual network and closed to everybody else. Services that let in the same senders on the same ports share a rule; a rule keeps its
+ * priority for as long as it is there.
  */
 
 import { ranges } from "../arm/limits.ts";
@@ -14,7 +17,7 @@ import type { IPVersion, ManagedCluster, NetworkSecurityGroup, SecurityRule } fr
 import { defaultSecurityRules } from "../arm/security-rules.ts";
 import { type LoadBalancerAccess, loadBalancerAccess } from "../kube/load-balancer-access.ts";
 import type { Service } from "../kube/objects.ts";
-import { floatsInIpv6, hasFloatingIp } from "./azure-annotations.ts";
+import { hasFloatingIp } from "./azure-annotations.ts";
 import { syncWarnings, type Warning } from "./events.ts";
 import { perCluster } from "./memo.ts";
 import { clusterTags, getArm, listKube, Writes } from "./view.ts";
@@ -41,7 +44,7 @@ export const securityGroups = perCluster("security-groups", (resources, cluster)
       const isOfFamily = (address: string) => address.includes(":") === (family === "IPv6");
       const own = ingress.filter(isOfFamily);
       if (own.length === 0) continue;
-      const floats = family === "IPv6" ? floatsInIpv6(service) : hasFloatingIp(service);
+      const floats = hasFloatingIp(service);
       const addresses = floats ? own : nodeAddresses().filter(isOfFamily);
       for (const draft of draftsOf(service, access, family, floats)) {
         const known = drafts.get(draft.name) ?? { ...draft, destinations: new Set<string>() };

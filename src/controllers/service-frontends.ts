@@ -1,5 +1,6 @@
 /** What a Service of type LoadBalancer asks of Azure's load balancers: which subnet its address is of, and for which ports it gets rules. */
 
+import { familiesOf } from "../kube/ip-families.ts";
 import { loadBalancerAccess } from "../kube/load-balancer-access.ts";
 import type { Service, ServicePort } from "../kube/objects.ts";
 import { azureAnnotation, isOn, portAnnotation } from "./azure-annotations.ts";
@@ -8,7 +9,21 @@ import { azureAnnotation, isOn, portAnnotation } from "./azure-annotations.ts";
 export function requestedAddress(service: Service, isIpv6 = false): string | undefined {
   const { loadBalancerIP = "" } = service.spec;
   const own = loadBalancerIP === "" || loadBalancerIP.includes(":") !== isIpv6 ? undefined : loadBalancerIP;
-  return isIpv6 ? own : (azureAnnotation(service, "azure-load-balancer-ipv4") ?? own);
+  return azureAnnotation(service, isIpv6 ? "azure-load-balancer-ipv6" : "azure-load-balancer-ipv4") ?? own;
+}
+
+/**
+ * The public address that the Service names for a family. One of IPv6 alone may name it in the annotation of IPv4, too
+ * (cloud-provider-azure, pkg/provider/azure_utils.go: getServicePIPName).
+ */
+export function namedAddress(service: Service, isIpv6: boolean): { readonly name: string; readonly annotation: string } | undefined {
+  const annotations = isIpv6
+    ? ["azure-pip-name-ipv6", ...(familiesOf(service).length === 1 ? ["azure-pip-name"] : [])]
+    : ["azure-pip-name"];
+  return annotations.flatMap((annotation) => {
+    const name = azureAnnotation(service, annotation);
+    return name === undefined ? [] : [{ name, annotation }];
+  })[0];
 }
 
 /** The subnet that the Service names for its internal frontend. */

@@ -53,7 +53,6 @@ function addresses(field: Field, text: string): void {
 function ranges(field: Field, text: string): void {
   for (const word of text.split(",").map((part) => part.trim())) {
     const range = parseLoosePrefix(word);
-    if (range?.includes(":") === true) field.notModelled("IPv6", "give IPv4 ranges only");
     if (range !== undefined) continue;
     field.report("FieldValueInvalid", `${JSON.stringify(word)} is no range: Azure ignores it and denies everybody but the other ranges`, {
       severity: "warning",
@@ -85,11 +84,11 @@ const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ["azure-pip-tags", "no effect"],
   ["azure-load-balancer-mode", "no effect"],
   ["azure-shared-securityrule", "no effect"],
-  ["azure-load-balancer-ipv6", refused("IPv6")],
+  ["azure-load-balancer-ipv6", ipv6],
   ["azure-pip-name", any],
-  ["azure-pip-name-ipv6", refused("IPv6")],
+  ["azure-pip-name-ipv6", any],
   ["azure-pip-prefix-id", any],
-  ["azure-pip-prefix-id-ipv6", refused("IPv6")],
+  ["azure-pip-prefix-id-ipv6", refused("a public IPv6 prefix")],
   ["azure-pip-ip-tags", refused("routing preference of a public address")],
   ["azure-load-balancer-configurations", refused("several standard load balancers")],
   ["azure-pls-create", refused("a private link service")],
@@ -182,6 +181,10 @@ function settingOf(annotations: Field, port: string, name: string, otherwise: nu
 
 function ipv4(field: Field, text: string): void {
   if (parseAddress(text) === undefined || text.includes(":")) field.report("FieldValueInvalid", "must be an IPv4 address");
+}
+
+function ipv6(field: Field, text: string): void {
+  if (parseAddress(text)?.includes(":") !== true) field.report("FieldValueInvalid", "must be an IPv6 address");
 }
 
 function idleTimeout(field: Field, text: string): void {
