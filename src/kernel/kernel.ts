@@ -322,7 +322,8 @@ export class Kernel {
       this.#refused(run, host, problems);
     } catch (error) {
       if (error instanceof CommandError) this.#refused(run, host, [error.problem]);
-      else if (error instanceof SystemError) this.#refused(run, host, [{ element: "ruleset", code: error.code, text: error.call }]);
+      else if (error instanceof Error && "code" in error)
+        this.#refused(run, host, [{ element: "ruleset", code: String(error.code), text: error.message }]);
       else throw error;
     }
   }
