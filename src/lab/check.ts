@@ -253,6 +253,9 @@ export type Observation = {
   readonly problem?: string;
 };
 
+/** Ways of a packet that are followed, so that none which the kernel may take is left out: node, pod and part of a range of ports are each chance. */
+export const mostWays = 2048;
+
 /** One of the ways that the model allows, in the words of an observation. */
 export type Expectation = {
   readonly weight: number;

@@ -8,6 +8,7 @@ import {
   type Expectation,
   expectationOf,
   expectationText,
+  mostWays,
   observationText,
   type Question,
   questionsFor,
@@ -124,7 +125,9 @@ export class RunningLab {
 }
 
 export function predict(view: LabView, question: Question): readonly Expectation[] {
-  return view.tracer.trace(question.host, question.packet).map((path) => expectationOf(view.network, path, waitMs));
+  return view.tracer
+    .trace(question.host, question.packet, { steps: false, maxPaths: mostWays })
+    .map((path) => expectationOf(view.network, path, waitMs));
 }
 
 const nothing: Network = { names: () => [], host: () => undefined };

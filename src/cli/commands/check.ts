@@ -8,6 +8,7 @@ import {
   type Expectation,
   expectationOf,
   expectationText,
+  mostWays,
   observationText,
   type Question,
   type Questions,
@@ -265,5 +266,7 @@ async function followPaths(
 }
 
 function predict(view: LabView, question: Question, timeoutMs: number): readonly Expectation[] {
-  return view.tracer.trace(question.host, question.packet, { steps: false }).map((path) => expectationOf(view.network, path, timeoutMs));
+  return view.tracer
+    .trace(question.host, question.packet, { steps: false, maxPaths: mostWays })
+    .map((path) => expectationOf(view.network, path, timeoutMs));
 }
