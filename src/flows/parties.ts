@@ -182,6 +182,7 @@ function gather(view: LabView): {
   for (const endpoint of endpoints) {
     const { kind, cluster, namespace, pod, address, listens, host } = endpoint;
     written.count(address);
+    if (endpoint.ipv6Address !== undefined) written.count(endpoint.ipv6Address);
     const own = cluster === undefined ? undefined : policies.get(cluster);
     const isOwn = kind === "pod" && pod?.spec.hostNetwork !== true;
     const profile = isOwn && pod !== undefined ? own?.profileOf(pod, address, roles.nodeOf(host) !== undefined) : undefined;

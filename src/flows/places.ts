@@ -5,6 +5,7 @@
  */
 
 import { faultEffects } from "../compile/faults/faults.ts";
+import { ipv6Half } from "../compile/ipv6/half.ts";
 import { balancingRules } from "../compile/load-balancer/frontends.ts";
 import { outboundShares } from "../compile/load-balancer/outbound.ts";
 import type { ClusterInfo, NicInfo, NodeInfo, Topology } from "../compile/topology.ts";
@@ -27,11 +28,15 @@ export class Places {
   readonly #local = new Map<ClusterInfo, ReadonlyMap<string, readonly string[]>>();
   readonly #nodes = new Map<HostName, string>();
   readonly #short = new Map<string, string>();
+  /** Where they are in IPv6. */
+  readonly #ipv6: Places | undefined;
 
-  /** `regions`: addresses as rules of any kind see them. */
-  constructor(topology: Topology, regions: Regions) {
+  /** `regions`: addresses as rules of any kind see them. `isHalf`: the topology is a half itself. */
+  constructor(topology: Topology, regions: Regions, isHalf = false) {
     this.#topology = topology;
     this.#regions = regions;
+    const half = isHalf ? undefined : ipv6Half(topology);
+    this.#ipv6 = half === undefined ? undefined : new Places(half, regions, true);
     this.#broken = new Set(faultEffects(topology).keys());
     for (const vnet of topology.vnets) {
       for (const nic of vnet.nics) this.#nics.set(nic.host, nic);
@@ -50,8 +55,14 @@ export class Places {
     else texts.push(text);
   }
 
-  /** Of a pod: where its node is, or itself if it is a machine of its own. */
-  of({ kind, host, cluster, node, name, label, address }: Endpoint): string {
+  /** Of a pod: where its node is, or itself if it is a machine of its own. In both families, for ends that have an address of each. */
+  of(end: Endpoint): string {
+    const place = this.#ofAddress(end);
+    if (end.ipv6Address === undefined || this.#ipv6 === undefined) return place;
+    return `${place} | ${this.#regions.of(end.ipv6Address)} ${this.#ipv6.#ofAddress({ ...end, address: end.ipv6Address })}`;
+  }
+
+  #ofAddress({ kind, host, cluster, node, name, label, address }: Endpoint): string {
     const info = cluster === undefined ? undefined : this.#topology.clusters.get(cluster);
     const own = info?.nodes.get(kind === "node" ? name : (node ?? ""));
     if (info !== undefined && own !== undefined) return this.#broken.has(host) ? label : this.#node(info, own);

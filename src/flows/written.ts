@@ -6,6 +6,7 @@
  */
 
 import type { RouteTable } from "../arm/resources.ts";
+import { ipv6Half } from "../compile/ipv6/half.ts";
 import type { Topology } from "../compile/topology.ts";
 import { type Address, ipv4Number, parseAddress } from "../net/address.ts";
 import { addressOf, hostPrefix, lengthOf, type Prefix, parseLoosePrefix, prefixCovers, prefixFamily } from "../net/prefix.ts";
@@ -108,16 +109,18 @@ const rulesAndRoutes = new Set(["microsoft.network/routetables", "microsoft.netw
 class Ends {
   readonly #added: number[] = [];
   #sorted: Float64Array | undefined;
+  #hasIpv6 = false;
 
   add(address: Address): void {
     const number = ipv4Number(address);
-    if (number !== undefined) this.#added.push(number);
+    if (number === undefined) this.#hasIpv6 = true;
+    else this.#added.push(number);
     this.#sorted = undefined;
   }
 
-  /** Beside the `others`: are some of those that nothing longer holds in `prefix`, and some around it? */
+  /** Beside the `others`: are some of those that nothing longer holds in `prefix`, and some around it? In IPv6 addresses are not counted: perhaps. */
   areToldApartBy(prefix: Prefix, others: readonly Prefix[]): boolean {
-    if (prefixFamily(prefix) === 6) return false;
+    if (prefixFamily(prefix) === 6) return this.#hasIpv6;
     const [closest] = others.filter((other) => prefixCovers(other, prefix)).sort((a, b) => lengthOf(b) - lengthOf(a));
     const inside = this.#bare(prefix, others);
     return inside > 0 && this.#bare(closest, others) > inside;
@@ -207,7 +210,8 @@ const routesOf = new WeakMap<Topology, ReadonlyMap<string, string>>();
 function nodeRoutes(topology: Topology): ReadonlyMap<string, string> {
   let routes = routesOf.get(topology);
   if (routes === undefined) {
-    const nodes = [...topology.clusters.values()].flatMap((cluster) => [...cluster.nodes.values()]);
+    const clusters = [...topology.clusters.values(), ...(ipv6Half(topology)?.clusters.values() ?? [])];
+    const nodes = clusters.flatMap((cluster) => [...cluster.nodes.values()]);
     routes = new Map(nodes.flatMap(({ podCidr, nic }) => (podCidr === undefined ? [] : [[podCidr, nic.primary] as const])));
     routesOf.set(topology, routes);
   }
