@@ -307,6 +307,7 @@ export class HostVisit {
       );
     }
     if (port?.bridge !== link.bridge) {
+      this.#tellNeighbours(wanted, (peer) => this.#run.visited.has(peer));
       const { up } = link;
       const old = link.bridge;
       link.up = true;

@@ -56,6 +56,7 @@ export class Kernel {
     if (this.#busy) throw new Error("kernel: an apply is still under way");
     this.#busy = true;
     const run = new Run(network);
+    let whole = false;
     try {
       const { visits, gone } = this.#plan(run, changed);
       this.#removeLinks(run, visits, gone);
@@ -71,8 +72,11 @@ export class Kernel {
         for (const _ of this.#visit(run, visits, host)) yield name;
         yield name;
       }
+      whole = true;
       return run.report();
     } finally {
+      // What a host knows of its neighbours is from a network that did not come to be.
+      if (!whole) for (const state of this.#states.values()) state.settled = undefined;
       run.close();
       this.#busy = false;
     }
@@ -195,10 +199,21 @@ export class Kernel {
     };
     for (const name of names) {
       const link = state.links.get(name);
+      // Who reached the bridge by its ports knows it as a neighbour.
+      for (const { bridge, peer } of state.links.values())
+        if (bridge === name && peer !== undefined) this.#visitAgain(run, visits, peer.host);
       forget(host, name);
       if (link?.peer !== undefined) forget(link.peer.host, link.peer.name);
     }
     run.changed.add(host);
+  }
+
+  #visitAgain(run: Run, visits: Visits, name: HostName): void {
+    const state = this.#states.get(name);
+    const host = run.network.host(name);
+    if (state === undefined || host === undefined) return;
+    state.settled = undefined;
+    visits.add(host);
   }
 
   #removeHost(run: Run, name: HostName): void {
