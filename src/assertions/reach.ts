@@ -194,7 +194,10 @@ type Conditions = {
 function isShared(view: LabView, { through, notThrough, exceptThrough, sees, translations }: Conditions): boolean {
   if (sees !== undefined || translations !== undefined) return false;
   const tests = [...(through ?? []), ...(notThrough ?? []), ...(exceptThrough ?? [])];
-  return !view.network.names().some((name) => /^(node|pod)\//.test(name) && tests.some(({ matches }) => matches(name)));
+  // Where a load balancer is a next hop, its hash of each packet decides.
+  return !view.network
+    .names()
+    .some((name) => name.startsWith("balancer/") || (/^(node|pod)\//.test(name) && tests.some(({ matches }) => matches(name))));
 }
 
 function deviation(conditions: Conditions, way: Way, sender: Sender): Difference | undefined {

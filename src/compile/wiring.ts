@@ -59,11 +59,15 @@ const ipv6Wiring = new Map<Address, { readonly link: Address | undefined; readon
 
 export const internetHost: HostName = "internet";
 
+const balancers = "balancer/";
+
 export const hostNames = {
   fabric: (vnet: string): HostName => `vnet/${vnet}`,
   edge: (vnet: string): HostName => `edge/${vnet}`,
   /** A load balancer's frontend that is a next hop. */
-  balancer: (vnet: string, frontend: Address): HostName => `balancer/${vnet}/${frontend}`,
+  balancer: (vnet: string, frontend: Address): HostName => `${balancers}${vnet}/${frontend}`,
+  /** What the names of all of those begin with. */
+  balancers,
   site: (site: string): HostName => `site/${site}`,
   siteMachine: (site: string, machine: string): HostName => `site/${site}/${machine}`,
   internetMachine: (name: string): HostName => `internet/${name}`,

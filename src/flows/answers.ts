@@ -32,6 +32,9 @@ export type Answer = {
 
 const edges = hostNames.edge("");
 
+/** The packets of a class to trace: one, or with `hashed` many, for a way on which a load balancer picks its next hop by a hash of the packet. */
+export type Packets = (hashed: boolean) => readonly Asked[];
+
 export class Answers {
   readonly #known: Map<string, Answer>;
   #asked: number;
@@ -59,10 +62,10 @@ export class Answers {
   }
 
   /** The tracer's answer, asked once for each question. */
-  ask(question: string, tracer: Tracer, roles: Roles, packets: () => readonly Asked[]): Answer {
+  ask(question: string, tracer: Tracer, roles: Roles, packets: Packets): Answer {
     const known = this.#known.get(question);
     if (known !== undefined) return known;
-    const asked = packets();
+    const asked = packets(false);
     const [first] = asked;
     if (first === undefined) throw new Error("a class without a pair has no answer");
     this.#asked++;
@@ -70,14 +73,22 @@ export class Answers {
     const read = new Map<HostName, Set<Address>>();
     let isPartial = asked.length > 1;
     let meetsEdge = false;
-    for (const { from, packet, receiver } of asked) {
+    let meetsHash = false;
+    const trace = ({ from, packet, receiver }: Asked) => {
       for (const path of tracer.trace(from.host, packet, { steps: false })) {
         if (path.representative === true) isPartial = true;
-        meetsEdge ||= [...path.hops, ...(path.return?.hops ?? [])].some(({ host }) => host.startsWith(edges));
+        const hops = [...path.hops, ...(path.return?.hops ?? [])];
+        meetsEdge ||= hops.some(({ host }) => host.startsWith(edges));
+        meetsHash ||= hops.some(({ host }) => host.startsWith(hostNames.balancers));
         noteRead(read, path);
         const way = roles.way(path, from.host, receiver);
         ways.set(JSON.stringify(way), way);
       }
+    };
+    asked.forEach(trace);
+    if (meetsHash) {
+      isPartial = true;
+      packets(true).forEach(trace);
     }
     const { from, packet } = first;
     const answer: Answer = {

@@ -15,7 +15,7 @@ import { type Address, familyOf } from "../net/address.ts";
 import type { PortSpec } from "../net/ports.ts";
 import { type Prefix, prefixContains } from "../net/prefix.ts";
 import { defaultSourcePort, type TracePacket } from "../trace/index.ts";
-import { type Answer, Answers, type Asked } from "./answers.ts";
+import { type Answer, Answers, type Asked, type Packets } from "./answers.ts";
 import { HostChanges } from "./host-changes.ts";
 import { Parties, type Party } from "./parties.ts";
 import { serviceOf } from "./places.ts";
@@ -55,6 +55,9 @@ export type FlowClass = {
 const triedPorts = 24;
 /** … from so many senders, since some distribution modes look at addresses only. */
 const triedSenders = 6;
+const sourcePorts = Array.from({ length: triedPorts }, (_, index) => defaultSourcePort + 97 * index);
+
+type Pair = { readonly from: Endpoint; readonly to: Endpoint };
 
 /** One class, in a form that outlives changes that do not concern it: parties by their index. */
 type Found = {
@@ -228,14 +231,12 @@ export class Flows {
       return Math.max(0, members.length * party.members.length - itself - together(sender));
     };
     for (const [key, senders] of this.#related(party, port, publicAddress)) {
-      yield* this.#split(`${key} > ${asked} together`, senders, together, "the same node", ([sender]) => {
-        const pair = sender === undefined ? undefined : this.#together(sender, party);
-        return pair === undefined ? [] : [this.#pair(pair.from, pair.to, port, publicAddress)];
+      yield* this.#split(`${key} > ${asked} together`, senders, together, "the same node", (from, hashed) => {
+        return this.#pairs(this.#together(from, party), hashed, port, publicAddress);
       });
       const isInCluster = parties.hasNode(party) && senders.some((sender) => parties.hasNode(parties.at(sender)));
-      yield* this.#split(`${key} > ${asked} apart`, senders, apart, isInCluster ? "another node" : undefined, (from) => {
-        const pair = this.#apart(from, party);
-        return pair === undefined ? [] : [this.#pair(pair.from, pair.to, port, publicAddress)];
+      yield* this.#split(`${key} > ${asked} apart`, senders, apart, isInCluster ? "another node" : undefined, (from, hashed) => {
+        return this.#pairs(this.#apart(from, party, hashed), hashed, port, publicAddress);
       });
     }
   }
@@ -249,14 +250,14 @@ export class Flows {
     senders: readonly number[],
     pairsOf: (sender: number) => number,
     placement: string | undefined,
-    ask: (senders: readonly number[]) => readonly Asked[],
+    ask: (senders: readonly number[], hashed: boolean) => readonly Asked[],
   ): Generator<Found> {
     let pairs = 0;
     for (const sender of senders) pairs += pairsOf(sender);
     if (pairs === 0) return;
     const placed = placement === undefined ? {} : { placement };
     const having = () => senders.filter((sender) => pairsOf(sender) > 0);
-    const answer = this.#answer(question, () => ask(having()));
+    const answer = this.#answer(question, (hashed) => ask(having(), hashed));
     const exits = new Map<string, number[]>();
     if (answer.meetsEdge) for (const sender of having()) listIn(exits, this.parties.at(sender).exit).push(sender);
     if (exits.size <= 1) {
@@ -266,7 +267,7 @@ export class Flows {
     for (const [exit, own] of exits) {
       const ownPairs = own.reduce((total, sender) => total + pairsOf(sender), 0);
       const ownQuestion = `${question} ${exit}`;
-      this.#answer(ownQuestion, () => ask(own));
+      this.#answer(ownQuestion, (hashed) => ask(own, hashed));
       yield { ...placed, senders: own, pairsOf, pairs: ownPairs, question: ownQuestion };
     }
   }
@@ -322,28 +323,45 @@ export class Flows {
     return podCidr !== undefined && prefixContains(podCidr, address);
   }
 
-  /** A pair on one node. */
-  #together(sender: number, party: Party): { readonly from: Endpoint; readonly to: Endpoint } | undefined {
-    for (const to of party.members) {
-      const node = this.parties.roles.nodeOf(to.host);
-      const others = node === undefined ? [] : this.parties.sendersOn(node);
-      const found = others.find((other) => other.index === sender && other.endpoint.host !== to.host);
-      if (found !== undefined) return { from: found.endpoint, to };
-    }
-    return undefined;
-  }
-
-  /** A pair that is not on one node. */
-  #apart(senders: readonly number[], party: Party): { readonly from: Endpoint; readonly to: Endpoint } | undefined {
-    const { roles } = this.parties;
+  /** Pairs on one node, one for each sender. */
+  *#together(senders: readonly number[], party: Party): Generator<Pair> {
     for (const sender of senders) {
-      for (const from of this.parties.at(sender).spread) {
-        const node = roles.nodeOf(from.host);
-        const to = party.spread.find(({ host }) => host !== from.host && (node === undefined || roles.nodeOf(host) !== node));
-        if (to !== undefined) return { from, to };
+      for (const to of party.members) {
+        const node = this.parties.roles.nodeOf(to.host);
+        const others = node === undefined ? [] : this.parties.sendersOn(node);
+        const found = others.find((other) => other.index === sender && other.endpoint.host !== to.host);
+        if (found === undefined) continue;
+        yield { from: found.endpoint, to };
+        break;
       }
     }
-    return undefined;
+  }
+
+  /** Pairs that are not on one node: of those to ask for all, or of `every` member. */
+  *#apart(senders: readonly number[], party: Party, every: boolean): Generator<Pair> {
+    const { roles } = this.parties;
+    const askedOf = ({ members, spread }: Party) => (every ? members : spread);
+    for (const sender of senders) {
+      for (const from of askedOf(this.parties.at(sender))) {
+        const node = roles.nodeOf(from.host);
+        for (const to of askedOf(party)) {
+          if (to.host !== from.host && (node === undefined || roles.nodeOf(to.host) !== node)) yield { from, to };
+        }
+      }
+    }
+  }
+
+  /** What to ask for pairs that are alike: the first of them; and where a hash decides, many, some of them with several source ports. */
+  #pairs(pairs: Iterable<Pair>, hashed: boolean, port: PortSpec | undefined, publicAddress: Address | undefined): readonly Asked[] {
+    const asked: Asked[] = [];
+    for (const { from, to } of pairs) {
+      const pair = this.#pair(from, to, port, publicAddress);
+      if (!hashed) return [pair];
+      if (asked.length >= 2 * triedSenders * triedPorts) break;
+      if (asked.length >= triedSenders * triedPorts) asked.push(pair);
+      else asked.push(...sourcePorts.map((sourcePort) => ({ ...pair, packet: { ...pair.packet, sourcePort } })));
+    }
+    return asked;
   }
 
   *#towardsService({ cluster, receivers, service: target, backends }: Extract<Target, { readonly service: unknown }>): Generator<Found> {
@@ -384,9 +402,7 @@ export class Flows {
     if (via !== "loadbalancer" || first.cluster === cluster) return [{ from: first, packet }];
     return examples
       .slice(0, triedSenders)
-      .flatMap((from) =>
-        Array.from({ length: triedPorts }, (_, index) => ({ from, packet: { ...packet, sourcePort: defaultSourcePort + 97 * index } })),
-      );
+      .flatMap((from) => sourcePorts.map((sourcePort) => ({ from, packet: { ...packet, sourcePort } })));
   }
 
   #pair(from: Endpoint, to: Endpoint, port: PortSpec | undefined, publicAddress: Address | undefined): Asked {
@@ -396,7 +412,7 @@ export class Flows {
     return { from, packet, receiver: to.host };
   }
 
-  #answer(question: string, ask: () => readonly Asked[]): Answer {
+  #answer(question: string, ask: Packets): Answer {
     return this.#answers.ask(question, this.#view.tracer, this.parties.roles, ask);
   }
 }
