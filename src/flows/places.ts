@@ -67,7 +67,7 @@ export class Places {
     const own = info?.nodes.get(kind === "node" ? name : (node ?? ""));
     if (info !== undefined && own !== undefined) return this.#broken.has(host) ? label : this.#node(info, own);
     const nic = this.#nics.get(host);
-    const isOne = nic === undefined || kind === "endpoint" || this.#broken.has(host) || this.#appliances.has(host);
+    const isOne = nic === undefined || kind === "endpoint" || kind === "vm" || this.#broken.has(host) || this.#appliances.has(host);
     return isOne ? label : `${this.#interface(nic)} ${this.#regions.of(address)}`;
   }
 
