@@ -1,10 +1,11 @@
 /** Where addresses and hosts of a trace are plugged in. */
 
-import type { NicInfo, NodeInfo, SiteInfo, SubnetInfo, VnetInfo } from "../compile/topology.ts";
+import { ipv6Half } from "../compile/ipv6/half.ts";
+import type { NicInfo, NodeInfo, SiteInfo, SubnetInfo, Topology, VnetInfo } from "../compile/topology.ts";
 import { hostNames } from "../compile/wiring.ts";
 import type { HostName } from "../ir/network.ts";
 import type { LabView } from "../lab/view.ts";
-import type { Address } from "../net/address.ts";
+import { type Address, familyOf } from "../net/address.ts";
 import { mustPrefix, type Prefix, prefixContains } from "../net/prefix.ts";
 import type { Hop } from "../trace/index.ts";
 
@@ -17,11 +18,17 @@ export type Place =
   | { readonly kind: "space"; readonly vnet: VnetInfo }
   | { readonly kind: "public" };
 
-/** RFC 1918 and RFC 6598, which Azure does not route to the Internet. */
-const privateSpace = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"].map(mustPrefix);
+/** RFC 1918 and RFC 6598, which Azure does not route to the Internet, and RFC 4193. */
+const privateSpace = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"].map(mustPrefix);
+
+/** The half of the lab that packets with this address are in: places of the two are not to be mixed, since their addresses are of one family. */
+function halfOf({ topology }: LabView, address: Address): Topology {
+  return familyOf(address) === 6 ? (ipv6Half(topology) ?? topology) : topology;
+}
 
 /** `undefined`: nobody's. */
-export function placeOf({ topology }: LabView, address: Address): Place | undefined {
+export function placeOf(view: LabView, address: Address): Place | undefined {
+  const topology = halfOf(view, address);
   for (const vnet of topology.vnets) {
     const nic = vnet.nics.find((one) => has(one, address));
     if (nic !== undefined) return { kind: "interface", vnet, nic };
@@ -46,9 +53,13 @@ function has({ primary, secondary, pods }: NicInfo, address: Address): boolean {
   return primary === address || secondary.includes(address) || pods?.prefixes.some((prefix) => prefixContains(prefix, address)) === true;
 }
 
-/** A machine or node, and where it is plugged in. */
-export function interfaceOf({ topology }: LabView, host: HostName): { readonly vnet: VnetInfo; readonly nic: NicInfo } | undefined {
-  for (const vnet of topology.vnets) {
+/** A machine or node, and where it is plugged in: in the half of a packet's address. */
+export function interfaceOf(
+  view: LabView,
+  host: HostName,
+  address: Address,
+): { readonly vnet: VnetInfo; readonly nic: NicInfo } | undefined {
+  for (const vnet of halfOf(view, address).vnets) {
     const nic = vnet.nics.find((one) => one.host === host);
     if (nic !== undefined) return { vnet, nic };
   }
@@ -74,8 +85,8 @@ export function firstEntry(view: LabView, hops: readonly Hop[]): Entry | undefin
   return hop === undefined ? undefined : entryOf(view, hop);
 }
 
-function fabricOf({ topology }: LabView, { host }: Hop): VnetInfo | undefined {
-  return topology.vnets.find(({ name }) => hostNames.fabric(name) === host);
+function fabricOf(view: LabView, { host, before }: Hop): VnetInfo | undefined {
+  return halfOf(view, before.destination).vnets.find(({ name }) => hostNames.fabric(name) === host);
 }
 
 function entryOf(view: LabView, hop: Hop): Entry | undefined {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { Chance, questionsFor } from "../../src/lab/check.ts";
+import { Chance, type Question, questionsFor } from "../../src/lab/check.ts";
 import { explain, withChanges } from "../../src/why/index.ts";
+import { randomDualStackLab } from "../labs/random-dual-stack.ts";
 import { randomLab } from "../labs/random-lab.ts";
 import { openText } from "../labs/running-lab.ts";
 
@@ -11,13 +12,16 @@ const pairs = Number(process.env["DRYDOCK_PAIRS"] ?? 12);
 
 const assumed = { measured: false };
 
-describe("in labs by chance, what is named is enough and none of it superfluous", () => {
+describe.each([
+  { labs: "by chance", labOf: randomLab, isAsked: () => true },
+  { labs: "in dual stack, over IPv6", labOf: randomDualStackLab, isAsked: ({ packet }: Question) => packet.destination.includes(":") },
+])("in labs $labs, what is named is enough and none of it superfluous", ({ labOf, isAsked }) => {
   for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
     test(`seed ${seed}`, { timeout: 120_000 }, () => {
-      const view = openText(randomLab(seed));
+      const view = openText(labOf(seed));
       const isBlocked = ({ host, packet }: { host: string; packet: Parameters<typeof view.tracer.trace>[1] }) =>
         view.tracer.trace(host, packet, { steps: false }).some(({ outcome }) => outcome !== "delivered");
-      const blocked = [...questionsFor(view, seed, 400).asked].filter(isBlocked);
+      const blocked = [...questionsFor(view, seed, 400).asked].filter((question) => isAsked(question) && isBlocked(question));
       const chosen = new Chance(seed).sample(blocked.length, Math.min(pairs, blocked.length)).flatMap((index) => blocked[index] ?? []);
       for (const { host, packet, from, to } of chosen) {
         const journey = `seed ${seed}: ${from} > ${to}`;

@@ -18,7 +18,9 @@ import type { Obstacle } from "../obstacle.ts";
 export function forListener(view: LabView, { packet, host }: Obstacle): readonly Change[] {
   const { protocol, destinationPort: port } = packet;
   if (port === undefined || (protocol !== "tcp" && protocol !== "udp")) return [];
-  const endpoint = view.endpoints.find((one) => one.host === host && one.kind !== "node" && one.address === packet.destination);
+  const endpoint = view.endpoints.find(
+    (one) => one.host === host && one.kind !== "node" && (one.address === packet.destination || one.ipv6Address === packet.destination),
+  );
   if (endpoint === undefined) return [];
   const spec = `${port}/${protocol}`;
   const heard = endpoint.listens.map((one) => `${one.port}/${one.protocol}`).join(", ");

@@ -90,9 +90,8 @@ function adding(
 
 /** Pods of the node's network have its address, and no policy knows them. */
 function podAt(view: LabView, cluster: string, address: Address): Endpoint | undefined {
-  return view.endpoints.find(
-    (one) => one.cluster === cluster && one.address === address && one.pod !== undefined && one.pod.spec.hostNetwork !== true,
-  );
+  const has = (one: Endpoint) => one.address === address || one.ipv6Address === address;
+  return view.endpoints.find((one) => one.cluster === cluster && has(one) && one.pod !== undefined && one.pod.spec.hostNetwork !== true);
 }
 
 function selectorOf({ pod }: Endpoint): LabelSelector {

@@ -37,9 +37,9 @@ export function forRoute(view: LabView, obstacle: Obstacle, trail: Trail): reado
 
 /** A firewall saw one direction only: bring it the other, or keep both from it. */
 export function forOneDirection(view: LabView, { host, packet }: Obstacle, trail: Trail): readonly Change[] {
-  const firewall = interfaceOf(view, host)?.nic;
+  const firewall = interfaceOf(view, host, packet.destination)?.nic;
   if (firewall === undefined) return [];
-  const ends = trail.there.flatMap((hop) => interfaceOf(view, hop.host) ?? []).filter(({ nic }) => nic !== firewall);
+  const ends = trail.there.flatMap((hop) => interfaceOf(view, hop.host, packet.destination) ?? []).filter(({ nic }) => nic !== firewall);
   const receiving = ends.at(-1)?.nic.subnet;
   const leaving = firstEntry(view, trail.there)?.subnet;
   // As the firewall sees the two ends, which may be translated elsewhere.

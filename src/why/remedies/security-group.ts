@@ -55,7 +55,7 @@ export function forSecurityGroup(view: LabView, obstacle: Obstacle): readonly Ch
 
 /** The other end is in a VNet that the tag VirtualNetwork does not have. */
 function peering(view: LabView, { host, packet }: Obstacle, direction: "Inbound" | "Outbound"): readonly Change[] {
-  const own = interfaceOf(view, host)?.vnet;
+  const own = interfaceOf(view, host, packet.destination)?.vnet;
   const other = placeOf(view, direction === "Outbound" ? packet.destination : packet.source);
   if (own === undefined || other === undefined || other.kind === "public" || other.vnet === own) return [];
   return betweenNetworks(own, other.vnet, other.kind === "site" ? "of other" : "none");
