@@ -47,6 +47,7 @@ export function measureFlows(nodes: number, pods: number, policies: number): Flo
     pairs += flow.from.reduce((sum, sender) => sum + sender.pairs, 0);
   }
   const done = cpuMs();
+  const { traced } = flows;
   const changes = measureChanges(view, flows);
   return {
     openMs: opened - begin,
@@ -55,7 +56,7 @@ export function measureFlows(nodes: number, pods: number, policies: number): Flo
     parties: flows.parties.list.length,
     classes,
     pairs,
-    traced: flows.traced,
+    traced,
     residentMegabytes: process.memoryUsage().rss / 1e6,
     changes,
   };

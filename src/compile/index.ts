@@ -17,7 +17,7 @@ import { answersOnly } from "./answers-only.ts";
 import { balancedHops } from "./appliances.ts";
 import { azureCniBridge, azureCniTransparent } from "./azure-cni/azure-cni.ts";
 import { byoCni, byoCniTables } from "./byo-cni/byo-cni.ts";
-import { type EdgeInputs, edge, internetLink, publicAddressesOf } from "./edge/edge.ts";
+import { type EdgeInputs, edge, internetLink, type PublicAddress, publicAddressesOf } from "./edge/edge.ts";
 import { type Effect, faultEffects } from "./faults/faults.ts";
 import { firewallPart } from "./firewall/firewall.ts";
 import { hostPortTables } from "./host-port/host-port.ts";
@@ -168,13 +168,12 @@ function recipesOfHalf(topology: Topology): Book {
   const groups = new Map<string, RecipeGroup<World>>();
   const securityGroups = new SecurityGroups(topology);
   for (const vnet of topology.vnets) {
-    const inputs = () => fabricInputs(topology, vnet);
     recipes.set(hostNames.fabric(vnet.name), () => ({
-      inputs: [...inputs(), ...peeringInputs(vnet)],
+      inputs: [...vnetInputs(topology, vnet), ...routeInputs(vnet), ...peeringInputs(vnet)],
       build: () => fabricHost(topology, vnet),
     }));
     recipes.set(hostNames.edge(vnet.name), () => ({
-      inputs: inputs(),
+      inputs: vnetInputs(topology, vnet),
       build: () =>
         hostOf(hostNames.edge(vnet.name), true, { resource: vnet.resource.id, reason: `edge of VNet ${vnet.name}` }, [
           edge(edgeInputs(topology, vnet)),
@@ -183,7 +182,7 @@ function recipesOfHalf(topology: Topology): Book {
     for (const hop of balancedHops(vnet)) {
       const { balancer, address, host } = hop;
       recipes.set(host, () => ({
-        inputs: [...inputs(), address],
+        inputs: [...vnetInputs(topology, vnet), ...routeInputs(vnet), address],
         build: () =>
           hostOf(host, true, { resource: balancer.id, reason: `frontend ${address} of load balancer ${balancer.name}` }, [
             balancedHop(topology, vnet, hop),
@@ -316,13 +315,19 @@ function peeringInputs(vnet: VnetInfo): readonly unknown[] {
   ];
 }
 
-function fabricInputs(topology: Topology, vnet: VnetInfo): readonly unknown[] {
+/** What a fabric reads of the routes of its subnets. */
+function routeInputs({ subnets }: VnetInfo): readonly unknown[] {
+  return subnets.flatMap(({ routeTable, lostRoutes }) => [routeTable, ...lostRoutes.map(({ fault }) => fault)]);
+}
+
+/** What fabric and edge read of a VNet. No route of Azure's is looked up at the edge. */
+function vnetInputs(topology: Topology, vnet: VnetInfo): readonly unknown[] {
   return [
     topology.rules,
     vnet.resource,
     vnet.index,
     vnet.gateway,
-    ...vnet.subnets.flatMap((subnet) => [subnet.resource, subnet.routeTable, ...subnet.lostRoutes.map(({ fault }) => fault)]),
+    ...vnet.subnets.map((subnet) => subnet.resource),
     ...vnet.nics.flatMap((nic) => (nic.pods === undefined ? [nic.resource] : [nic.resource, nic.pods.resource])),
     ...vnet.services.map((service) => service.host),
     ...vnet.sites.flatMap((site) => [site.resource, ...site.prefixes]),
@@ -350,13 +355,28 @@ function edgeInputs(topology: Topology, vnet: VnetInfo): EdgeInputs {
   };
 }
 
+const knownAddresses = new WeakMap<
+  VnetInfo["resource"],
+  { readonly inputs: readonly unknown[]; readonly addresses: readonly PublicAddress[] }
+>();
+
+/** The public addresses that lead to a VNet: those of the version before, while nothing has changed that they come from. */
+function publicAddressesAt(topology: Topology, vnet: VnetInfo): readonly PublicAddress[] {
+  const inputs = [vnet.family, ...vnetInputs(topology, vnet)];
+  const known = knownAddresses.get(vnet.resource);
+  if (known !== undefined && sameItems(known.inputs, inputs)) return known.addresses;
+  const addresses = publicAddressesOf(edgeInputs(topology, vnet));
+  knownAddresses.set(vnet.resource, { inputs, addresses });
+  return addresses;
+}
+
 function internetRecipe(topology: Topology): Recipe {
   const edges = topology.vnets.map((vnet): EdgeLink => {
     const origin: Origin = { resource: vnet.resource.id, reason: `the Internet's way to VNet ${vnet.name}` };
     const name = internetLink(vnet);
     return {
       interface: { kind: "veth", name, addresses: [], peer: { host: hostNames.edge(vnet.name), name: links.edgeToInternet }, origin },
-      routes: publicAddressesOf(edgeInputs(topology, vnet)).map(({ address, reason }) => ({
+      routes: publicAddressesAt(topology, vnet).map(({ address, reason }) => ({
         type: "unicast",
         table: mainTable,
         dst: hostPrefix(address),

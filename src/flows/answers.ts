@@ -7,10 +7,11 @@
  */
 
 import { hostNames } from "../compile/wiring.ts";
-import type { HostName } from "../ir/network.ts";
+import type { Host, HostName } from "../ir/network.ts";
 import type { Endpoint } from "../lab/endpoints.ts";
+import type { LabView } from "../lab/view.ts";
 import type { Address } from "../net/address.ts";
-import type { Path, TracePacket, Tracer } from "../trace/index.ts";
+import type { Path, TracePacket } from "../trace/index.ts";
 import type { HostChanges } from "./host-changes.ts";
 import type { Roles, Way } from "./ways.ts";
 
@@ -26,8 +27,14 @@ export type Answer = {
   };
   /** Some packet that was traced came by the edge of a VNet. */
   readonly meetsEdge: boolean;
-  /** The addresses that packets had on each host that they came by. */
-  readonly read: ReadonlyMap<HostName, ReadonlySet<Address>>;
+};
+
+/** What was asked with packets that came by a host. */
+export type Visit = {
+  /** Next hops of its routes. */
+  readonly vias: ReadonlySet<Address>;
+  /** By each of the addresses that packets had on it. */
+  readonly questions: Map<Address, string[]>;
 };
 
 const edges = hostNames.edge("");
@@ -37,11 +44,13 @@ export type Packets = (hashed: boolean) => readonly Asked[];
 
 export class Answers {
   readonly #known: Map<string, Answer>;
+  readonly #visits: Map<HostName, Visit>;
   #asked: number;
 
-  /** `asked`: how often the tracer was asked for them and those before. */
-  constructor(known: Iterable<readonly [string, Answer]> = [], asked = 0) {
+  /** Of an earlier version of the design. */
+  constructor(known: Iterable<readonly [string, Answer]> = [], visits: Map<HostName, Visit> = new Map(), asked = 0) {
     this.#known = new Map(known);
+    this.#visits = visits;
     this.#asked = asked;
   }
 
@@ -62,7 +71,7 @@ export class Answers {
   }
 
   /** The tracer's answer, asked once for each question. */
-  ask(question: string, tracer: Tracer, roles: Roles, packets: Packets): Answer {
+  ask(question: string, { tracer, network }: LabView, roles: Roles, packets: Packets): Answer {
     const known = this.#known.get(question);
     if (known !== undefined) return known;
     const asked = packets(false);
@@ -98,18 +107,35 @@ export class Answers {
         example: { from, packet },
       },
       meetsEdge,
-      read,
     };
+    for (const [host, addresses] of read) this.#note(question, network.host(host), addresses);
     this.#known.set(question, answer);
     return answer;
   }
 
-  /** Without those that the changes concern. */
+  /** Without those that the changes concern, and apart from these: each version asks its own network. What packets came by is remembered once for all versions: a question that goes is asked again. */
   after(changes: HostChanges): Answers {
+    const gone = changes.concerned(this.#visits);
     return new Answers(
-      [...this.#known].filter(([, { read }]) => !changes.concern(read)),
+      [...this.#known].filter(([question]) => !gone.has(question)),
+      this.#visits,
       this.#asked,
     );
+  }
+
+  #note(question: string, host: Host | undefined, addresses: ReadonlySet<Address>): void {
+    if (host === undefined) return;
+    let visit = this.#visits.get(host.name);
+    if (visit === undefined) {
+      const vias = host.routes.flatMap((route) => (route.type === "unicast" && route.via !== undefined ? [route.via] : []));
+      visit = { vias: new Set(vias), questions: new Map() };
+      this.#visits.set(host.name, visit);
+    }
+    for (const address of addresses) {
+      const questions = visit.questions.get(address);
+      if (questions === undefined) visit.questions.set(address, [question]);
+      else questions.push(question);
+    }
   }
 }
 

@@ -413,7 +413,7 @@ export class Flows {
   }
 
   #answer(question: string, ask: Packets): Answer {
-    return this.#answers.ask(question, this.#view.tracer, this.parties.roles, ask);
+    return this.#answers.ask(question, this.#view, this.parties.roles, ask);
   }
 }
 

@@ -9,6 +9,7 @@ import type { Host, HostName, Network, Route } from "../ir/network.ts";
 import type { NamedSet, RuleSet } from "../ir/ruleset.ts";
 import type { Address } from "../net/address.ts";
 import { lengthOf, type Prefix, parsePrefix, prefixContains } from "../net/prefix.ts";
+import type { Visit } from "./answers.ts";
 
 /** Of one table: routes that are in one network only, and routes that are in both. */
 type TableChange = { readonly changed: readonly Route[]; readonly kept: readonly Route[] };
@@ -22,9 +23,9 @@ export class HostChanges {
   readonly #before: Network;
   readonly #now: Network;
   readonly #candidates: ReadonlySet<HostName> | undefined;
-  readonly #changes = new Map<HostName, Change>();
-  readonly #concerned = new Map<Change, Map<Address, boolean>>();
-  readonly #asking = new Map<Change, Map<HostName, boolean>>();
+  /** The same object for what is the same on several hosts. */
+  readonly #distinct = new Map<string, Changes>();
+  readonly #known = new Map<Changes, Map<Address, boolean>>();
 
   constructor(before: Network, now: Network) {
     this.#before = before;
@@ -32,31 +33,38 @@ export class HostChanges {
     this.#candidates = now instanceof CompiledNetwork ? now.changedSince(before) : undefined;
   }
 
-  /** May packets that had these addresses on these hosts go another way now? */
-  concern(read: ReadonlyMap<HostName, ReadonlySet<Address>>): boolean {
-    for (const [name, addresses] of read) {
+  /** The questions whose packets may go another way now. */
+  concerned(visits: ReadonlyMap<HostName, Visit>): ReadonlySet<string> {
+    const found = new Set<string>();
+    for (const [name, { questions }] of visits) {
       const change = this.#of(name);
       if (change === "none") continue;
-      if (change === "all") return true;
-      for (const address of addresses) if (this.#concerns(change, address)) return true;
+      for (const [address, asked] of questions) {
+        if (change === "all" || this.#concerns(change, address)) for (const question of asked) found.add(question);
+      }
+      if (change === "all" || change.tables.length === 0) continue;
       // Hosts ask one another who has the address of a next hop, and look for that in their tables before they answer.
-      for (const other of read.keys()) if (other !== name && this.#isAsked(change, other)) return true;
+      for (const [other, { vias, questions: others }] of visits) {
+        if (other === name || ![...vias].some((via) => this.#concerns(change, via))) continue;
+        for (const asked of others.values()) for (const question of asked) found.add(question);
+      }
     }
-    return false;
+    return found;
   }
 
   #of(name: HostName): Change {
     if (this.#candidates?.has(name) === false) return "none";
-    let change = this.#changes.get(name);
-    if (change === undefined) {
-      change = changeOf(this.#before.host(name), this.#now.host(name));
-      this.#changes.set(name, change);
-    }
-    return change;
+    const change = changeOf(this.#before.host(name), this.#now.host(name));
+    if (change === "none" || change === "all") return change;
+    const text = JSON.stringify(change);
+    const known = this.#distinct.get(text) ?? change;
+    this.#distinct.set(text, known);
+    return known;
   }
 
   #concerns(change: Changes, address: Address): boolean {
-    const known = mapIn(this.#concerned, change);
+    const known = this.#known.get(change) ?? new Map<Address, boolean>();
+    this.#known.set(change, known);
     let concerned = known.get(address);
     if (concerned === undefined) {
       const { prefixes, tables } = change;
@@ -71,18 +79,6 @@ export class HostChanges {
       known.set(address, concerned);
     }
     return concerned;
-  }
-
-  /** Does a host have routes with a next hop that the change concerns? */
-  #isAsked(change: Changes, name: HostName): boolean {
-    const known = mapIn(this.#asking, change);
-    let asked = known.get(name);
-    if (asked === undefined) {
-      const routes = [...(this.#before.host(name)?.routes ?? []), ...(this.#now.host(name)?.routes ?? [])];
-      asked = routes.some((route) => route.type === "unicast" && route.via !== undefined && this.#concerns(change, route.via));
-      known.set(name, asked);
-    }
-    return asked;
   }
 }
 
@@ -163,13 +159,4 @@ function isEqual(a: unknown, b: unknown): boolean {
   if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((one, index) => isEqual(one, b[index]));
   const keys = Object.keys(a);
   return keys.length === Object.keys(b).length && keys.every((key) => isEqual(Reflect.get(a, key), Reflect.get(b, key)));
-}
-
-function mapIn<K, V>(maps: Map<Change, Map<K, V>>, change: Change): Map<K, V> {
-  let map = maps.get(change);
-  if (map === undefined) {
-    map = new Map();
-    maps.set(change, map);
-  }
-  return map;
 }

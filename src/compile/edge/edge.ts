@@ -18,7 +18,7 @@ const source = "Azure docs: load-balancer/load-balancer-outbound-connections";
 /** The edge's routes for what comes out of the VNet: without the VNet's own public addresses. */
 const outgoingTable = 1;
 
-type PublicAddress = { readonly address: Address; readonly reason: string };
+export type PublicAddress = { readonly address: Address; readonly reason: string };
 
 /** What an edge is made of. */
 export type EdgeInputs = {

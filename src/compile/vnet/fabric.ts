@@ -41,7 +41,7 @@ export function fabric(vnet: VnetInfo): Part {
   return {
     interfaces: [
       loopback(vnet, origin),
-      ...vnet.nics.map(nicLink),
+      ...vnet.nics.map((nic) => plugOf(nic).link),
       { kind: "discard", name: nobody, addresses: [], origin: { ...origin, reason: "swallows packets for addresses that nobody has" } },
       {
         kind: "veth",
@@ -52,7 +52,7 @@ export function fabric(vnet: VnetInfo): Part {
       },
     ],
     routes: [
-      ...vnet.nics.flatMap(nicRoutes),
+      ...vnet.nics.flatMap((nic) => [...plugOf(nic).routes, ...podSubnetRoutes(nic)]),
       ...vnet.prefixes.map(
         (dst): Route => ({
           type: "unicast",
@@ -181,6 +181,19 @@ function loopback(vnet: VnetInfo, origin: Origin): Interface {
   };
 }
 
+type Plug = { readonly nic: NicInfo; readonly link: Interface; readonly routes: readonly Route[] };
+const plugs = new WeakMap<NicInfo["resource"], Plug>();
+
+/** Where a network interface is plugged in: the same objects for as long as what they are made from, however often its subnet's routes change. */
+function plugOf(nic: NicInfo): Plug {
+  const known = plugs.get(nic.resource);
+  const isSame = (["primary", "secondary", "fabricInterface", "host", "machine"] as const).every((key) => known?.nic[key] === nic[key]);
+  if (known !== undefined && isSame) return known;
+  const plug = { nic, link: nicLink(nic), routes: nicRoutes(nic) };
+  plugs.set(nic.resource, plug);
+  return plug;
+}
+
 function nicLink(nic: NicInfo): Interface {
   return {
     kind: "veth",
@@ -210,7 +223,6 @@ function nicRoutes(nic: NicInfo): Route[] {
         origin: { resource: nic.resource.id, reason: `${address} is a secondary address of ${nic.machine}` },
       }),
     ),
-    ...podSubnetRoutes(nic),
   ];
 }
 
