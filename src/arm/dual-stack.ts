@@ -28,6 +28,16 @@ export function ipv6NodeMask(podCidrLength: number): number {
   return podCidrLength < 64 ? 64 : 80;
 }
 
+/** How many nodes an IPv6 pod range of this prefix length has prefixes for. */
+export function ipv6PodCidrNodes(podCidrLength: number): number {
+  return 2 ** (ipv6NodeMask(podCidrLength) - podCidrLength);
+}
+
+/** Prefix length of the smallest range of /64s for so many nodes. */
+export function smallestIpv6PodCidr(nodes: number): number {
+  return ipv6NodeMask(0) - Math.max(Math.ceil(Math.log2(nodes)), 1);
+}
+
 /** Of a dual-stack cluster that does not say. The VNet's are those of the example in the documentation, as AKS's own are not documented. */
 export const dualStackDefaults = {
   podCidr: "fd12:3456:789a::/64",

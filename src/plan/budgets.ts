@@ -1,7 +1,7 @@
 /** The demands of a design: one for each thing that there is only so much of. What Azure's documents say about each is at its limit (arm/limits/). */
 
 import { blockAddresses, nodeAddresses, podCidrNodes, usableAddresses, usableBlockAddresses } from "../arm/addresses.ts";
-import { ipv6Limits, isDualStack } from "../arm/dual-stack.ts";
+import { ipv6Limits, ipv6NodeMask, ipv6PodCidr, ipv6PodCidrNodes, isDualStack } from "../arm/dual-stack.ts";
 import {
   type Figure,
   kubenetNodes,
@@ -23,9 +23,10 @@ import { fewestPorts } from "../arm/snat-ports.ts";
 import { virtualNodeSubnet } from "../arm/virtual-node.ts";
 import { frontendSubnet, hasAllPorts, requestedAddress, ruledPorts } from "../controllers/service-frontends.ts";
 import { listArm, listKube } from "../controllers/view.ts";
+import { ipFamiliesOf } from "../kube/ip-families.ts";
 import { loadBalancerAccess } from "../kube/load-balancer-access.ts";
 import type { Service } from "../kube/objects.ts";
-import { parsePrefix, sizeOf } from "../net/prefix.ts";
+import { lengthOf, parsePrefix, prefixFamily, sizeOf } from "../net/prefix.ts";
 import type { Resources } from "../resources/resources.ts";
 import type { Demand, FixedShare, Pool, PoolShare } from "./demand.ts";
 import type { LimitUsed } from "./model.ts";
@@ -245,6 +246,14 @@ export function clusterDemands(design: Design, cluster: PlannedCluster): readonl
     const base = nodes("podCidr", `pod CIDR ${podCidr}`, code, used(limits.podCidrPerNode), podCidrNodes(podCidr));
     demands.push({ ...base, unit: "prefixes" });
   }
+  const ipv6PodRange = (networkProfile.podCidrs ?? [])
+    .flatMap((text) => parsePrefix(text) ?? [])
+    .find((prefix) => prefixFamily(prefix) === 6);
+  if (ipv6PodRange !== undefined) {
+    const limit = used({ value: ipv6NodeMask(lengthOf(ipv6PodRange)), source: ipv6PodCidr.source });
+    const capacity = ipv6PodCidrNodes(lengthOf(ipv6PodRange));
+    demands.push({ ...nodes("podCidrIPv6", `IPv6 pod CIDR ${ipv6PodRange}`, "CIDRNotAvailable", limit, capacity), unit: "prefixes" });
+  }
   demands.push(nodes("clusterNodes", "", "QuotaExceeded", usedOn(design, nodesOf(resource, rules))));
   if (networkProfile.networkPolicy === "azure") {
     demands.push(
@@ -293,7 +302,11 @@ export function clusterDemands(design: Design, cluster: PlannedCluster): readonl
     fixed: balanced.length === 0 ? [] : [{ kind: "other", name: counted(balanced.length, "Service"), amount: balanced.length }],
     shares: [],
   });
-  const rulesOfServices = balanced.reduce((sum, service) => sum + (hasAllPorts(service) ? 1 : ruledPorts(service).length), 0);
+  const families = networkProfile.ipFamilies ?? ["IPv4"];
+  // A Service of both families has a frontend of each, with rules of its own.
+  const rulesOf = (service: Service) =>
+    (hasAllPorts(service) ? 1 : ruledPorts(service).length) * ipFamiliesOf(service, families).ipFamilies.length;
+  const rulesOfServices = balanced.reduce((sum, service) => sum + rulesOf(service), 0);
   demands.push({
     ...nodes("balancerRules", "each node's network interface", "RulesPerInterface", usedOn(design, limits.rulesPerInterface)),
     unit: "rules",

@@ -32,6 +32,7 @@ export type BudgetKind =
   | "subnet"
   | "network"
   | "podCidr"
+  | "podCidrIPv6"
   | "serviceCidr"
   | "routes"
   | "clusterNodes"

@@ -1,6 +1,7 @@
 /** What of a plan does not fit, in Azure's terms: code, target, the numbers, and when it shows. All of it at once. */
 
 import { smallestPodCidr, smallestSubnet } from "../arm/addresses.ts";
+import { ipv6PodCidr, smallestIpv6PodCidr } from "../arm/dual-stack.ts";
 import type { Budget, BudgetKind, Moment, PlanProblem } from "./model.ts";
 
 /** The first moment at which a budget does not suffice, and what that means. */
@@ -69,6 +70,7 @@ const targets: Readonly<Record<BudgetKind, readonly string[]>> = {
   subnet: ["addressPrefix"],
   network: ["addressSpace", "addressPrefixes"],
   podCidr: ["networkProfile", "podCidr"],
+  podCidrIPv6: ["networkProfile", "podCidrs"],
   serviceCidr: ["networkProfile", "serviceCidr"],
   routes: ["routes"],
   clusterNodes: ["agentPoolProfiles"],
@@ -87,6 +89,8 @@ function fixOf({ kind }: Budget, needed: number): string | undefined {
     }
     case "podCidr":
       return `use a /${smallestPodCidr(needed)} or larger, or fewer nodes`;
+    case "podCidrIPv6":
+      return `use a /${smallestIpv6PodCidr(needed)} or larger, a /${ipv6PodCidr.max}, or fewer nodes`;
     case "outboundPorts":
       return "allocate fewer ports per node, or more outbound addresses, or leave by a NAT gateway";
     case "routes":

@@ -172,6 +172,7 @@ const limitWords: Readonly<Record<Budget["kind"], string>> = {
   subnet: "addresses that Azure keeps of a subnet, or gives of it",
   network: "private addresses of a VNet",
   podCidr: "prefix length of a node's pods",
+  podCidrIPv6: "prefix length of a node's pods in IPv6",
   serviceCidr: "addresses of a service CIDR",
   routes: "routes of a route table",
   clusterNodes: "nodes of a cluster",
