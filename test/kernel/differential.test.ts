@@ -35,7 +35,7 @@ for (const [seed, { name, make, suffix }] of seeds.flatMap((seed) => kinds.map((
     const { packets, found } = await asked(lab, seed).finally(() => lab.close());
     sent += packets;
     const [first] = found;
-    if (process.env.DRYDOCK_SOAK !== undefined) tell(seed, first !== undefined);
+    if (process.env.DRYDOCK_SOAK !== undefined) tell(seed, first?.text);
     if (first === undefined) return;
     const small = await shrunk(text, first.question, kernel);
     const words = found.slice(0, 5).map((one) => one.text);
@@ -62,13 +62,16 @@ async function asked(lab: RunningLab, seed: number): ReturnType<RunningLab["disa
 const beganMs = performance.now();
 
 /** How far it is, in a soak. */
-function tell(seed: number, isFound: boolean): void {
+function tell(seed: number, disagreement: string | undefined): void {
   const seconds = (performance.now() - beganMs) / 1000;
   const total = fresh * packetsPerLab;
   const left = ((total - sent) / sent) * seconds;
-  const rest = isFound ? `; go on with: npm run soak -- --seed ${seed + 1}` : `, ${Math.max(0, Math.ceil(left / 60))} min left`;
+  const rest =
+    disagreement !== undefined
+      ? `; go on with: npm run soak -- --seed ${seed + 1}\n${disagreement}`
+      : `, ${Math.max(0, Math.ceil(left / 60))} min left`;
   process.stderr.write(
-    `soak: seed ${seed}: ${isFound ? "DISAGREES" : "agrees"}; ${sent} of ${total} packets, ${Math.round(sent / seconds)} a second${rest}\n`,
+    `soak: seed ${seed}: ${disagreement === undefined ? "agrees" : "DISAGREES"}; ${sent} of ${total} packets, ${Math.round(sent / seconds)} a second${rest}\n`,
   );
 }
 
