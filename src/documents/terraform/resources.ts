@@ -249,6 +249,7 @@ function cluster(resource: PlannedResource, terraform: Terraform): void {
     dnsServiceIP: "dns_service_ip",
     dockerBridgeCidr: "docker_bridge_cidr",
     outboundType: "outbound_type",
+    ipFamilies: "ip_versions",
     podCidr: "pod_cidr",
     podCidrs: "pod_cidrs",
     serviceCidr: "service_cidr",

@@ -237,3 +237,33 @@ test("a state, machines, security groups and gateways", () => {
   expect(properties(lab, `${vnet}/subnets/more`)).toEqual({ addressPrefix: "10.20.10.0/24" });
   expect(lab.kept.map(({ name }) => name)).toContain("r");
 });
+
+test("a dual-stack cluster and its subnet", () => {
+  const names = { ...group, resource_group_name: "rg" };
+  const space = ["10.240.0.0/16", "fd00:240::/48"];
+  const prefixes = ["10.240.0.0/22", "fd00:240::/64"];
+  const ranges = { pod_cidrs: ["10.244.0.0/16", "fd12:3456:789a::/64"], service_cidrs: ["10.0.0.0/16", "fd12:3456:789a:1::/108"] };
+  const balancer = [{ managed_outbound_ip_count: 1, managed_outbound_ipv6_count: 2 }];
+  const dual = { network_plugin: "azure", network_plugin_mode: "overlay", ip_versions: ["IPv4", "IPv6"], ...ranges };
+  const id = references("azurerm_subnet.nodes.id", "azurerm_subnet.nodes");
+  const lab = load(
+    plan(
+      [
+        planned("azurerm_virtual_network.vnet", { ...names, name: "vnet", address_space: space }),
+        planned("azurerm_subnet.nodes", { ...names, name: "nodes", virtual_network_name: "vnet", address_prefixes: prefixes }),
+        cluster({ network_profile: [{ ...dual, load_balancer_profile: balancer }] }),
+      ],
+      [clusterAs(id), written("azurerm_virtual_network.vnet", {}), written("azurerm_subnet.nodes", {})],
+    ),
+  );
+  expect(printed(lab)).not.toContain("error");
+  expect(properties(lab, `${base}/Microsoft.ContainerService/managedClusters/shop`)).toMatchObject({
+    networkProfile: {
+      ipFamilies: ["IPv4", "IPv6"],
+      podCidrs: ranges.pod_cidrs,
+      serviceCidrs: ranges.service_cidrs,
+      loadBalancerProfile: { managedOutboundIPs: { count: 1, countIPv6: 2 } },
+    },
+  });
+  expect(properties(lab, `${vnet}/subnets/nodes`)).toMatchObject({ addressPrefixes: prefixes });
+});
