@@ -119,6 +119,8 @@ describe("what goes wrong is said, with what to do", () => {
     { words: ["frob"], status: 2, says: "unknown command 'frob'" },
     { words: ["tracee", "a", "b"], status: 2, says: "Did you mean trace?" },
     { words: ["trace", "deploy/web"], status: 2, says: "missing required argument 'to'" },
+    { words: ["down", "lab"], status: 2, says: "fix: 'drydock down --help' shows how it is used" },
+    { words: ["fault", "add", "x", "y"], status: 2, says: "fix: 'drydock fault add --help' shows how it is used" },
     { words: ["trace", "deploy/web", "vm/db", "--sourceport", "1"], status: 2, says: "--source-port" },
     { words: ["trace", "deploy/wbe", "vm/db", "lab.yaml"], status: 2, says: "did you mean: default/deploy/web" },
     { words: ["trace", "deploy/web", "svc/web:81", "lab.yaml"], status: 2, says: "its ports are 80 (http)" },

@@ -61,7 +61,6 @@ export function makeProgram(context: Context): Command {
     .description("Prove an AKS cluster network before it exists: run it with real packets, trace packets through it, check it.")
     .version(version, "-V, --version", "print the version")
     .enablePositionalOptions()
-    .showHelpAfterError("run it with --help for how it is used")
     .addHelpText(
       "after",
       `
@@ -85,9 +84,10 @@ Exit status: 0 done; 1 the answer is no (not reachable, a disagreement); 2 wrong
   return program;
 }
 
-/** Output through the context, and no exits: {@link run} ends the process. */
-function configure(command: Command, context: Context): void {
+/** Output through the context, wrong words with what helps, and no exits: {@link run} ends the process. `words`: how `command` is typed. */
+function configure(command: Command, context: Context, words = command.name()): void {
   command.exitOverride();
+  command.showHelpAfterError(`  ${context.errorStyle.dim("fix:")} '${words} --help' shows how it is used`);
   command.configureOutput({
     writeOut: (text) => context.stdout.write(text),
     writeErr: (text) => context.stderr.write(text),
@@ -97,7 +97,7 @@ function configure(command: Command, context: Context): void {
     getOutHasColors: () => false,
     getErrHasColors: () => false,
   });
-  for (const child of command.commands) configure(child, context);
+  for (const child of command.commands) configure(child, context, `${words} ${child.name()}`);
 }
 
 /** Runs a command line and returns the exit status. Never throws. */
