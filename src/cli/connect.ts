@@ -12,7 +12,7 @@ import type { Progress, Trouble } from "../world/protocol.ts";
 import { type LabPaths, labPaths, stateFolder } from "../world/state.ts";
 import type { Context } from "./context.ts";
 import { Failure, type FailureCode } from "./failure.ts";
-import { documentFailure, warn } from "./files.ts";
+import { documentFailure, unchanged, warn } from "./files.ts";
 import type { Documents, Live, OnProgress } from "./live.ts";
 import { version } from "./version.ts";
 
@@ -67,7 +67,8 @@ function isLinux(): boolean {
 function liveOf(context: Context, name: string, client: ControlClient, paths: LabPaths): Live {
   /** Warnings are printed; with errors nothing was changed. */
   const accept = (problems: readonly Problem[]) => {
-    if (problems.some((problem) => problem.severity === "error")) throw documentFailure([`lab ${name}`], problems, context.errorStyle);
+    if (problems.some((problem) => problem.severity === "error"))
+      throw documentFailure([`lab ${name}`], problems, context.errorStyle, unchanged);
     warn(context, problems);
   };
   return {

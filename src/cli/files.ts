@@ -92,7 +92,7 @@ function listFolder(context: Context, path: string): readonly string[] | undefin
 
 /** Reads documents. Problems that are only warnings go to standard error; errors are a {@link Failure} with all of them. */
 export function readFiles(context: Context, paths: readonly string[]): ReadLab {
-  return checked(context, paths, readLab);
+  return checked(context, paths, readLab, unchanged);
 }
 
 /** {@link readFiles}, and what comes of them. */
@@ -107,9 +107,14 @@ export function openDocuments(context: Context, paths: readonly string[]): Opene
   return taken(context, paths, openLab);
 }
 
-function checked<Lab extends ReadLab>(context: Context, paths: readonly string[], take: (...from: Parameters<typeof readLab>) => Lab): Lab {
+function checked<Lab extends ReadLab>(
+  context: Context,
+  paths: readonly string[],
+  take: (...from: Parameters<typeof readLab>) => Lab,
+  consequence?: string,
+): Lab {
   const lab = taken(context, paths, take);
-  if (hasErrors(lab)) throw documentFailure(paths, lab.problems, context.errorStyle);
+  if (hasErrors(lab)) throw documentFailure(paths, lab.problems, context.errorStyle, consequence);
   warn(context, lab.problems);
   return lab;
 }
@@ -141,10 +146,14 @@ export function warn(context: Context, problems: readonly Problem[]): void {
   for (const problem of problems) context.stderr.write(`${renderProblem(problem, context.errorStyle).join("\n")}\n`);
 }
 
+/** What comes of documents with errors for a lab that runs or is to run. */
+export const unchanged = "nothing was changed";
+
 /** All the errors, and before them the warnings. */
-export function documentFailure(paths: readonly string[], problems: readonly Problem[], style: Style): Failure {
+export function documentFailure(paths: readonly string[], problems: readonly Problem[], style: Style, consequence?: string): Failure {
   const errors = problems.filter((problem) => problem.severity === "error").length;
-  const what = `${paths.join(", ")}: ${errors === 1 ? "1 error" : `${errors} errors`}; nothing was changed`;
+  const count = errors === 1 ? "1 error" : `${errors} errors`;
+  const what = `${paths.join(", ")}: ${count}${consequence === undefined ? "" : `; ${consequence}`}`;
   return new Failure("documents", what, { details: problems.flatMap((problem) => [...renderProblem(problem, style), ""]).slice(0, -1) });
 }
 
