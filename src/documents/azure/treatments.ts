@@ -7,12 +7,15 @@ export type Treatment =
 
 const firewallFix =
   "routes to it end there: describe it as a machine with enableIPForwarding and firewall, at its address, in a lab file beside this document";
+const firewallRulesFix = "traces know its network rules alone: what only these let through is dropped";
 const hostsFix = "put machines of a lab file beside this document in its place";
 const gatewayFix = "traces to its frontend end there: ask for its backends instead";
 
 /** By type or its beginning, in lower case, the longest first; what is asked for is the resource as a whole. */
 const notModelled: Readonly<Record<string, readonly [what: string, fix: string]>> = {
   "microsoft.network/networkvirtualappliances": ["a managed network virtual appliance", firewallFix],
+  "microsoft.network/azurefirewalls/applicationrulecollections": ["application rules of Azure Firewall", firewallRulesFix],
+  "microsoft.network/azurefirewalls/natrulecollections": ["NAT rules of Azure Firewall", firewallRulesFix],
   "microsoft.network/applicationgateways": ["Application Gateway", gatewayFix],
   "microsoft.servicenetworking/trafficcontrollers": ["Application Gateway for Containers", gatewayFix],
   "microsoft.network/loadbalancers": ["a load balancer of one's own", gatewayFix],
@@ -46,6 +49,13 @@ const notModelled: Readonly<Record<string, readonly [what: string, fix: string]>
   "microsoft.hdinsight": ["HDInsight", hostsFix],
   "microsoft.databricks": ["Databricks", hostsFix],
   "microsoft.avs": ["Azure VMware Solution", hostsFix],
+  // What a Terraform plan has beside resources of Azure's.
+  "terraform/templatedeployments": ["a template that Terraform deploys", "name the template beside the plan"],
+  "terraform/updates": ["a change to a resource by azapi", "write what it changes in the resource itself"],
+  "terraform/kubernetesobjects": [
+    "an object of Kubernetes' that Terraform makes",
+    "name its manifest beside the plan, for a chart what `helm template` prints",
+  ],
 };
 
 const outside = "it is outside the lab's networks; what reaches it by a private endpoint is the private endpoint's business";
@@ -69,6 +79,7 @@ const kept: Readonly<Record<string, string>> = {
   "microsoft.advisor": noPackets,
   "microsoft.maintenance": noPackets,
   "microsoft.resources": noPackets,
+  "terraform/others": "it is of another provider than Azure's",
   "microsoft.automation": noPackets,
   "microsoft.devtestlab": noPackets,
   "microsoft.guestconfiguration": noPackets,

@@ -611,6 +611,11 @@ export const links: Readonly<Record<string, Build>> = {
 const types: Readonly<Record<string, string>> = {
   azurerm_resource_group: "Microsoft.Resources/resourceGroups",
   azurerm_resource_: "Microsoft.Resources/deployments",
+  azurerm_template_deployment: "Terraform/templateDeployments",
+  azurerm_resource_group_template_deployment: "Terraform/templateDeployments",
+  azurerm_subscription_template_deployment: "Terraform/templateDeployments",
+  azurerm_management_group_template_deployment: "Terraform/templateDeployments",
+  azurerm_tenant_template_deployment: "Terraform/templateDeployments",
   azurerm_role_: "Microsoft.Authorization/roleAssignments",
   azurerm_policy_: "Microsoft.Authorization/policyAssignments",
   azurerm_management_lock: "Microsoft.Authorization/locks",
@@ -656,8 +661,8 @@ const types: Readonly<Record<string, string>> = {
   azurerm_frontdoor: "Microsoft.Network/frontDoors",
   azurerm_cdn_: "Microsoft.Cdn/profiles",
   azurerm_traffic_manager_: "Microsoft.Network/trafficManagerProfiles",
-  azurerm_firewall_application_rule_collection: "Microsoft.Network/firewallPolicies/rules",
-  azurerm_firewall_nat_rule_collection: "Microsoft.Network/firewallPolicies/rules",
+  azurerm_firewall_application_rule_collection: "Microsoft.Network/azureFirewalls/applicationRuleCollections",
+  azurerm_firewall_nat_rule_collection: "Microsoft.Network/azureFirewalls/natRuleCollections",
   azurerm_application_gateway: "Microsoft.Network/applicationGateways",
   azurerm_web_application_firewall_policy: "Microsoft.Network/applicationGatewayWebApplicationFirewallPolicies",
   azurerm_bastion_host: "Microsoft.Network/bastionHosts",
@@ -690,8 +695,15 @@ const types: Readonly<Record<string, string>> = {
   azurerm_kubernetes_fleet_: "Microsoft.ContainerService/fleets",
 };
 
-/** The ARM type of an azurerm type that no network is made of, if it is known. */
+/** What is not azurerm's: objects of Kubernetes' are named, all others kept. */
+const kubernetesProviders = ["kubernetes_", "kubectl_", "helm_", "kustomization_", "argocd_", "flux_"];
+
+/** The ARM type of an azurerm type that no network is made of, if it is known; one of Terraform's own for other providers'. */
 export function standsFor(type: string): string | undefined {
+  if (type.startsWith("azapi_")) return "Terraform/updates";
+  if (!type.startsWith("azurerm_")) {
+    return kubernetesProviders.some((beginning) => type.startsWith(beginning)) ? "Terraform/kubernetesObjects" : "Terraform/others";
+  }
   let best = "";
   for (const beginning of Object.keys(types)) if (type.startsWith(beginning) && beginning.length > best.length) best = beginning;
   return best === "" ? undefined : types[best];

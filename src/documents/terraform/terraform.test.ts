@@ -238,6 +238,37 @@ test("a state, machines, security groups and gateways", () => {
   expect(lab.kept.map(({ name }) => name)).toContain("r");
 });
 
+test("what a plan has beside networks is named or kept, one by one", () => {
+  const others = [
+    { address: "kubernetes_service.web", type: "kubernetes_service", name: "web", values: { metadata: [{ name: "web" }] } },
+    { address: "kubernetes_deployment.web", type: "kubernetes_deployment", name: "web", values: {} },
+    { address: "helm_release.ingress", type: "helm_release", name: "ingress", values: { name: "ingress" } },
+    { address: "random_pet.p", type: "random_pet", name: "p", values: { id: "x" } },
+  ].map((one) => ({ mode: "managed", ...one }));
+  const update = (name: string, type: string) =>
+    planned(`azapi_update_resource.${name}`, { type, resource_id: "/subscriptions/x", body: {} });
+  const resources = [
+    planned("azurerm_resource_group.g", { name: "rg" }),
+    planned("azurerm_resource_group_template_deployment.t", { ...group, name: "t", template_content: "{}" }),
+    planned("azurerm_firewall_nat_rule_collection.n", { ...group, name: "n", azure_firewall_name: "fw" }),
+    planned("azurerm_firewall_application_rule_collection.a", { ...group, name: "a", azure_firewall_name: "fw" }),
+    update("aks", "Microsoft.ContainerService/managedClusters@2024-09-01"),
+    update("logs", "Microsoft.OperationalInsights/workspaces@2023-09-01"),
+    ...others,
+  ];
+  const lab = load({ format_version: "1.0", values: { root_module: { resources } } });
+  expect(lab.problems.map(({ code, severity, message }) => `${severity} ${code} ${message.split(" is ")[0]}`)).toEqual([
+    "warning NotModelled t: a template that Terraform deploys",
+    "warning NotModelled n: NAT rules of Azure Firewall",
+    "warning NotModelled a: application rules of Azure Firewall",
+    "warning NotModelled azapi_update_resource.aks: a change to a resource by azapi",
+    "warning NotModelled kubernetes_service.web: an object of Kubernetes' that Terraform makes",
+    "warning NotModelled kubernetes_deployment.web: an object of Kubernetes' that Terraform makes",
+    "warning NotModelled helm_release.ingress: an object of Kubernetes' that Terraform makes",
+  ]);
+  expect(lab.kept.map(({ name }) => name).sort()).toEqual(["azapi_update_resource.logs", "random_pet.p", "rg"]);
+});
+
 test("a dual-stack cluster and its subnet", () => {
   const names = { ...group, resource_group_name: "rg" };
   const space = ["10.240.0.0/16", "fd00:240::/48"];

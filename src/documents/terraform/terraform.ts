@@ -6,6 +6,7 @@
 
 import { subscriptionId } from "../../arm/names.ts";
 import { lostReference, type PlacedResource } from "../azure/placed.ts";
+import { treatmentOf } from "../azure/treatments.ts";
 import type { Complain } from "../lab/expand.ts";
 import { bounds, type Source } from "../tree.ts";
 import { type Attribute, Draft } from "./draft.ts";
@@ -161,13 +162,21 @@ export class Terraform {
   /** One that no network is made of. */
   #other(resource: PlannedResource): readonly PlacedResource[] {
     const { type, values, path } = resource;
-    const azapi = type === "azapi_resource" || type === "azapi_update_resource" ? azapiResource(resource) : undefined;
+    const azapi = type === "azapi_resource" ? azapiResource(resource) : undefined;
     if (azapi !== undefined) return [{ ...azapi, source: this.#source }];
-    if (!type.startsWith("azurerm_")) return [];
+    if (!type.startsWith("azurerm_")) return [this.#foreign(resource)];
     const id = this.idOf(resource);
     const location = typeof values.location === "string" ? { location: values.location } : {};
     const name = id.slice(id.lastIndexOf("/") + 1);
     return [{ id, type: standsFor(type) ?? type, name, ...location, properties: {}, source: this.#source, at: () => path }];
+  }
+
+  /** What changes a resource by azapi, which has no effect on packets if its type has none; and what other providers make. */
+  #foreign({ type, address, values, path }: PlannedResource): PlacedResource {
+    const changed = type.startsWith("azapi_") && typeof values.type === "string" ? (values.type.split("@", 1)[0] ?? "") : "";
+    const stands = treatmentOf(changed).kind === "kept" ? changed : (standsFor(type) ?? type);
+    const id = `/subscriptions/${subscriptionId}/resourceGroups/terraform/providers/${stands}/${address.replaceAll("/", "-")}`;
+    return { id, type: stands, name: address, properties: {}, source: this.#source, at: () => path };
   }
 }
 
