@@ -7,6 +7,7 @@
 
 import type { Datum, DatumType } from "../ir/ruleset.ts";
 import { type Address, parseAddress } from "../net/address.ts";
+import { icmpTypes, icmpv6Types } from "../net/icmp-types.ts";
 import { protocolNumbers } from "../net/ports.ts";
 import { lengthOf, type Prefix, parsePrefix } from "../net/prefix.ts";
 import { addressBytes } from "./netlink.ts";
@@ -33,39 +34,8 @@ const types: Readonly<Record<DataType, TypeFacts>> = {
   mark: { number: 19, bytes: 4, order: "host" },
   ifname: { number: 41, bytes: 16, order: "host" },
   integer: { number: 4, bytes: 4, order: "host" },
-  // IANA, ICMP parameters; RFC 4443 and RFC 4861. By nft's names.
-  icmp_type: {
-    number: 14,
-    bytes: 1,
-    order: "network",
-    names: {
-      "echo-reply": 0,
-      "destination-unreachable": 3,
-      redirect: 5,
-      "echo-request": 8,
-      "router-advertisement": 9,
-      "router-solicitation": 10,
-      "time-exceeded": 11,
-      "parameter-problem": 12,
-    },
-  },
-  icmpv6_type: {
-    number: 29,
-    bytes: 1,
-    order: "network",
-    names: {
-      "destination-unreachable": 1,
-      "packet-too-big": 2,
-      "time-exceeded": 3,
-      "parameter-problem": 4,
-      "echo-request": 128,
-      "echo-reply": 129,
-      "nd-router-solicit": 133,
-      "nd-router-advert": 134,
-      "nd-neighbor-solicit": 135,
-      "nd-neighbor-advert": 136,
-    },
-  },
+  icmp_type: { number: 14, bytes: 1, order: "network", names: icmpTypes },
+  icmpv6_type: { number: 29, bytes: 1, order: "network", names: icmpv6Types },
   // NF_CT_STATE_BIT, enum ip_conntrack_dir, enum ip_conntrack_status (include/uapi/linux/netfilter/nf_conntrack_common.h).
   ct_state: { number: 26, bytes: 4, order: "host", names: { invalid: 1, established: 2, related: 4, new: 8, untracked: 0x40 } },
   ct_dir: { number: 27, bytes: 1, order: "host", names: { original: 0, reply: 1 } },

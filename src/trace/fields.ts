@@ -2,6 +2,7 @@
 
 import type { Datum, Field } from "../ir/ruleset.ts";
 import { type Address, parseAddress } from "../net/address.ts";
+import { icmpTypes, icmpv6Types } from "../net/icmp-types.ts";
 import { type Protocol, protocolNumbers } from "../net/ports.ts";
 import { parsePrefix } from "../net/prefix.ts";
 import { state, status } from "./connections.ts";
@@ -53,31 +54,6 @@ export function keyReaderOf(field: Field): Reader {
   if (field === "iifname") return (packet) => packet.in.number;
   return field === "oifname" ? (packet) => packet.out.number : readers[field];
 }
-
-const icmpTypes: Readonly<Record<string, number>> = {
-  "echo-reply": 0,
-  "destination-unreachable": 3,
-  redirect: 5,
-  "echo-request": 8,
-  "router-advertisement": 9,
-  "router-solicitation": 10,
-  "time-exceeded": 11,
-  "parameter-problem": 12,
-};
-
-/** RFC 4443 and RFC 4861, by nftables' names. */
-const icmpv6Types: Readonly<Record<string, number>> = {
-  "destination-unreachable": 1,
-  "packet-too-big": 2,
-  "time-exceeded": 3,
-  "parameter-problem": 4,
-  "echo-request": 128,
-  "echo-reply": 129,
-  "nd-router-solicit": 133,
-  "nd-router-advert": 134,
-  "nd-neighbor-solicit": 135,
-  "nd-neighbor-advert": 136,
-};
 
 const states: Readonly<Record<string, number>> = {
   invalid: state.invalid,

@@ -142,22 +142,7 @@ function table(
           ...newFlows(origin, allPorts.length > 0),
         ],
       },
-      {
-        name: "hairpin",
-        base: { type: "filter", hook: "prerouting", priority: priorities.mangle + 1, policy: "accept" },
-        rules: [
-          {
-            matches: [{ kind: "lookup", fields: ["iifname", "meta mark"], op: "==", set: "own-flows" }],
-            statements: [{ kind: "verdict", verdict: "drop" }],
-            origin: {
-              ...origin,
-              reason:
-                "the flow comes from the backend that it is balanced to: a backend cannot reach itself by a frontend of its own load balancer",
-              source: "Azure docs: load-balancer/load-balancer-overview (limitations)",
-            },
-          },
-        ],
-      },
+      hairpinChain(["iifname", "meta mark"], origin),
       ...(translated.length + readdressed.length === 0 ? [] : [translation(origin, translated.length > 0, readdressed.length > 0)]),
       ...[...picks.values()].sort((a, b) => (a.name < b.name ? -1 : 1)),
     ],
@@ -441,6 +426,26 @@ function ruleElement(rule: BalancingRule): MapElement {
     return { key, value: { verdict: "drop" }, origin: { ...rule.origin, ...noBackendReason(rule) } };
   }
   return { key, value: { verdict: "goto", chain: pickName(rule) }, origin: rule.origin };
+}
+
+/** A backend's own flow that would come back to it ends. `fields`: who sends, and the backend that was picked, as the set `own-flows` has them. */
+export function hairpinChain(fields: readonly Field[], origin: Origin): Chain {
+  return {
+    name: "hairpin",
+    base: { type: "filter", hook: "prerouting", priority: priorities.mangle + 1, policy: "accept" },
+    rules: [
+      {
+        matches: [{ kind: "lookup", fields, op: "==", set: "own-flows" }],
+        statements: [{ kind: "verdict", verdict: "drop" }],
+        origin: {
+          ...origin,
+          reason:
+            "the flow comes from the backend that it is balanced to: a backend cannot reach itself by a frontend of its own load balancer",
+          source: "Azure docs: load-balancer/load-balancer-overview (limitations)",
+        },
+      },
+    ],
+  };
 }
 
 /** Why nobody gets the flows of a rule. */

@@ -16,7 +16,7 @@ import type { Part } from "../part.ts";
 import type { NicInfo, Topology, VnetInfo } from "../topology.ts";
 import { hostNames, routerAddress, rulePriority } from "../wiring.ts";
 import { type BalancingRule, balancingRules } from "./frontends.ts";
-import { hashedFields, noBackendReason } from "./inbound.ts";
+import { hairpinChain, hashedFields, noBackendReason } from "./inbound.ts";
 
 const source = "Azure docs: load-balancer/load-balancer-ha-ports-overview";
 
@@ -188,7 +188,7 @@ function table(rule: BalancingRule, origin: Origin): Table {
           },
         ],
       },
-      hairpin(origin),
+      hairpinChain(["ip saddr", "meta mark"], origin),
     ],
     sets: [
       { name: "serving", key: ["mark"], elements: rule.healthy.map((nic) => ({ key: [nic.mark] })) },
@@ -228,25 +228,5 @@ function picking(rule: BalancingRule, origin: Origin): Rule {
       ...origin,
       reason: `a hash of ${fields.length === 5 ? "the five-tuple" : fields.join(", ")} picks one of ${count} healthy appliances`,
     },
-  };
-}
-
-/** What a machine behind it sends itself must not come back to it. */
-function hairpin(origin: Origin): Chain {
-  return {
-    name: "hairpin",
-    base: { type: "filter", hook: "prerouting", priority: priorities.mangle + 1, policy: "accept" },
-    rules: [
-      {
-        matches: [{ kind: "lookup", fields: ["ip saddr", "meta mark"], op: "==", set: "own-flows" }],
-        statements: [{ kind: "verdict", verdict: "drop" }],
-        origin: {
-          ...origin,
-          reason:
-            "the flow comes from the backend that it is balanced to: a backend cannot reach itself by a frontend of its own load balancer",
-          source: "Azure docs: load-balancer/load-balancer-overview (limitations)",
-        },
-      },
-    ],
   };
 }
